@@ -1,0 +1,10 @@
+"""Repeated inference in variational autoencoders: the core of the executable paper.
+
+Nagano, Karakida & Okada, "Collective dynamics of repeated inference in variational
+autoencoder rapidly find cluster structure", Sci. Rep. 10, 16001 (2020).
+
+profiles, data, vae, geometry, figures and movie are leaves; training, rollout and results
+build on them.  Import the module you need: ``from repinf_core import rollout``.
+"""
+
+__version__ = "0.1.0"

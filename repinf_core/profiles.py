@@ -1,0 +1,202 @@
+"""Every number of an experiment, in one table, and the check of what a reader puts in.
+
+A profile is a complete experiment: ``smoke`` (tests), ``quick`` (a fresh machine, no
+network) and ``paper`` (the published edition).  A notebook parameter left at ``None`` takes
+the profile's value; anything else must pass the check beside its field before work starts.
+"""
+
+import ast
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+DATASETS = ("digits", "mnist", "fashion_mnist")
+NOISE_MODES = ("swap", "invert")
+PRECISIONS = ("float32", "bfloat16")
+
+
+class ParameterError(ValueError):
+    """A parameter that is unknown, of the wrong type or out of range; one sentence says so."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Jupyter shows the sentence alone: the frames above it are none of the reader's."""
+        return [f"ParameterError: {self}"]
+
+
+def _integer(low: int, high: int) -> dict:
+    def accepts(value: Any) -> bool:
+        return type(value) is int and low <= value <= high
+
+    return {"allowed": f"an integer from {low} to {high}", "accepts": accepts, "to": int}
+
+
+def _real(allowed: str, inside: Callable[[float], bool]) -> dict:
+    def accepts(value: Any) -> bool:
+        return type(value) in (int, float) and math.isfinite(value) and inside(value)
+
+    return {"allowed": allowed, "accepts": accepts, "to": float}
+
+
+def _one_of(choices: Iterable[str]) -> dict:
+    choices = tuple(choices)
+
+    def accepts(value: Any) -> bool:
+        return isinstance(value, str) and value in choices
+
+    return {"allowed": "one of " + ", ".join(choices), "accepts": accepts, "to": str}
+
+
+def _rates() -> dict:
+    def accepts(value: Any) -> bool:
+        positive = _real("", lambda rate: rate > 0)["accepts"]
+        return isinstance(value, (list, tuple)) and len(value) > 0 and all(map(positive, value))
+
+    return {
+        "allowed": "a list of one or more positive numbers",
+        "accepts": accepts,
+        "to": lambda rates: tuple(map(float, rates)),
+    }
+
+
+def _parameter(meaning: str, check: dict) -> Any:
+    return dataclasses.field(metadata={"meaning": meaning, **check})
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment: what is trained, and what is then inferred repeatedly."""
+
+    dataset: str = _parameter("images and labels", _one_of(DATASETS))
+    n_z: int = _parameter("latent variables N_z", _integer(1, 4096))
+    n_hidden: int = _parameter("units of each hidden layer", _integer(1, 65536))
+    beta: float = _parameter(
+        "weight of the KL term; the paper's text is 1", _real("a number >= 0", lambda b: b >= 0)
+    )
+    n_samples: int = _parameter("samples L of z per image in training", _integer(1, 1000))
+    epochs: int = _parameter("passes over the training set", _integer(1, 1_000_000))
+    learning_rates: tuple[float, ...] = _parameter("Adam's, each for an equal share", _rates())
+    minibatch: int = _parameter("images per step; not stated in the paper", _integer(1, 60_000))
+    precision: str = _parameter("of the matrix products in training", _one_of(PRECISIONS))
+    seed: int = _parameter("of training: weights, order, latents", _integer(0, 2**31 - 1))
+    p: float = _parameter(
+        "noise: probability that a pixel is selected",
+        _real("a number from 0 to 1", lambda p: 0 <= p <= 1),
+    )
+    noise: str = _parameter("reading of 'swapped' pixels", _one_of(NOISE_MODES))
+    label: int = _parameter("label whose images start the strip", _integer(0, 9))
+    trials: int = _parameter("noisy images per label", _integer(2, 1_000_000))
+    steps: int = _parameter("steps T of repeated inference", _integer(2, 100_000))
+    trial_seed: int = _parameter("of the trials: images, noise", _integer(0, 2**31 - 1))
+
+
+_PAPER = Experiment(
+    dataset="mnist",
+    n_z=100,
+    n_hidden=1024,
+    beta=1.0,
+    n_samples=2,
+    epochs=1500,
+    learning_rates=(5e-4, 1e-4, 5e-5),
+    minibatch=100,
+    precision="bfloat16",
+    seed=0,
+    p=0.2,
+    noise="swap",
+    label=6,
+    trials=300,
+    steps=100,
+    trial_seed=0,
+)
+
+PROFILES: dict[str, Experiment] = {
+    "smoke": dataclasses.replace(
+        _PAPER, dataset="digits", n_z=10, n_hidden=128, epochs=15, trials=20, steps=30
+    ),
+    "quick": dataclasses.replace(_PAPER, dataset="digits", epochs=300, precision="float32"),
+    "paper": _PAPER,
+}
+
+_FIELDS = {field.name: field.metadata for field in dataclasses.fields(Experiment)}
+
+
+def _refuse(name: str, got: Any, allowed: str) -> None:
+    raise ParameterError(f"Parameter {name} is {got!r}; allowed is {allowed}.")
+
+
+def experiment(profile: str, given: Mapping[str, Any]) -> Experiment:
+    """The profile's experiment with the ``given`` values (those that are not None) in place.
+
+    Raises:
+        ParameterError: an unknown profile or name, or a value of the wrong type or range.
+    """
+    if not isinstance(profile, str) or profile not in PROFILES:
+        _refuse("profile", profile, "one of " + ", ".join(PROFILES))
+    changes = {}
+    for name, value in given.items():
+        if name not in _FIELDS:
+            raise ParameterError(
+                f"Parameter {name} (set to {value!r}) is unknown; "
+                f"allowed are profile, {', '.join(_FIELDS)}."
+            )
+        if value is None:
+            continue
+        if not _FIELDS[name]["accepts"](value):
+            _refuse(name, value, _FIELDS[name]["allowed"])
+        changes[name] = _FIELDS[name]["to"](value)
+    return dataclasses.replace(PROFILES[profile], **changes)
+
+
+def from_notebook(namespace: Mapping[str, Any]) -> Experiment:
+    """The experiment that a notebook's parameters cell, and papermill's after it, ask for.
+
+    Args:
+        namespace: the notebook's ``globals()``; ``In`` in it holds the cells run so far.
+            The last cell that annotates ``profile`` is the parameters cell.  papermill puts
+            its values into a cell right behind it, and only warns about a name that the
+            parameters cell does not have: here such a name is refused.
+
+    Raises:
+        ParameterError: as :func:`experiment`, and for a name the notebook does not take.
+    """
+    cells = namespace["In"]
+    start = max(i for i, cell in enumerate(cells) if "profile" in _assigned(cell, ast.AnnAssign))
+    known = _assigned(cells[start], ast.AnnAssign)
+    injected = cells[start + 1 : start + 2]
+    if injected and injected[0].lstrip().startswith("# Parameters"):
+        for name in _assigned(injected[0], ast.Assign):
+            if name not in known:
+                raise ParameterError(
+                    f"Parameter {name} (set to {namespace[name]!r}) is unknown to this page; "
+                    f"allowed are {', '.join(known)}."
+                )
+    given = {name: namespace[name] for name in known if name != "profile"}
+    return experiment(namespace["profile"], given)
+
+
+def _assigned(cell: str, kind: type[ast.stmt]) -> list[str]:
+    """Names that a cell's top-level statements of one kind assign, in order."""
+    try:
+        statements = ast.parse(cell).body
+    except SyntaxError:  # a cell with shell or magic lines assigns no parameters
+        return []
+    names = []
+    for statement in statements:
+        if isinstance(statement, kind):
+            targets = statement.targets if kind is ast.Assign else [statement.target]
+            names += [target.id for target in targets if isinstance(target, ast.Name)]
+    return names
+
+
+def table() -> list[dict[str, Any]]:
+    """One row per parameter: name, meaning, allowed values, and its value in each profile."""
+    return [
+        {
+            "parameter": name,
+            "meaning": check["meaning"],
+            "allowed": check["allowed"],
+            **{profile: getattr(values, name) for profile, values in PROFILES.items()},
+        }
+        for name, check in _FIELDS.items()
+    ]

@@ -1,0 +1,108 @@
+"""Repeated inference: x(t+1) = E_p(x|z(t))[x], z(t) = E_q(z|x(t))[z] (preprint Eqs. 6-7).
+
+Deterministic once x(0) is given.  What is wanted of z(t) is computed as the trajectories run,
+a chunk of trials at a time, so memory holds the observables and never trials x 784 x T.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+Observable = Callable[[torch.Tensor, slice], torch.Tensor]
+"""``(z [n, N_z], trials) -> [n, ...]``; ``trials`` says which n of all trials these are."""
+
+
+class Autoencoder(Protocol):
+    """What is iterated; :class:`repinf_core.vae.VAE` is one."""
+
+    def encode_mean(self, x: torch.Tensor) -> torch.Tensor:
+        """Images ``[n, 784]`` to latents ``[n, N_z]``."""
+
+    def decode_mean(self, z: torch.Tensor) -> torch.Tensor:
+        """Latents ``[n, N_z]`` to images ``[n, 784]``."""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """Trajectories of all trials over t = 0 ... T, on the device of x(0).
+
+    Attributes:
+        observed: one ``[T+1, trials, ...]`` tensor per observable.
+        z_first: z(0), ``[trials, N_z]``.
+        z_last: z(T), ``[trials, N_z]``.
+        images: x(t) of the trials that were asked for, ``[T+1, len(keep_images), 784]``.
+    """
+
+    observed: dict[str, torch.Tensor]
+    z_first: torch.Tensor
+    z_last: torch.Tensor
+    images: torch.Tensor
+
+
+def trajectory(
+    model: Autoencoder, x0: torch.Tensor, steps: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield ``(x(t), z(t))`` for t = 0 ... T: the repeated inference itself."""
+    x, z = x0, model.encode_mean(x0)
+    yield x, z
+    for _ in range(steps):
+        x = model.decode_mean(z)
+        z = model.encode_mean(x)
+        yield x, z
+
+
+@torch.no_grad()
+def rollout(
+    model: Autoencoder,
+    x0: torch.Tensor,
+    steps: int,
+    observe: Mapping[str, Observable] | None = None,
+    keep_images: Sequence[int] = (),
+    chunk: int = 1024,
+) -> Rollout:
+    """Infer repeatedly from the images ``x0``, ``[trials, 784]``, for T = ``steps`` steps.
+
+    Args:
+        model: encoder and decoder means.
+        x0: initial images x(0), noisy ones in the paper.
+        steps: T; z(t) is observed at t = 0 ... T.
+        observe: name to observable, evaluated at every step.
+        keep_images: indices of the trials whose x(t) is kept.
+        chunk: trials that run together; about a thousand keep a step's arrays in the cache.
+            It does not enter the mathematics.
+
+    Raises:
+        ValueError: T < 1, no trials, or a trial to keep that does not exist.
+    """
+    trials = len(x0)
+    if steps < 1:
+        raise ValueError(f"The number of steps T is {steps}; allowed is an integer from 1.")
+    if trials == 0:
+        raise ValueError("x0 holds 0 trials; allowed is 1 or more.")
+    if not all(0 <= trial < trials for trial in keep_images):
+        raise ValueError(
+            f"keep_images is {list(keep_images)}; allowed are trials 0 to {trials - 1}."
+        )
+    kept = torch.tensor(list(keep_images), dtype=torch.long)
+    images = x0.new_empty(steps + 1, len(kept), x0.shape[1])
+    observed: dict[str, torch.Tensor] = {}
+    ends: list[tuple[torch.Tensor, torch.Tensor]] = []
+    for start in range(0, trials, chunk):
+        rows = slice(start, min(start + chunk, trials))
+        in_chunk = (kept >= rows.start) & (kept < rows.stop)
+        places, kept_rows = in_chunk.nonzero()[:, 0], kept[in_chunk] - rows.start
+        for t, (x, z) in enumerate(trajectory(model, x0[rows], steps)):
+            if t == 0:
+                z_first = z
+            if len(places):
+                images[t, places] = x[kept_rows]
+            for name, observable in (observe or {}).items():
+                value = observable(z, rows)
+                if name not in observed:
+                    observed[name] = value.new_empty(steps + 1, trials, *value.shape[1:])
+                observed[name][t, rows] = value
+        ends.append((z_first, z))
+    z_first, z_last = (torch.cat(parts) for parts in zip(*ends, strict=True))
+    return Rollout(observed, z_first, z_last, images)

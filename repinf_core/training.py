@@ -1,0 +1,314 @@
+"""Training (Methods, "Network architecture and optimization procedure") and the model store.
+
+:func:`fit` is a generator of epoch records, so logging and plots stay with the caller.  A
+:class:`TrainingRun` holds all that the next epoch depends on; saved and loaded, it goes on
+bit for bit on a CPU.  :func:`trained` gives the model of a :class:`Spec`: from the store, or
+trained now, once, whoever asks.
+"""
+
+import hashlib
+import json
+import math
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import filelock
+import platformdirs
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from repinf_core.atomic import replacing
+from repinf_core.backprop import FlatParameters, negative_elbo_gradient
+from repinf_core.data import LabelledImages, load
+from repinf_core.geometry import active_latents
+from repinf_core.vae import VAE, negative_elbo
+
+_CHECKPOINT_SECONDS = 60.0
+_CHECKPOINTS_KEPT = 2
+
+
+class TrainingDiverged(ArithmeticError):
+    """The objective is no longer a finite number; the last good checkpoint is kept."""
+
+
+class CheckpointError(RuntimeError):
+    """A model file that is damaged, altered, or of another specification."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Every number that shapes the weights; its digest names the model's folder in the store."""
+
+    dataset: str
+    n_z: int
+    n_hidden: int
+    beta: float
+    n_samples: int
+    epochs: int
+    learning_rates: tuple[float, ...]
+    minibatch: int
+    precision: str
+    seed: int
+
+    @classmethod
+    def of(cls, experiment: Any) -> "Spec":
+        """The part of an experiment (any object with these attributes) that shapes weights."""
+        return cls(**{field.name: getattr(experiment, field.name) for field in fields(cls)})
+
+    @property
+    def name(self) -> str:
+        """Readable and unique: dataset, N_z, and twelve digits of the whole spec's SHA-256."""
+        digest = hashlib.sha256(self.as_json().encode()).hexdigest()[:12]
+        return f"{self.dataset}-nz{self.n_z}-{digest}"
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    def learning_rate(self, epoch: int) -> float:
+        """Adam's step size in ``epoch`` (from 0): each rate holds for an equal share of epochs."""
+        return self.learning_rates[epoch * len(self.learning_rates) // self.epochs]
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch; objectives in nats per image.
+
+    Training values are means over the epoch's minibatches, while the weights moved; test
+    values and the number of active latents are of the weights after the epoch, on the test
+    split.
+    """
+
+    epoch: int
+    learning_rate: float
+    train_negative_elbo: float
+    train_kl: float
+    train_reconstruction: float
+    test_negative_elbo: float
+    test_kl: float
+    test_reconstruction: float
+    active_latents: int
+    seconds: float
+    images_per_second: float
+
+
+class TrainingRun:
+    """All that the next epoch depends on: weights, Adam's moments, generator, history.
+
+    Args:
+        spec: what to train.
+        device: where; the spec's seed gives the same initial weights on every device.
+    """
+
+    def __init__(self, spec: Spec, device: torch.device | str = "cpu") -> None:
+        self.spec = spec
+        self.device = torch.device(device)
+        weights_generator = torch.Generator().manual_seed(spec.seed)
+        self.model = VAE(spec.n_z, spec.n_hidden, weights_generator).to(self.device)
+        self.flat = FlatParameters(self.model, getattr(torch, spec.precision))
+        self.optimiser = torch.optim.Adam(
+            [self.flat.vector], lr=spec.learning_rate(0), betas=(0.9, 0.999), eps=1e-8, fused=True
+        )
+        self.generator = torch.Generator(self.device).manual_seed(spec.seed)
+        self.history: list[EpochRecord] = []
+
+    @property
+    def epoch(self) -> int:
+        """Epochs completed."""
+        return len(self.history)
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint, whole or not at all; a finished run keeps only its weights."""
+        tensors = {"weights": self.flat.vector.detach().cpu()}
+        if self.epoch < self.spec.epochs:
+            adam = self.optimiser.state[self.flat.vector]
+            tensors |= {f"adam.{name}": value.cpu() for name, value in adam.items()}
+            tensors["generator"] = self.generator.get_state()
+        metadata = {
+            "spec": self.spec.as_json(),
+            "history": json.dumps([asdict(record) for record in self.history]),
+        }
+        metadata["sha256"] = _digest(tensors, metadata)
+        with replacing(path) as temporary:
+            save_file(tensors, temporary, metadata)
+
+    @classmethod
+    def load(cls, path: Path, spec: Spec, device: torch.device | str = "cpu") -> "TrainingRun":
+        """The run saved in ``path``.
+
+        Raises:
+            CheckpointError: the file is damaged or altered, or is of another spec.
+        """
+        tensors, metadata = _read(path)
+        if metadata["spec"] != spec.as_json():
+            raise CheckpointError(
+                f"{path} is of another model: asked for {spec.as_json()}, got {metadata['spec']}."
+            )
+        run = cls(spec, device)
+        run.flat.vector.data.copy_(tensors["weights"])
+        run.history = [EpochRecord(**record) for record in json.loads(metadata["history"])]
+        if "generator" in tensors:
+            run.generator.set_state(tensors["generator"])
+            adam = {
+                name.removeprefix("adam."): value.to(run.device if value.dim() else "cpu")
+                for name, value in tensors.items()
+                if name.startswith("adam.")
+            }
+            run.optimiser.state[run.flat.vector] = adam
+        return run
+
+
+def _digest(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
+    sha256 = hashlib.sha256((metadata["spec"] + metadata["history"]).encode())
+    for name in sorted(tensors):
+        sha256.update(name.encode())
+        sha256.update(tensors[name].numpy().data)
+    return sha256.hexdigest()
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    problem = f"{path} is damaged or altered; delete it, and the model is trained again."
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        if metadata["sha256"] != _digest(tensors, metadata):
+            raise CheckpointError(problem)
+    except (SafetensorError, KeyError) as error:
+        raise CheckpointError(problem) from error
+    return tensors, metadata
+
+
+def fit(run: TrainingRun, train: LabelledImages, test: LabelledImages) -> Iterator[EpochRecord]:
+    """Train ``run`` to its spec's last epoch, yielding each epoch's record after it.
+
+    Raises:
+        TrainingDiverged: the objective became NaN or infinite; ``run`` is then of no use.
+    """
+    images, test_images = train.images.to(run.device), test.images.to(run.device)
+    while run.epoch < run.spec.epochs:
+        started = time.perf_counter()
+        learning_rate = run.spec.learning_rate(run.epoch)
+        objective = _epoch(run, images, learning_rate)
+        seconds = time.perf_counter() - started
+        if not all(map(math.isfinite, objective)):
+            raise TrainingDiverged(
+                f"The objective is {objective[0]} nats in epoch {run.epoch + 1} of "
+                f"{run.spec.name}; the last checkpoint before it is kept."
+            )
+        test_objective, active = _evaluate(run, test_images)
+        record = EpochRecord(
+            run.epoch + 1, learning_rate, *objective, *test_objective, active,
+            seconds, len(images) / seconds,
+        )  # fmt: skip
+        run.history.append(record)
+        yield record
+
+
+def _epoch(run: TrainingRun, images: torch.Tensor, learning_rate: float) -> list[float]:
+    spec, total = run.spec, torch.zeros(3, device=run.device)
+    run.optimiser.param_groups[0]["lr"] = learning_rate
+    order = torch.randperm(len(images), generator=run.generator, device=run.device)
+    for rows in order.split(spec.minibatch):
+        x = images[rows]
+        epsilon = torch.randn(
+            spec.n_samples, len(x), spec.n_z, generator=run.generator, device=run.device
+        )
+        objective = negative_elbo_gradient(run.flat, x, epsilon, spec.beta)
+        run.optimiser.step()
+        total += torch.stack(objective) * (len(x) / len(images))
+    return total.tolist()
+
+
+@torch.no_grad()
+def _evaluate(run: TrainingRun, images: torch.Tensor) -> tuple[list[float], int]:
+    # The same latent noise in every epoch: what differs between records is then the weights.
+    generator = torch.Generator(run.device).manual_seed(run.spec.seed)
+    total, means = torch.zeros(3, device=run.device), []
+    for x in images.split(1000):
+        shape = (run.spec.n_samples, len(x), run.spec.n_z)
+        epsilon = torch.randn(shape, generator=generator, device=run.device)
+        objective = negative_elbo(run.model, x, epsilon, run.spec.beta)
+        total += torch.stack(objective) * (len(x) / len(images))
+        means.append(run.model.encode_mean(x))
+    return total.tolist(), int(active_latents(torch.cat(means)).sum())
+
+
+def store() -> Path:
+    """The folder of trained models: ``REPINF_MODELS``, or the user's cache folder."""
+    return Path(
+        os.environ.get("REPINF_MODELS") or platformdirs.user_cache_path("repinf") / "models"
+    )
+
+
+def is_trained(spec: Spec) -> bool:
+    """Whether the store holds the finished model of ``spec``."""
+    return (store() / spec.name / "model.safetensors").exists()
+
+
+def trained(
+    spec: Spec,
+    device: torch.device | str = "cpu",
+    report: Callable[[EpochRecord], None] = lambda record: None,
+    checkpoint_seconds: float = _CHECKPOINT_SECONDS,
+) -> TrainingRun:
+    """The finished run of ``spec``: from the store, or trained now, resuming where it stopped.
+
+    Of several processes that ask for one model the first trains it and the others wait.
+
+    Args:
+        spec: what is wanted.
+        device: where it is trained, and where the model ends up.
+        report: called with the record of each epoch trained here.
+        checkpoint_seconds: time between checkpoints; the last two are kept.
+
+    Raises:
+        TrainingDiverged: the objective became NaN; the last good checkpoint stays.
+        CheckpointError: a file of this model is damaged, altered or of another spec.
+        DataError: the dataset cannot be had.
+    """
+    folder = store() / spec.name
+    final = folder / "model.safetensors"
+    if not final.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder / "lock"):
+            if not final.exists():
+                _train_into(folder, spec, device, report, checkpoint_seconds)
+    return TrainingRun.load(final, spec, device)
+
+
+def _train_into(
+    folder: Path,
+    spec: Spec,
+    device: torch.device | str,
+    report: Callable[[EpochRecord], None],
+    checkpoint_seconds: float,
+) -> None:
+    checkpoints = _checkpoints(folder)
+    run = (
+        TrainingRun.load(checkpoints[-1], spec, device)
+        if checkpoints
+        else TrainingRun(spec, device)
+    )
+    last_saved = time.monotonic()
+    for record in fit(run, load(spec.dataset, "train"), load(spec.dataset, "test")):
+        if run.epoch < spec.epochs and time.monotonic() - last_saved >= checkpoint_seconds:
+            run.save(folder / f"checkpoint-{run.epoch}.safetensors")
+            for old in _checkpoints(folder)[:-_CHECKPOINTS_KEPT]:
+                old.unlink()
+            last_saved = time.monotonic()
+        report(record)
+    run.save(folder / "model.safetensors")
+    for checkpoint in _checkpoints(folder):
+        checkpoint.unlink()
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """The folder's checkpoints, oldest first."""
+    paths = folder.glob("checkpoint-*.safetensors")
+    return sorted(paths, key=lambda path: int(re.search(r"(\d+)", path.name)[1]))

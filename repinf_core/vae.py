@@ -1,0 +1,102 @@
+r"""The variational autoencoder of the paper and its objective (Methods; preprint Eqs. 1-5).
+
+.. math::
+    h = \tanh(W_1 x + b_1), \quad (\mu, \log\sigma^2) = W_2 h + b_2, \quad
+    z = \mu + \sigma \odot \epsilon, \\
+    h' = \tanh(W_3 z + b_3), \quad E_{p(x|z)}[x] = \operatorname{sigmoid}(W_4 h' + b_4)
+
+with 784 pixels, 1,024 hidden units and N_z latents, a standard normal prior and a Bernoulli
+likelihood on grey values in [0, 1].
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class VAE(nn.Module):
+    """Encoder 784-1024(tanh)-[mu, log sigma^2] and decoder N_z-1024(tanh)-784(sigmoid).
+
+    Weights are Glorot-uniform and biases zero, as in Keras, which the paper used.
+
+    Args:
+        n_z: number of latent variables.
+        n_hidden: units of either hidden layer.
+        generator: draws the initial weights, on the CPU.
+    """
+
+    def __init__(
+        self, n_z: int, n_hidden: int, generator: torch.Generator, n_pixels: int = 784
+    ) -> None:
+        super().__init__()
+        self.n_z = n_z
+        self.encoder_hidden = nn.Linear(n_pixels, n_hidden)
+        self.encoder_out = nn.Linear(n_hidden, 2 * n_z)  # rows: mu, then log sigma^2
+        self.decoder_hidden = nn.Linear(n_z, n_hidden)
+        self.decoder_out = nn.Linear(n_hidden, n_pixels)
+        for layer in self.children():
+            nn.init.xavier_uniform_(layer.weight, generator=generator)
+            nn.init.zeros_(layer.bias)
+
+    def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Images ``[..., 784]`` to ``(mu, log sigma^2)`` of q(z|x), each ``[..., N_z]``."""
+        return self.encoder_out(torch.tanh(self.encoder_hidden(x))).split(self.n_z, dim=-1)
+
+    def encode_mean(self, x: torch.Tensor) -> torch.Tensor:
+        """z(t) = E_q(z|x)[z] = mu(x), images ``[..., 784]`` to ``[..., N_z]`` (preprint Eq. 7)."""
+        hidden = torch.tanh(self.encoder_hidden(x))
+        return F.linear(
+            hidden, self.encoder_out.weight[: self.n_z], self.encoder_out.bias[: self.n_z]
+        )
+
+    def decode_logits(self, z: torch.Tensor) -> torch.Tensor:
+        """Latents ``[..., N_z]`` to the logits ``[..., 784]`` of the Bernoulli pixels."""
+        return self.decoder_out(torch.tanh(self.decoder_hidden(z)))
+
+    def decode_mean(self, z: torch.Tensor) -> torch.Tensor:
+        """x(t+1) = E_p(x|z)[x], latents ``[..., N_z]`` to ``[..., 784]`` (preprint Eq. 6)."""
+        return torch.sigmoid(self.decode_logits(z))
+
+
+class Objective(NamedTuple):
+    """Means over images, in nats per image; ``total`` = beta * ``kl`` + ``reconstruction``."""
+
+    total: torch.Tensor
+    kl: torch.Tensor
+    reconstruction: torch.Tensor
+
+
+def kl_divergence(mu: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
+    """KL(N(mu, sigma^2) || N(0, 1)), ``[..., N_z]`` to ``[...]``, nats (preprint Eq. 5)."""
+    return 0.5 * (log_variance.exp() + mu.square() - 1 - log_variance).sum(-1)
+
+
+def bernoulli_nll(logits: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """-log p(x|z) of Bernoulli pixels, summed: ``[..., 784]`` to ``[...]``, nats.
+
+    From logits, so that nothing is clamped; x in [0, 1] is not binarised.
+    """
+    return (F.softplus(logits) - x * logits).sum(-1)
+
+
+def negative_elbo(model: VAE, x: torch.Tensor, epsilon: torch.Tensor, beta: float) -> Objective:
+    """-ELBO = beta KL(q(z|x) || N(0, I)) + E_q[-log p(x|z)] (preprint Eq. 5), nats per image.
+
+    Args:
+        x: images ``[B, 784]``.
+        epsilon: standard normal numbers ``[L, B, N_z]``, one sample of z each.
+        beta: weight of the KL term; 1 is the paper's text.
+    """
+    mu, log_variance = model.encode(x)
+    z = mu + (0.5 * log_variance).exp() * epsilon
+    kl = kl_divergence(mu, log_variance).mean()
+    reconstruction = bernoulli_nll(model.decode_logits(z), x).mean()
+    return Objective(beta * kl + reconstruction, kl, reconstruction)
+
+
+@torch.no_grad()
+def memories(model: VAE, images: torch.Tensor, chunk: int = 2000) -> torch.Tensor:
+    """The memories xi_i = mu(x_i) of clean images ``[N, 784]``: ``[N, N_z]`` (preprint Eq. 9)."""
+    return torch.cat([model.encode_mean(part) for part in images.split(chunk)])
