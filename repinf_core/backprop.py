@@ -8,7 +8,6 @@ matrix products run in bfloat16; master weights, loss and optimiser stay float32
 """
 
 import torch
-import torch.nn.functional as F
 
 from repinf_core.vae import VAE, Objective, bernoulli_nll, kl_divergence
 

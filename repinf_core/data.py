@@ -129,6 +129,25 @@ def _check(path: Path, published: str) -> None:
         )
 
 
+def draw_trials(
+    labels: torch.Tensor, label: int, trials: int, generator: torch.Generator
+) -> torch.Tensor:
+    """Indices ``[trials]`` of images of one label, in random order.
+
+    An image is drawn again only when all of its label have been drawn as often (its noise
+    will differ), so up to their number the trials are different images, as in the paper.
+
+    Raises:
+        ValueError: no image has this label.
+    """
+    of_label = (labels == label).nonzero()[:, 0]
+    if len(of_label) == 0:
+        raise ValueError(f"Label is {label}; allowed are those of the data.")
+    rounds = -(-trials // len(of_label))
+    orders = [torch.randperm(len(of_label), generator=generator) for _ in range(rounds)]
+    return of_label[torch.cat(orders)[:trials]]
+
+
 def swap_pixels(
     images: torch.Tensor, p: float, generator: torch.Generator, mode: str = "swap"
 ) -> torch.Tensor:

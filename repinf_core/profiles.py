@@ -171,7 +171,7 @@ def from_notebook(namespace: Mapping[str, Any]) -> Experiment:
                     f"Parameter {name} (set to {namespace[name]!r}) is unknown to this page; "
                     f"allowed are {', '.join(known)}."
                 )
-    given = {name: namespace[name] for name in known if name != "profile"}
+    given = {name: namespace[name] for name in known if name not in ("profile", "page")}
     return experiment(namespace["profile"], given)
 
 

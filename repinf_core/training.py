@@ -1,36 +1,28 @@
-"""Training (Methods, "Network architecture and optimization procedure") and the model store.
+"""Training (Methods, "Network architecture and optimization procedure").
 
 :func:`fit` is a generator of epoch records, so logging and plots stay with the caller.  A
 :class:`TrainingRun` holds all that the next epoch depends on; saved and loaded, it goes on
-bit for bit on a CPU.  :func:`trained` gives the model of a :class:`Spec`: from the store, or
-trained now, once, whoever asks.
+bit for bit on a CPU.
 """
 
 import hashlib
 import json
 import math
-import os
-import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import filelock
-import platformdirs
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from repinf_core.atomic import replacing
 from repinf_core.backprop import FlatParameters, negative_elbo_gradient
-from repinf_core.data import LabelledImages, load
+from repinf_core.data import LabelledImages
 from repinf_core.geometry import active_latents
 from repinf_core.vae import VAE, negative_elbo
-
-_CHECKPOINT_SECONDS = 60.0
-_CHECKPOINTS_KEPT = 2
 
 
 class TrainingDiverged(ArithmeticError):
@@ -239,76 +231,13 @@ def _evaluate(run: TrainingRun, images: torch.Tensor) -> tuple[list[float], int]
     return total.tolist(), int(active_latents(torch.cat(means)).sum())
 
 
-def store() -> Path:
-    """The folder of trained models: ``REPINF_MODELS``, or the user's cache folder."""
-    return Path(
-        os.environ.get("REPINF_MODELS") or platformdirs.user_cache_path("repinf") / "models"
-    )
-
-
-def is_trained(spec: Spec) -> bool:
-    """Whether the store holds the finished model of ``spec``."""
-    return (store() / spec.name / "model.safetensors").exists()
-
-
-def trained(
-    spec: Spec,
-    device: torch.device | str = "cpu",
-    report: Callable[[EpochRecord], None] = lambda record: None,
-    checkpoint_seconds: float = _CHECKPOINT_SECONDS,
-) -> TrainingRun:
-    """The finished run of ``spec``: from the store, or trained now, resuming where it stopped.
-
-    Of several processes that ask for one model the first trains it and the others wait.
-
-    Args:
-        spec: what is wanted.
-        device: where it is trained, and where the model ends up.
-        report: called with the record of each epoch trained here.
-        checkpoint_seconds: time between checkpoints; the last two are kept.
-
-    Raises:
-        TrainingDiverged: the objective became NaN; the last good checkpoint stays.
-        CheckpointError: a file of this model is damaged, altered or of another spec.
-        DataError: the dataset cannot be had.
-    """
-    folder = store() / spec.name
-    final = folder / "model.safetensors"
-    if not final.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder / "lock"):
-            if not final.exists():
-                _train_into(folder, spec, device, report, checkpoint_seconds)
-    return TrainingRun.load(final, spec, device)
-
-
-def _train_into(
-    folder: Path,
-    spec: Spec,
-    device: torch.device | str,
-    report: Callable[[EpochRecord], None],
-    checkpoint_seconds: float,
-) -> None:
-    checkpoints = _checkpoints(folder)
-    run = (
-        TrainingRun.load(checkpoints[-1], spec, device)
-        if checkpoints
-        else TrainingRun(spec, device)
-    )
-    last_saved = time.monotonic()
-    for record in fit(run, load(spec.dataset, "train"), load(spec.dataset, "test")):
-        if run.epoch < spec.epochs and time.monotonic() - last_saved >= checkpoint_seconds:
-            run.save(folder / f"checkpoint-{run.epoch}.safetensors")
-            for old in _checkpoints(folder)[:-_CHECKPOINTS_KEPT]:
-                old.unlink()
-            last_saved = time.monotonic()
-        report(record)
-    run.save(folder / "model.safetensors")
-    for checkpoint in _checkpoints(folder):
-        checkpoint.unlink()
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    """The folder's checkpoints, oldest first."""
-    paths = folder.glob("checkpoint-*.safetensors")
-    return sorted(paths, key=lambda path: int(re.search(r"(\d+)", path.name)[1]))
+def seconds_per_step(spec: Spec, device: torch.device | str = "cpu") -> float:
+    """Seconds of one optimisation step here and now, the median of five of a throw-away run."""
+    run = TrainingRun(spec, device)
+    images = torch.rand(spec.minibatch, 784, device=run.device)
+    seconds = []
+    for _ in range(6):
+        started = time.perf_counter()
+        _epoch(run, images, spec.learning_rate(0))  # ends with a copy to the host
+        seconds.append(time.perf_counter() - started)
+    return sorted(seconds[1:])[2]

@@ -81,6 +81,15 @@ def bernoulli_nll(logits: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     return (F.softplus(logits) - x * logits).sum(-1)
 
 
+def reconstruction_floor(x: torch.Tensor) -> torch.Tensor:
+    """Lower bound of the reconstruction term, mean over images ``[N, 784]``, nats per image.
+
+    A grey pixel costs at least its own binary entropy whatever the decoder says: an objective
+    below this (45.5 on MNIST's, 189.9 on Fashion-MNIST's test images) is a bug.
+    """
+    return -(torch.xlogy(x, x) + torch.xlogy(1 - x, 1 - x)).sum(-1).mean()
+
+
 def negative_elbo(model: VAE, x: torch.Tensor, epsilon: torch.Tensor, beta: float) -> Objective:
     """-ELBO = beta KL(q(z|x) || N(0, I)) + E_q[-log p(x|z)] (preprint Eq. 5), nats per image.
 

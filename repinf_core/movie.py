@@ -1,0 +1,87 @@
+"""Frames to an H.264 movie with its poster, and the HTML that shows it."""
+
+import html
+from collections.abc import Iterable
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+from PIL import Image
+
+from repinf_core.atomic import replacing
+
+
+def write(path: str | Path, frames: Iterable[np.ndarray], fps: int, poster_frame: int = 0) -> int:
+    """Write ``path`` (mp4: H.264, yuv420p, faststart) and, beside it, its poster as PNG.
+
+    Args:
+        path: ends in ``.mp4``; the poster has the same stem.
+        frames: ``[height, width, 3]`` uint8 each, all alike, both sides even.
+        fps: frames per second.
+        poster_frame: which frame, from 0, is shown before the movie plays.
+
+    Returns:
+        How many frames were written.
+
+    Raises:
+        ValueError: no such poster frame, or a frame of another shape or with an odd side.
+    """
+    path, count, shape, writer = Path(path), 0, None, None
+    with replacing(path) as temporary:
+        try:
+            for frame in frames:
+                if writer is None:
+                    shape = _even(frame.shape)
+                    writer = _writer(temporary, shape, fps)
+                if frame.shape != shape:
+                    raise ValueError(f"Frame {count} has shape {frame.shape}; allowed is {shape}.")
+                writer.send(np.ascontiguousarray(frame))
+                if count == poster_frame:
+                    poster = Image.fromarray(frame)
+                count += 1
+        finally:
+            if writer is not None:
+                writer.close()
+        if not 0 <= poster_frame < count:
+            raise ValueError(f"Poster frame is {poster_frame}; allowed is 0 to {count - 1}.")
+    with replacing(path.with_suffix(".png")) as temporary:
+        poster.save(temporary, optimize=True)
+    return count
+
+
+def _even(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if len(shape) != 3 or shape[2] != 3 or shape[0] % 2 or shape[1] % 2:
+        raise ValueError(f"Frames have shape {shape}; allowed is (even, even, 3).")
+    return shape
+
+
+def _writer(path: Path, shape: tuple[int, ...], fps: int):
+    writer = imageio_ffmpeg.write_frames(
+        str(path),
+        (shape[1], shape[0]),
+        fps=fps,
+        codec="libx264",
+        pix_fmt_out="yuv420p",
+        macro_block_size=2,
+        quality=None,
+        output_params=["-crf", "23", "-preset", "slow", "-movflags", "+faststart"],
+    )
+    writer.send(None)
+    return writer
+
+
+def as_html(path: str | Path, description: str) -> str:
+    """The ``<video>`` element of a movie written by :func:`write`, with a text description.
+
+    Args:
+        path: of the mp4, relative to the page.
+        description: what is to be seen, for those who do not see it; also shown below.
+    """
+    path = Path(path)
+    text = html.escape(description, quote=True)
+    return (
+        f'<figure><video controls muted loop playsinline preload="metadata" '
+        f'src="{path.as_posix()}" poster="{path.with_suffix(".png").as_posix()}" '
+        f'aria-label="{text}" style="width: 100%; height: auto;"></video>'
+        f"<figcaption>{text}</figcaption></figure>"
+    )

@@ -1,0 +1,70 @@
+"""What a page found, as a small JSON file with its provenance; the claims are built on these."""
+
+import json
+import platform
+import re
+import subprocess
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from repinf_core.atomic import replacing
+from repinf_core.profiles import Experiment
+
+_LIBRARIES = ("repinf", "torch", "numpy", "scikit-learn")
+
+
+def record(
+    page: str,
+    profile: str,
+    experiment: Experiment,
+    device: str,
+    numbers: dict[str, Any],
+    finding: str,
+    folder: str | Path = "results",
+) -> Path:
+    """Write ``<folder>/<page>.json``, whole or not at all, and return its path.
+
+    Args:
+        page: name of the page, the stem of the file.
+        profile: whose numbers the parameters at ``None`` took.
+        experiment: all parameters.
+        device: where it was computed.
+        numbers: what was measured, plain numbers, texts, lists and dictionaries.
+        finding: the page's result in one sentence, for the book's front page.
+
+    Raises:
+        ValueError: a number is NaN or infinite, or the page's name is no plain file stem.
+    """
+    if not re.fullmatch(r"[\w-]+", page):
+        raise ValueError(f"Page is {page!r}; allowed are letters, digits, _ and -.")
+    contents = {
+        "page": page,
+        "profile": profile,
+        "parameters": asdict(experiment),
+        "results": numbers,
+        "finding": finding,
+        "provenance": {
+            "revision": _revision(),
+            "device": device,
+            "python": platform.python_version(),
+            "versions": {name: version(name) for name in _LIBRARIES},
+        },
+    }
+    path = Path(folder) / f"{page}.json"
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(contents, indent=1, allow_nan=False) + "\n")
+    return path
+
+
+def _revision() -> str:
+    """Commit of the code, ``-dirty`` with uncommitted changes; "unknown" outside a checkout."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        answer = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return answer.stdout.strip()

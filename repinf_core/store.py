@@ -1,0 +1,122 @@
+"""The model store: the finished model of a spec, trained at most once, whoever asks.
+
+A spec's digest names its folder, so a new N_z (or any other number that shapes the weights)
+can never load another model's weights.
+"""
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import filelock
+import platformdirs
+import torch
+from tqdm import tqdm
+
+from repinf_core.data import load
+from repinf_core.training import EpochRecord, Spec, TrainingRun, fit, seconds_per_step
+
+_CHECKPOINT_SECONDS = 60.0
+_CHECKPOINTS_KEPT = 2
+
+
+def models_folder() -> Path:
+    """The folder of trained models: ``REPINF_MODELS``, or the user's cache folder."""
+    return Path(
+        os.environ.get("REPINF_MODELS") or platformdirs.user_cache_path("repinf") / "models"
+    )
+
+
+def is_trained(spec: Spec) -> bool:
+    """Whether the store holds the finished model of ``spec``."""
+    return (models_folder() / spec.name / "model.safetensors").exists()
+
+
+def trained(
+    spec: Spec,
+    device: torch.device | str = "cpu",
+    report: Callable[[EpochRecord], None] = lambda record: None,
+    checkpoint_seconds: float = _CHECKPOINT_SECONDS,
+) -> TrainingRun:
+    """The finished run of ``spec``: from the store, or trained now, resuming where it stopped.
+
+    Of several processes that ask for one model the first trains it and the others wait.
+
+    Args:
+        spec: what is wanted.
+        device: where it is trained, and where the model ends up.
+        report: called with the record of each epoch trained here.
+        checkpoint_seconds: time between checkpoints; the last two are kept.
+
+    Raises:
+        TrainingDiverged: the objective became NaN; the last good checkpoint stays.
+        CheckpointError: a file of this model is damaged, altered or of another spec.
+        DataError: the dataset cannot be had.
+    """
+    folder = models_folder() / spec.name
+    final = folder / "model.safetensors"
+    if not final.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder / "lock"):
+            if not final.exists():
+                _train_into(folder, spec, device, report, checkpoint_seconds)
+    return TrainingRun.load(final, spec, device)
+
+
+def _train_into(
+    folder: Path,
+    spec: Spec,
+    device: torch.device | str,
+    report: Callable[[EpochRecord], None],
+    checkpoint_seconds: float,
+) -> None:
+    checkpoints = _checkpoints(folder)
+    if checkpoints:
+        run = TrainingRun.load(checkpoints[-1], spec, device)
+    else:
+        run = TrainingRun(spec, device)
+    last_saved = time.monotonic()
+    for record in fit(run, load(spec.dataset, "train"), load(spec.dataset, "test")):
+        if run.epoch < spec.epochs and time.monotonic() - last_saved >= checkpoint_seconds:
+            run.save(folder / f"checkpoint-{run.epoch}.safetensors")
+            for old in _checkpoints(folder)[:-_CHECKPOINTS_KEPT]:
+                old.unlink()
+            last_saved = time.monotonic()
+        report(record)
+    run.save(folder / "model.safetensors")
+    for checkpoint in _checkpoints(folder):
+        checkpoint.unlink()
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """The folder's checkpoints, oldest first."""
+    paths = folder.glob("checkpoint-*.safetensors")
+    return sorted(paths, key=lambda path: int(re.search(r"(\d+)", path.name)[1]))
+
+
+def outlook(spec: Spec, device: torch.device | str, n_images: int) -> str:
+    """One line before the work starts: device, dataset, model, and the time it will take."""
+    where = f"{device} ({torch.get_num_threads()} threads)" if str(device) == "cpu" else device
+    what = f"{where} | {spec.dataset}, {n_images:,} training images | model {spec.name}: "
+    if is_trained(spec):
+        return what + "trained before, taken from the store"
+    steps = -(-n_images // spec.minibatch) * spec.epochs
+    seconds = steps * seconds_per_step(spec, device)
+    return what + f"{spec.epochs:,} epochs to train, about {tqdm.format_interval(seconds)}"
+
+
+@contextlib.contextmanager
+def progress_bar(spec: Spec) -> Iterator[Callable[[EpochRecord], None]]:
+    """Yield a ``report`` for :func:`trained`: epochs, remaining time and test -ELBO in nats."""
+    with tqdm(total=spec.epochs, desc=spec.name, unit="epoch", mininterval=2) as bar:
+
+        def report(record: EpochRecord) -> None:
+            if bar.n == 0:  # a resumed run does not start at its first epoch
+                bar.initial = bar.n = record.epoch - 1
+            bar.set_postfix_str(f"test -ELBO {record.test_negative_elbo:.1f}", refresh=False)
+            bar.update()
+
+        yield report
