@@ -1,0 +1,97 @@
+"""Problems of a rendered book: what would fail a reader without a network, or without sight."""
+
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import imageio_ffmpeg
+
+_LOADED = {
+    "script": ("src",),
+    "link": ("href",),
+    "img": ("src",),
+    "video": ("src", "poster"),
+    "source": ("src",),
+    "iframe": ("src",),
+}
+# <link> elements that fetch nothing by themselves
+_INERT_LINKS = {"author", "canonical", "index", "next", "prev", "search"}
+
+
+class _Page(HTMLParser):
+    """Collects what a page loads, its images' alternative texts, and its error outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.anchors: list[str] = []
+        self.ids: set[str] = set()
+        self.movies: list[str] = []
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attributes}
+        self.ids.add(values.get("id", ""))
+        if tag == "a":
+            self.anchors.append(values.get("href", ""))
+        if tag == "link" and _INERT_LINKS & set(values.get("rel", "").split()):
+            return
+        self.loaded += [values[name] for name in _LOADED.get(tag, ()) if values.get(name)]
+        if tag == "img" and not values.get("alt", "").strip():
+            self.found.append(f"image {values.get('src')} has no alternative text")
+        if tag == "video":
+            self.movies.append(values.get("src", ""))
+            missing = {"controls", "poster", "aria-label"} - set(values)
+            if missing:
+                self.found.append(f"movie {values.get('src')} lacks {', '.join(sorted(missing))}")
+        if "traceback" in values.get("class", "").split():
+            self.found.append("holds the output of a failed cell")
+
+
+def problems(html: Path) -> list[str]:
+    """One line per problem of the book in the folder ``html``; none if it is sound."""
+    found = []
+    pages = sorted(html.glob("*.html"))
+    if (html / "index.html") not in pages:
+        return [f"{html} holds no index.html"]
+    for path in pages:
+        page = _Page()
+        page.feed(path.read_text())
+        found += [f"{path.name}: {problem}" for problem in page.found]
+        for reference in page.loaded:
+            found += [f"{path.name}: {p}" for p in _of_reference(reference, path)]
+        for movie in page.movies:
+            found += [f"{path.name}: {p}" for p in _of_movie(path.parent / unquote(movie))]
+    for style in html.rglob("*.css"):
+        for reference in re.findall(
+            r"""(?:url\(|@import\s+)["']?(https?:[^"')\s]+)""", style.read_text()
+        ):
+            found.append(f"{style.relative_to(html)}: loads {reference} from the network")
+    return found
+
+
+def _of_reference(reference: str, page: Path) -> list[str]:
+    parts = urlsplit(reference)
+    if parts.scheme == "data":
+        return []
+    if parts.scheme or parts.netloc:
+        return [f"loads {reference} from the network"]
+    if parts.path and not (page.parent / unquote(parts.path)).exists():
+        return [f"{reference} does not exist"]
+    return []
+
+
+def _of_movie(path: Path) -> list[str]:
+    try:
+        frames, _ = imageio_ffmpeg.count_frames_and_secs(str(path))
+    except (RuntimeError, OSError) as error:
+        return [f"movie {path.name} cannot be decoded ({error})"]
+    return [] if frames else [f"movie {path.name} has no frames"]
+
+
+if __name__ == "__main__":
+    lines = problems(Path(sys.argv[1]))
+    print("\n".join(lines) or "no problems")
+    sys.exit(1 if lines else 0)

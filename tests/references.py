@@ -1,0 +1,160 @@
+"""Independent versions in numpy float64, from the paper's definitions and not from the code.
+
+They favour plain loops and other formulas for the same thing over speed.
+"""
+
+import math
+
+import numpy as np
+
+
+def array(tensor):
+    """A tensor as a float64 array."""
+    return tensor.detach().cpu().numpy().astype(np.float64)
+
+
+def weights(model):
+    """The parameters of a VAE by name, as float64 arrays."""
+    return {name: array(parameter) for name, parameter in model.named_parameters()}
+
+
+def unflatten(vector, model):
+    """A vector of all parameters, in the model's order, as float64 arrays by name."""
+    named, start = {}, 0
+    for name, parameter in model.named_parameters():
+        stop = start + parameter.numel()
+        named[name] = np.asarray(vector[start:stop], np.float64).reshape(parameter.shape)
+        start = stop
+    assert start == len(vector)
+    return named
+
+
+def _affine(w, layer, inputs):
+    return np.einsum("...i,oi->...o", inputs, w[f"{layer}.weight"]) + w[f"{layer}.bias"]
+
+
+def encode(w, x):
+    """(mu, log sigma^2) of q(z|x)."""
+    encoded = _affine(w, "encoder_out", np.tanh(_affine(w, "encoder_hidden", x)))
+    n_z = encoded.shape[-1] // 2
+    return encoded[..., :n_z], encoded[..., n_z:]
+
+
+def decode_logits(w, z):
+    return _affine(w, "decoder_out", np.tanh(_affine(w, "decoder_hidden", z)))
+
+
+def decode_mean(w, z):
+    # The sigmoid through tanh, which cannot overflow.
+    return 0.5 * (1 + np.tanh(0.5 * decode_logits(w, z)))
+
+
+def kl(mu, log_variance):
+    """KL(N(mu, sigma^2) || N(0, 1)) summed over latents: -log sigma + (sigma^2 + mu^2 - 1) / 2."""
+    sigma = np.exp(log_variance / 2)
+    return np.sum(-np.log(sigma) + (sigma**2 + mu**2 - 1) / 2, axis=-1)
+
+
+def bernoulli_nll(logits, x):
+    """-[x log s + (1 - x) log(1 - s)], s = sigmoid(logits), summed over pixels."""
+    log_s, log_not_s = -np.logaddexp(0, -logits), -np.logaddexp(0, logits)
+    return -np.sum(x * log_s + (1 - x) * log_not_s, axis=-1)
+
+
+def negative_elbo(w, x, epsilon, beta):
+    """(total, KL, reconstruction) in nats per image, an image and a sample at a time."""
+    kls, reconstructions = [], []
+    for i, image in enumerate(x):
+        mu, log_variance = encode(w, image)
+        kls.append(kl(mu, log_variance))
+        for sample in epsilon:
+            z = mu + np.sqrt(np.exp(log_variance)) * sample[i]
+            reconstructions.append(bernoulli_nll(decode_logits(w, z), image))
+    mean_kl, mean_reconstruction = np.mean(kls), np.mean(reconstructions)
+    return beta * mean_kl + mean_reconstruction, mean_kl, mean_reconstruction
+
+
+def adam(start, gradients, rates, beta1=0.9, beta2=0.999, eps=1e-8):
+    """The parameters after each step of Kingma & Ba's Algorithm 1."""
+    theta, m, v, path = np.array(start), 0.0, 0.0, []
+    for t, (gradient, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
+        m = beta1 * m + (1 - beta1) * gradient
+        v = beta2 * v + (1 - beta2) * gradient**2
+        theta = theta - rate * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + eps)
+        path.append(theta)
+    return path
+
+
+def rollout(w, x0, steps):
+    """x(t) and z(t) of every trial for t = 0 ... T: ``[T+1, trials, ...]`` each."""
+    images = np.empty((steps + 1, len(x0), x0.shape[1]))
+    latents = np.empty((steps + 1, len(x0), len(w["decoder_hidden.weight"][0])))
+    for trial, image in enumerate(x0):
+        for t in range(steps + 1):
+            images[t, trial] = image
+            latents[t, trial] = encode(w, image)[0]
+            image = decode_mean(w, latents[t, trial])
+    return images, latents
+
+
+def upsample(small, size):
+    """Bilinear enlargement of a square image; pixel centres at half-integers, edges repeated."""
+    n = len(small)
+    large = np.empty((size, size))
+    for row in range(size):
+        for column in range(size):
+            value = 0.0
+            y, x = ((index + 0.5) * n / size - 0.5 for index in (row, column))
+            for i in (math.floor(y), math.floor(y) + 1):
+                for j in (math.floor(x), math.floor(x) + 1):
+                    weight = (1 - abs(y - i)) * (1 - abs(x - j))
+                    value += weight * small[min(max(i, 0), n - 1), min(max(j, 0), n - 1)]
+            large[row, column] = value
+    return large
+
+
+def distance(a, b):
+    return math.sqrt(sum((float(p) - float(q)) ** 2 for p, q in zip(a, b, strict=True)))
+
+
+def concepts(memories, labels):
+    rows = []
+    for label in range(max(labels) + 1):
+        rows.append(np.mean([m for m, k in zip(memories, labels, strict=True) if k == label], 0))
+    return np.array(rows)
+
+
+def segment_distance(start, end, target):
+    """Smallest distance of a segment to a point: at an end, or the height of the triangle."""
+    length = distance(start, end)
+    to_start, to_end = distance(start, target), distance(end, target)
+    if length == 0:
+        return to_start
+    # How far along the segment the foot of the perpendicular lies, by the law of cosines.
+    foot = (to_start**2 + length**2 - to_end**2) / (2 * length)
+    if foot <= 0:
+        return to_start
+    if foot >= length:
+        return to_end
+    return math.sqrt(max(to_start**2 - foot**2, 0))
+
+
+def approaches(curve, control_minimum):
+    """The definition for one curve: one smallest value, inside, below the control."""
+    smallest = min(curve)
+    times = [t for t, value in enumerate(curve) if value == smallest]
+    return (
+        len(times) == 1
+        and times[0] not in (0, len(curve) - 1)
+        and smallest < control_minimum
+    )
+
+
+def orthogonality(vectors):
+    """Sum over pairs of (C_ij - delta_ij)^2, C_ij the cosine of the vectors i and j."""
+    origin, total = np.zeros(len(vectors[0])), 0.0
+    for i, a in enumerate(vectors):
+        for j, b in enumerate(vectors):
+            cosine = sum(a * b) / (distance(a, origin) * distance(b, origin))
+            total += (cosine - (i == j)) ** 2
+    return total
