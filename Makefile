@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 PROFILE ?= quick
-JOBS ?= 2
+OUT ?= book/_build/$(PROFILE)
+JOBS ?= 1
 BIN = $(VENV)/bin
 
 .PHONY: book test lint clean
 
 book: $(VENV)/installed
-	$(BIN)/python book/build.py --profile $(PROFILE) --jobs $(JOBS)
+	$(BIN)/python book/build.py --profile $(PROFILE) --jobs $(JOBS) --out $(OUT)
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
@@ -17,10 +18,11 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
+# Written last, so that an interrupted installation is begun again.
 $(VENV)/installed: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("Python >= 3.11 is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; $(PYTHON) is %s; try make PYTHON=python3.12" % sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[book,test]'
+	$(BIN)/python -m pip install --quiet --editable '.[book,test]'
 	touch $@
 
 clean:

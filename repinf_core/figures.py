@@ -144,14 +144,18 @@ def strip(
         memory_step: t at which z(t) is closest to the memory; outlined, dashed.
     """
     shown = images[:100]
-    rows = -(-len(shown) // 10)
-    figure = Figure(figsize=(_WIDTH, max(2.2, 0.52 * rows) + 0.5))
-    grid = figure.add_gridspec(
-        rows, 14, left=0.07, right=0.995, top=0.94, bottom=0.02, wspace=0.08, hspace=0.08
-    )
-    figure.set_layout_engine("none")
+    rows = max(3, -(-len(shown) // 10))
+    # Everything in units of one small image, so that the images touch and stay square.
+    columns, margin, side = 14.4, 0.7, 3.0
+    height = rows + 0.8
+    figure = Figure(figsize=(_WIDTH, _WIDTH * height / columns), layout="none")
+
+    def place(left: float, top: float, size: float) -> mpl.axes.Axes:
+        box = (left / columns, 1 - (top + size) / height, size / columns, size / height)
+        return figure.add_axes(box)
+
     for t, image in enumerate(shown):
-        axes = figure.add_subplot(grid[t // 10, t % 10])
+        axes = place(margin + t % 10, 0.75 + t // 10, 0.94)
         _show(axes, image)
         if t % 10 == 0:
             axes.set_ylabel(f"{t}", rotation=0, ha="right", va="center", fontsize=11)
@@ -159,10 +163,10 @@ def strip(
             _outline(axes, CONCEPT, "-")
         if t == memory_step:
             _outline(axes, MEMORY, (0, (2, 1)))
-    figure.text(0.01, 0.965, "t", fontsize=12, style="italic")
-    side = figure.add_subplot(grid[: min(rows, 6), 11:])
-    _show(side, concept_image, "concept")
-    _outline(side, CONCEPT, "-")
+    figure.text(0.3 / columns, 1 - 0.5 / height, "t", fontsize=13, style="italic")
+    beside = place(columns - side - 0.2, 0.75, side)
+    _show(beside, concept_image, "concept")
+    _outline(beside, CONCEPT, "-")
     return figure
 
 
@@ -205,7 +209,7 @@ def distance_panels(
         axes.set_title(name, loc="left", fontweight="bold")
         axes.annotate(
             f"t = {best}", (best, mean[best]), (9, -3), textcoords="offset points", va="top",
-            fontsize=12,
+            fontsize=12, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
         )  # fmt: skip
         axes.margins(y=0.22)
     figure.supxlabel("t (steps)", fontsize=13)

@@ -98,14 +98,19 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 
 def outlook(spec: Spec, device: torch.device | str, n_images: int) -> str:
-    """One line before the work starts: device, dataset, model, and the time it will take."""
-    where = f"{device} ({torch.get_num_threads()} threads)" if str(device) == "cpu" else device
-    what = f"{where} | {spec.dataset}, {n_images:,} training images | model {spec.name}: "
+    """A few lines before the work starts: device, dataset, model, and the time it will take."""
+    threads = f", {torch.get_num_threads()} threads" if str(device) == "cpu" else ""
     if is_trained(spec):
-        return what + "trained before, taken from the store"
-    steps = -(-n_images // spec.minibatch) * spec.epochs
-    seconds = steps * seconds_per_step(spec, device)
-    return what + f"{spec.epochs:,} epochs to train, about {tqdm.format_interval(seconds)}"
+        time_needed = "trained before, taken from the store"
+    else:
+        steps = -(-n_images // spec.minibatch) * spec.epochs
+        seconds = tqdm.format_interval(steps * seconds_per_step(spec, device))
+        time_needed = f"{spec.epochs:,} epochs to train, about {seconds} (minutes:seconds)"
+    return (
+        f"device   {device}{threads}\n"
+        f"dataset  {spec.dataset}, {n_images:,} training images\n"
+        f"model    {spec.name}: {time_needed}"
+    )
 
 
 @contextlib.contextmanager

@@ -97,20 +97,23 @@ def rollout(w, x0, steps):
     return images, latents
 
 
-def upsample(small, size):
-    """Bilinear enlargement of a square image; pixel centres at half-integers, edges repeated."""
-    n = len(small)
-    large = np.empty((size, size))
+def upsampling(n, size):
+    """Linear interpolation of n samples at ``size`` points, as a matrix.
+
+    Both are centred on half-integers of one interval; beyond the outer samples they repeat.
+    """
+    matrix = np.zeros((size, n))
     for row in range(size):
-        for column in range(size):
-            value = 0.0
-            y, x = ((index + 0.5) * n / size - 0.5 for index in (row, column))
-            for i in (math.floor(y), math.floor(y) + 1):
-                for j in (math.floor(x), math.floor(x) + 1):
-                    weight = (1 - abs(y - i)) * (1 - abs(x - j))
-                    value += weight * small[min(max(i, 0), n - 1), min(max(j, 0), n - 1)]
-            large[row, column] = value
-    return large
+        position = (row + 0.5) * n / size - 0.5
+        for sample in (math.floor(position), math.floor(position) + 1):
+            matrix[row, min(max(sample, 0), n - 1)] += 1 - abs(position - sample)
+    return matrix
+
+
+def upsample(small, size):
+    """Bilinear enlargement of square images ``[..., n, n]``: linear along either side."""
+    matrix = upsampling(small.shape[-1], size)
+    return matrix @ small @ matrix.T
 
 
 def distance(a, b):
@@ -143,11 +146,7 @@ def approaches(curve, control_minimum):
     """The definition for one curve: one smallest value, inside, below the control."""
     smallest = min(curve)
     times = [t for t, value in enumerate(curve) if value == smallest]
-    return (
-        len(times) == 1
-        and times[0] not in (0, len(curve) - 1)
-        and smallest < control_minimum
-    )
+    return len(times) == 1 and times[0] not in (0, len(curve) - 1) and smallest < control_minimum
 
 
 def orthogonality(vectors):

@@ -82,13 +82,9 @@ def test_nll_is_exact_and_finite_where_the_sigmoid_saturates():
 )
 def test_negative_elbo_is_the_reference(n_z, n_samples, batch, beta, seed):
     model, x = network(n_z, n_hidden=6, n_pixels=11, seed=seed), images(batch, 11, seed)
-    epsilon = torch.randn(
-        n_samples, batch, n_z, generator=generator(seed + 2), dtype=torch.float64
-    )
+    epsilon = torch.randn(n_samples, batch, n_z, generator=generator(seed + 2), dtype=torch.float64)
     ours = vae.negative_elbo(model, x, epsilon, beta)
-    expected = references.negative_elbo(
-        references.weights(model), x.numpy(), epsilon.numpy(), beta
-    )
+    expected = references.negative_elbo(references.weights(model), x.numpy(), epsilon.numpy(), beta)
     np.testing.assert_allclose([part.item() for part in ours], expected, rtol=1e-11, atol=1e-14)
 
 

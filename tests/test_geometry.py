@@ -1,0 +1,269 @@
+import math
+
+import numpy as np
+import pytest
+import references
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.decomposition import PCA
+from sklearn.metrics.pairwise import cosine_similarity
+from sklearn.neighbors import NearestCentroid
+
+from repinf_core import geometry
+
+
+def normal(*shape, seed=0, dtype=torch.float64):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def rotation(n, seed=0):
+    return torch.linalg.qr(normal(n, n, seed=seed)).Q
+
+
+SEEDS = st.integers(0, 1000)
+
+# --- concepts -------------------------------------------------------------------------------
+
+
+@given(n_labels=st.integers(1, 10), n_z=st.integers(1, 6), seed=SEEDS)
+def test_concepts_are_the_means_of_their_memories(n_labels, n_z, seed):
+    random = np.random.default_rng(seed)
+    labels = random.permutation(np.r_[:n_labels, random.integers(0, n_labels, 40)])
+    memories = normal(len(labels), n_z, seed=seed)
+    found = geometry.concepts(memories, torch.from_numpy(labels))
+    expected = references.concepts(memories.numpy(), labels)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+
+
+def test_concepts_are_scikit_learns_centroids():
+    memories, labels = normal(500, 7), torch.arange(500) % 10
+    centroids = NearestCentroid().fit(memories.numpy(), labels.numpy()).centroids_
+    np.testing.assert_allclose(geometry.concepts(memories, labels), centroids, rtol=1e-11)
+
+
+def test_concepts_of_float32_memories_lose_nothing_in_the_sum():
+    # A mean far from zero is where a float32 running sum of 20,000 would lose three digits.
+    memories = 1000 + normal(20_000, 2, dtype=torch.float32)
+    found = geometry.concepts(memories, torch.zeros(20_000, dtype=torch.int64))
+    assert found.dtype == torch.float32
+    # Half of float32's spacing at 1,000.
+    np.testing.assert_allclose(found[0], references.array(memories).mean(0), rtol=0, atol=3.1e-5)
+
+
+def test_a_label_without_memories_is_refused():
+    with pytest.raises(ValueError, match="Label 1 has no memory"):
+        geometry.concepts(normal(3, 2), torch.tensor([0, 2, 3]))
+
+
+def test_the_abstract_concept_is_the_mean_of_the_concepts_and_not_of_the_memories():
+    memories, labels = torch.tensor([[0.0], [0.0], [0.0], [8.0]]), torch.tensor([0, 0, 0, 1])
+    assert geometry.abstract_concept(geometry.concepts(memories, labels)).tolist() == [4.0]
+
+
+# --- distances ------------------------------------------------------------------------------
+
+
+@given(trials=st.integers(1, 5), n_z=st.integers(1, 8), seed=SEEDS)
+def test_distance_is_euclidean(trials, n_z, seed):
+    z, targets = normal(2, trials, n_z, seed=seed)
+    each = [references.distance(a, b) for a, b in zip(z, targets, strict=True)]
+    np.testing.assert_allclose(geometry.distance(z, targets), each, rtol=1e-14)
+    to_first = [references.distance(a, targets[0]) for a in z]
+    np.testing.assert_allclose(geometry.distance(z, targets[0]), to_first, rtol=1e-14)
+
+
+def test_distance_of_3_and_4_is_5():
+    assert geometry.distance(torch.tensor([4.0, 6.0]), torch.tensor([1.0, 2.0])) == 5
+
+
+def test_distance_to_takes_each_trials_own_target():
+    z, targets = normal(2, 6, 3)
+    rows = slice(2, 5)
+    found = geometry.distance_to(targets)(z[rows], rows)
+    each = [references.distance(z[i], targets[i]) for i in (2, 3, 4)]
+    np.testing.assert_allclose(found, each, rtol=1e-14)
+
+
+@given(n_z=st.integers(2, 8), seed=SEEDS)
+def test_distances_and_orthogonality_do_not_depend_on_the_axes(n_z, seed):
+    turn = rotation(n_z, seed)
+    z, z_last, targets = normal(3, 4, n_z, seed=seed + 1)
+    near = {"rtol": 1e-11, "atol": 1e-12}
+    torch.testing.assert_close(
+        geometry.distance(z @ turn, targets @ turn), geometry.distance(z, targets), **near
+    )
+    torch.testing.assert_close(
+        geometry.segment_distance(z @ turn, z_last @ turn, targets @ turn),
+        geometry.segment_distance(z, z_last, targets),
+        **near,
+    )
+    turned, plain = geometry.orthogonality(targets @ turn), geometry.orthogonality(targets)
+    assert turned == pytest.approx(plain, rel=1e-11)
+    scaled = geometry.orthogonality(targets * torch.tensor([[1.0], [2.0], [0.5], [100.0]]))
+    assert scaled == pytest.approx(plain, rel=1e-11)  # nor on the concepts' lengths
+
+
+# --- the synthetic linear interpolation -----------------------------------------------------
+
+
+@given(trials=st.integers(1, 4), n_z=st.integers(1, 5), steps=st.integers(1, 12), seed=SEEDS)
+def test_interpolation_runs_straight_at_constant_speed(trials, n_z, steps, seed):
+    z_first, z_last, targets = normal(3, trials, n_z, seed=seed)
+    found = geometry.interpolation_distances(z_first, z_last, targets, steps)
+    assert found.shape == (steps + 1, trials)
+    for t in range(steps + 1):
+        z = z_first.numpy() + t / steps * (z_last.numpy() - z_first.numpy())
+        each = [references.distance(a, b) for a, b in zip(z, targets, strict=True)]
+        np.testing.assert_allclose(found[t], each, rtol=1e-12, atol=1e-14)
+
+
+def test_interpolation_begins_and_ends_where_the_trajectory_does_exactly():
+    # In float32 too: the control may not differ from the trajectory at its ends.
+    z_first, z_last = normal(2, 50, 10, dtype=torch.float32)
+    target = normal(10, seed=1, dtype=torch.float32)
+    found = geometry.interpolation_distances(z_first, z_last, target, 7)
+    assert found.dtype == torch.float32
+    assert torch.equal(found[0], geometry.distance(z_first, target))
+    assert torch.equal(found[-1], geometry.distance(z_last, target))
+
+
+@given(trials=st.integers(1, 4), n_z=st.integers(1, 5), seed=SEEDS)
+def test_segment_distance_is_the_references(trials, n_z, seed):
+    z_first, z_last, targets = normal(3, trials, n_z, seed=seed)
+    found = geometry.segment_distance(z_first, z_last, targets)
+    each = [
+        references.segment_distance(*points)
+        for points in zip(z_first, z_last, targets, strict=True)
+    ]
+    # The law of cosines subtracts squares of size 10: on the segment itself it leaves their root.
+    np.testing.assert_allclose(found, each, rtol=1e-9, atol=1e-7)
+
+
+@given(n_z=st.integers(1, 5), seed=SEEDS)
+def test_segment_distance_is_the_smallest_of_a_dense_sample(n_z, seed):
+    z_first, z_last, targets = normal(3, 3, n_z, seed=seed)
+    found = geometry.segment_distance(z_first, z_last, targets)
+    sampled = geometry.interpolation_distances(z_first, z_last, targets, 2000).min(0).values
+    spacing = geometry.distance(z_first, z_last) / 2000
+    assert (found <= sampled + 1e-14).all()
+    # Some sample is within half a spacing of the closest point.
+    assert (found >= sampled - spacing / 2 - 1e-14).all()
+
+
+def test_segment_distance_beside_and_beyond_the_segment():
+    z_first, z_last = torch.tensor([[0.0, 0.0]]), torch.tensor([[10.0, 0.0]])
+    for target, expected in (([3, 4], 4), ([-3, 4], 5), ([13, 4], 5), ([7, 0], 0), ([10, 0], 0)):
+        target = torch.tensor(target, dtype=torch.float32)
+        assert geometry.segment_distance(z_first, z_last, target).tolist() == [expected]
+
+
+def test_segment_distance_of_a_point_is_its_distance():
+    z, target = normal(2, 4, 3, dtype=torch.float32)
+    assert torch.equal(geometry.segment_distance(z, z, target), geometry.distance(z, target))
+
+
+def test_segment_distance_is_never_above_either_end():
+    z_first, z_last, targets = normal(3, 200, 4, dtype=torch.float32)
+    found = geometry.segment_distance(z_first, z_last, targets)
+    ends = torch.minimum(geometry.distance(z_first, targets), geometry.distance(z_last, targets))
+    assert (found <= ends * (1 + 1e-6)).all()  # distances of about 3, in float32
+
+
+# --- approaching ----------------------------------------------------------------------------
+
+CURVES = {
+    "inside": ([5, 3, 1, 2, 4], 2, True, 2),
+    "inside, one step before the end": ([5, 3, 2, 1, 4], 2, True, 3),
+    "inside, one step after the start": ([5, 1, 2, 3, 4], 2, True, 1),
+    "inside, but a second and higher dip": ([5, 1, 3, 2, 4], 2, True, 1),
+    "at the start": ([1, 2, 3, 4, 5], 2, False, 0),
+    "at the end": ([5, 4, 3, 2, 1], 2, False, 4),
+    "twice inside": ([5, 1, 3, 1, 5], 2, False, None),
+    "inside and at the end": ([5, 1, 3, 2, 1], 2, False, None),
+    "flat": ([1, 1, 1, 1, 1], 2, False, None),
+    "not below the control": ([5, 3, 1, 2, 4], 1, False, 2),
+    "above the control": ([5, 3, 1, 2, 4], 0.5, False, 2),
+    "not a number": ([5, 3, math.nan, 2, 4], 2, False, None),
+}
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_approach_of_one_curve(name):
+    curve, control, approaches, step = CURVES[name]
+    found = geometry.approach(torch.tensor(curve, dtype=torch.float32), torch.tensor(control))
+    assert bool(found.approaches) is approaches
+    if step is not None:
+        assert found.step == step
+        assert found.minimum == min(curve)
+
+
+# Whole numbers, so that ties are as frequent as the other ways to fail.
+@given(st.lists(st.lists(st.integers(0, 4), min_size=6, max_size=6), min_size=1, max_size=8))
+def test_approach_of_many_curves_is_that_of_each(rows):
+    curves, control = [row[:5] for row in rows], [row[5] for row in rows]
+    found = geometry.approach(torch.tensor(curves).double().T, torch.tensor(control))
+    expected = [references.approaches(*pair) for pair in zip(curves, control, strict=True)]
+    assert found.approaches.tolist() == expected
+    assert found.minimum.tolist() == [min(curve) for curve in curves]
+    for curve, step in zip(curves, found.step.tolist(), strict=True):
+        assert curve[step] == min(curve)
+
+
+# --- dimension and orthogonality ------------------------------------------------------------
+
+
+def test_active_latents_are_those_of_variance_above_one_hundredth():
+    # Values +-s have variance s^2, in a mean of 1 that does not count.
+    signs = torch.tensor([1.0, -1.0]).repeat(50)[:, None]
+    scale = torch.tensor([0.0, 0.05, 0.0999, 0.1001, 1.0])
+    assert geometry.active_latents(1 + signs * scale).tolist() == [False, False, False, True, True]
+
+
+def test_active_latents_take_the_variance_over_all_images():
+    # Of two images, +-s: the population's variance is s^2, the sample's would be 2 s^2.
+    assert geometry.active_latents(torch.tensor([[0.09], [-0.09]])).tolist() == [False]
+
+
+@given(n=st.integers(12, 40), n_z=st.integers(1, 10), seed=SEEDS)
+def test_contribution_ratios_are_scikit_learns(n, n_z, seed):
+    memories = 5 + normal(n, n_z, seed=seed) * torch.logspace(0, -2, n_z)
+    expected = PCA(svd_solver="full").fit(memories.numpy()).explained_variance_ratio_
+    found = geometry.contribution_ratios(memories)
+    assert found.dtype == torch.float64
+    assert found.sum().item() == pytest.approx(1, rel=1e-14)
+    # Eigenvalues of the covariance are known to 1e-16 of the largest.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
+
+
+def test_contribution_ratios_of_known_spreads():
+    # Four points on two axes, at +-2 and +-1: variances as 4 to 1; the third latent is constant.
+    memories = torch.tensor([[2.0, 0, 7], [-2, 0, 7], [0, 1, 7], [0, -1, 7]])
+    np.testing.assert_allclose(
+        geometry.contribution_ratios(memories), [0.8, 0.2, 0], rtol=0, atol=1e-15
+    )
+    duplicated = torch.linspace(-1, 1, 9)[:, None].repeat(1, 3)
+    np.testing.assert_allclose(
+        geometry.contribution_ratios(duplicated), [1, 0, 0], rtol=0, atol=1e-15
+    )
+    assert (geometry.contribution_ratios(duplicated) >= 0).all()
+
+
+@given(n=st.integers(2, 10), n_z=st.integers(1, 8), seed=SEEDS)
+def test_cosines_and_orthogonality_are_the_references(n, n_z, seed):
+    vectors = normal(n, n_z, seed=seed)
+    cosines = geometry.cosine_matrix(vectors)
+    np.testing.assert_allclose(cosines, cosine_similarity(vectors.numpy()), rtol=0, atol=1e-14)
+    found = geometry.orthogonality(vectors)
+    expected = references.orthogonality(vectors.numpy())
+    assert found.sum_of_squares == pytest.approx(expected, rel=1e-12)
+    assert found.root == pytest.approx(math.sqrt(expected), rel=1e-12)
+
+
+def test_orthogonality_of_ideal_opposite_and_duplicated_concepts():
+    axes = torch.diag(torch.arange(1.0, 11.0))
+    assert geometry.orthogonality(axes) == (0, 0)
+    same = torch.tensor([[3.0, 4.0]]).repeat(10, 1)  # every cosine is 1: K (K - 1) of them count
+    assert geometry.orthogonality(same) == pytest.approx((90, math.sqrt(90)), rel=1e-14)
+    opposite = torch.tensor([[1.0, 0.0], [-2.0, 0.0]])
+    assert geometry.orthogonality(opposite) == (2, math.sqrt(2))
