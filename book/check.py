@@ -27,13 +27,11 @@ class _Page(HTMLParser):
         super().__init__()
         self.loaded: list[str] = []
         self.anchors: list[str] = []
-        self.ids: set[str] = set()
         self.movies: list[str] = []
         self.found: list[str] = []
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attributes}
-        self.ids.add(values.get("id", ""))
         if tag == "a":
             self.anchors.append(values.get("href", ""))
         if tag == "link" and _INERT_LINKS & set(values.get("rel", "").split()):
@@ -62,6 +60,10 @@ def problems(html: Path) -> list[str]:
         found += [f"{path.name}: {problem}" for problem in page.found]
         for reference in page.loaded:
             found += [f"{path.name}: {p}" for p in _of_reference(reference, path)]
+        for anchor in page.anchors:
+            parts = urlsplit(anchor)
+            if not (parts.scheme or parts.netloc):
+                found += [f"{path.name}: {p}" for p in _of_reference(anchor, path)]
         for movie in page.movies:
             found += [f"{path.name}: {p}" for p in _of_movie(path.parent / unquote(movie))]
     for style in html.rglob("*.css"):

@@ -186,7 +186,7 @@ def fit(run: TrainingRun, train: LabelledImages, test: LabelledImages) -> Iterat
     while run.epoch < run.spec.epochs:
         started = time.perf_counter()
         learning_rate = run.spec.learning_rate(run.epoch)
-        objective = _epoch(run, images, learning_rate)
+        objective = train_epoch(run, images, learning_rate)
         seconds = time.perf_counter() - started
         if not all(map(math.isfinite, objective)):
             raise TrainingDiverged(
@@ -202,7 +202,12 @@ def fit(run: TrainingRun, train: LabelledImages, test: LabelledImages) -> Iterat
         yield record
 
 
-def _epoch(run: TrainingRun, images: torch.Tensor, learning_rate: float) -> list[float]:
+def train_epoch(run: TrainingRun, images: torch.Tensor, learning_rate: float) -> list[float]:
+    """One pass over ``images`` ``[N, 784]`` in random order.
+
+    Returns:
+        -ELBO, KL and reconstruction, means over the epoch in nats per image.
+    """
     spec, total = run.spec, torch.zeros(3, device=run.device)
     run.optimiser.param_groups[0]["lr"] = learning_rate
     order = torch.randperm(len(images), generator=run.generator, device=run.device)
@@ -238,6 +243,6 @@ def seconds_per_step(spec: Spec, device: torch.device | str = "cpu") -> float:
     seconds = []
     for _ in range(6):
         started = time.perf_counter()
-        _epoch(run, images, spec.learning_rate(0))  # ends with a copy to the host
+        train_epoch(run, images, spec.learning_rate(0))  # ends with a copy to the host
         seconds.append(time.perf_counter() - started)
     return sorted(seconds[1:])[2]

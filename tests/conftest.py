@@ -1,5 +1,11 @@
 """What every test shares: a store of its own, one thread, reproducible random examples."""
 
+import os
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import settings
@@ -18,3 +24,21 @@ def model_store(tmp_path, monkeypatch):
     folder = tmp_path / "models"
     monkeypatch.setenv("REPINF_MODELS", str(folder))
     return folder
+
+
+Book = namedtuple("Book", ["out", "models", "printed"])
+
+
+@pytest.fixture(scope="session")
+def smoke_book(tmp_path_factory):
+    """The whole book at profile smoke, built once by the command that users type."""
+    root = Path(__file__).parents[1]
+    out, models = tmp_path_factory.mktemp("book"), tmp_path_factory.mktemp("models")
+    done = subprocess.run(
+        [sys.executable, root / "book" / "build.py", "--profile", "smoke", "--out", out],
+        env=os.environ | {"REPINF_MODELS": str(models)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Book(out, models, done.stdout)

@@ -14,6 +14,7 @@ from scipy import stats
 from sklearn.datasets import load_digits
 
 from repinf_core import data
+from repinf_core.vae import reconstruction_floor
 
 # Statistical tests have fixed seeds; each would fail a correct program once in a thousand seeds.
 SMALLEST_P_VALUE = 1e-3
@@ -243,13 +244,13 @@ def test_missing_data_are_downloaded_once_and_then_checked_and_read(tmp_path, mo
     reason="REPINF_DATA names no folder with the real MNIST and Fashion-MNIST",
 )
 @pytest.mark.parametrize(
-    ("dataset", "train_counts", "mean"),
+    ("dataset", "train_counts", "mean", "floor"),
     [
-        ("mnist", [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949], 0.1307),
-        ("fashion_mnist", [6000] * 10, 0.2860),
+        ("mnist", [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949], 0.1307, 45.5),
+        ("fashion_mnist", [6000] * 10, 0.2860, 189.9),
     ],
 )
-def test_the_real_data_are_the_published_ones(dataset, train_counts, mean):
+def test_the_real_data_are_the_published_ones(dataset, train_counts, mean, floor):
     train, test = data.load(dataset, "train"), data.load(dataset, "test")
     assert train.images.shape == (60_000, 784)
     assert test.images.shape == (10_000, 784)
@@ -257,6 +258,41 @@ def test_the_real_data_are_the_published_ones(dataset, train_counts, mean):
     assert (train.images.min(), train.images.max()) == (0, 1)
     # Known to four digits, as the constant that is everywhere used to normalise the images.
     assert train.images.double().mean().item() == pytest.approx(mean, abs=5e-5)
+    # As the documentation of the floor says, to one digit.
+    x = test.images.double()
+    assert reconstruction_floor(x).item() == pytest.approx(floor, abs=0.05)
+
+
+# --- trials ---------------------------------------------------------------------------------
+
+
+@given(n_labels=st.integers(1, 4), trials=st.integers(1, 40), seed=st.integers(0, 1000))
+def test_trials_are_of_the_label_and_all_images_come_equally_often(n_labels, trials, seed):
+    labels = torch.randint(0, n_labels, (20,), generator=generator(seed))
+    label = int(labels[0])
+    drawn = data.draw_trials(labels, label, trials, generator(seed + 1))
+    assert drawn.shape == (trials,)
+    assert drawn.dtype == torch.int64
+    assert (labels[drawn] == label).all()
+    counts = drawn.bincount(minlength=20)[labels == label]
+    assert counts.max() - counts.min() <= 1  # so none twice before all once
+    first = drawn[: len(counts)]
+    assert len(first.unique()) == len(first)
+    assert torch.equal(drawn, data.draw_trials(labels, label, trials, generator(seed + 1)))
+
+
+def test_trials_are_in_random_order():
+    # Every ordered pair of three images is equally likely to come first.
+    labels, source = torch.tensor([1, 0, 1, 1]), generator(8)
+    pairs = [tuple(data.draw_trials(labels, 1, 2, source).tolist()) for _ in range(1200)]
+    counts = [pairs.count(pair) for pair in itertools.permutations([0, 2, 3], 2)]
+    assert sum(counts) == 1200
+    assert stats.chisquare(counts).pvalue > SMALLEST_P_VALUE
+
+
+def test_a_label_that_no_image_has_is_refused():
+    with pytest.raises(ValueError, match="Label is 7; allowed are those of the data"):
+        data.draw_trials(torch.tensor([0, 1, 2]), 7, 3, generator())
 
 
 # --- noise ----------------------------------------------------------------------------------

@@ -195,9 +195,8 @@ def test_whatever_is_given_the_answer_is_an_experiment_or_a_refusal(name, value)
     try:
         found = experiment("smoke", {name: value})
     except ParameterError as error:
-        assert name in str(error)
-    else:
-        hash(found)
+        found = error
+    assert isinstance(found, Experiment) or f"Parameter {name} " in str(found)
 
 
 @pytest.mark.parametrize("name", ["beta", "p", "learning_rates"])
@@ -215,11 +214,11 @@ def test_jupyter_shows_the_sentence_alone():
 
 # --- notebooks ------------------------------------------------------------------------------
 
-PARAMETERS = '''profile: str = "quick"  # smoke, quick or paper
+PARAMETERS = """profile: str = "quick"  # smoke, quick or paper
 n_z: Optional[int] = None  # latent variables
 p: Optional[float] = None  # noise
 learning_rates: Optional[list] = None  # of Adam
-'''
+"""
 SETUP = "experiment = None"
 MAGIC = "%matplotlib inline\n!echo installing\nprofile: str = 'paper'"
 
@@ -242,6 +241,12 @@ def test_a_notebook_whose_parameters_cell_is_edited():
     edited = PARAMETERS.replace("[int] = None", "[int] = 5").replace("quick", "smoke", 1)
     found = from_notebook(run(edited, SETUP))
     assert found == dataclasses.replace(PROFILES["smoke"], n_z=5)
+
+
+def test_the_name_of_the_page_is_no_part_of_the_experiment():
+    page = PARAMETERS + 'page: str = "02_repeated_inference"  # results file\n'
+    injected = '# Parameters\npage = "fashion"\nn_z = 7\n'
+    assert from_notebook(run(page, injected, SETUP)).n_z == 7
 
 
 @pytest.mark.parametrize("before", [[], [MAGIC], ["import math", "nz = 3"]])

@@ -73,6 +73,23 @@ def test_nll_is_exact_and_finite_where_the_sigmoid_saturates():
     assert each.tolist() == [200.0, 200.0, 0.0, 0.0, 5e3]
 
 
+@given(grey=st.booleans(), seed=st.integers(0, 1000))
+def test_reconstruction_floor_is_what_the_best_decoder_reaches(grey, seed):
+    x = images(3, 50, seed)
+    x = x if grey else x.round()
+    floor = vae.reconstruction_floor(x)
+    # At the best logits, log(x / (1 - x)), and for any others more; in black and white it is 0.
+    best = vae.bernoulli_nll(torch.logit(x), x).mean() if grey else torch.zeros(()).double()
+    torch.testing.assert_close(floor, best, rtol=1e-12, atol=1e-14)
+    others = 3 * torch.randn(20, 1, 50, generator=generator(seed), dtype=torch.float64)
+    assert (vae.bernoulli_nll(others, x).mean(1) > floor).all()
+
+
+def test_reconstruction_floor_is_784_log_2_for_grey_images():
+    floor = vae.reconstruction_floor(torch.full((3, 784), 0.5))
+    assert floor.item() == pytest.approx(784 * math.log(2), rel=1e-6)  # a float32 sum
+
+
 @given(
     n_z=st.integers(1, 5),
     n_samples=st.integers(1, 3),

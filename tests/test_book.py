@@ -1,0 +1,161 @@
+"""The book is built from its sources, says so when it cannot, and reads without a network."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import build
+import nbformat
+import pytest
+from check import problems
+
+from repinf_core import profiles
+
+ROOT = Path(__file__).parents[1]
+BUILD = [sys.executable, ROOT / "book" / "build.py"]
+
+
+def run(*arguments, **environment):
+    return subprocess.run([*BUILD, *map(str, arguments)], capture_output=True, text=True)
+
+
+def test_the_build_leaves_pages_results_and_a_sound_book(smoke_book):
+    names = ["01_model", "02_repeated_inference", "04_cluster_centers"]
+    assert sorted(p.stem for p in (smoke_book.out / "pages").glob("*.ipynb")) == names
+    assert sorted(p.stem for p in (smoke_book.out / "results").glob("*.json")) == names
+    html = smoke_book.out / "html"
+    assert problems(html) == []
+    assert "[3/3]" in smoke_book.printed
+    assert str(html / "index.html") in smoke_book.printed
+    index = (html / "intro.html").read_text()
+    assert "of 10 labels" in index  # the front page tells what this edition found
+    assert (
+        'src="_static/movies/02_repeated_inference.mp4"'
+        in (html / "02_repeated_inference.html").read_text()
+    )
+
+
+def test_pages_name_no_place_of_the_machine(smoke_book):
+    for path in (smoke_book.out / "pages").glob("*.ipynb"):
+        text = path.read_text()
+        assert str(smoke_book.out) not in text
+        assert str(ROOT) not in text
+        assert "papermill" not in nbformat.read(path, 4).metadata
+
+
+def copy(smoke_book, tmp_path):
+    return shutil.copytree(smoke_book.out, tmp_path / "book")
+
+
+def test_what_was_executed_is_not_executed_again(smoke_book, tmp_path):
+    out = copy(smoke_book, tmp_path)
+    pages = build.plan("smoke", {}, None)
+    assert all(page.is_executed(out) for page in pages)
+    other = build.plan("smoke", {"n_z": 11}, None)
+    assert not any(page.is_executed(out) for page in other)
+    (out / "results" / "01_model.json").unlink()
+    assert [page.is_executed(out) for page in pages] == [False, True, True]
+
+
+def test_another_source_or_core_is_another_page(tmp_path, monkeypatch):
+    (page, *_) = build.plan("smoke", {}, None)
+    before = page.fingerprint()
+    edited = tmp_path / page.notebook.name
+    edited.write_text(page.notebook.read_text().replace("Methods", "Method"))
+    assert build.Page(page.name, edited, page.parameters).fingerprint() != before
+    shutil.copytree(ROOT / "repinf_core", tmp_path / "repinf_core")
+    with open(tmp_path / "repinf_core" / "vae.py", "a") as core:
+        core.write("# another core\n")
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    assert page.fingerprint() != before
+
+
+def notebook(path, *sources):
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    cells[0].metadata["tags"] = ["parameters"]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    return path
+
+
+def test_a_failing_page_is_named_and_the_finished_ones_stay(tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    good = notebook(tmp_path / "good.ipynb", "profile: str = 'smoke'", "print('fine')")
+    bad = notebook(tmp_path / "bad.ipynb", "profile: str = 'smoke'", "raise OSError('disk full')")
+    pages = [
+        build.Page("bad", bad, {"profile": "smoke"}),
+        build.Page("good", good, {"profile": "smoke"}),
+    ]
+    with pytest.raises(build.BuildError, match=r"Page bad failed in cell 2 \(OSError: disk full"):
+        build.execute_all(pages, out, jobs=1, force=False)
+    assert [path.name for path in (out / "pages").iterdir()] == ["good.ipynb"]
+    assert (out / "failed" / "bad.ipynb").exists()
+    assert "good" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--profile", "fast"), ["profile", "'fast'", "smoke, quick, paper"]),
+        (("-p", "n_z", "0"), ["n_z", "0", "an integer from 1"]),
+        (("-p", "nz", "7"), ["nz", "7", "n_z"]),
+        (("--pages", "05_unheard"), ["05_unheard", "04_cluster_centers"]),
+        (("--pages", "01_model", "-p", "p", "0.1"), ["p", "none of these pages"]),
+    ],
+)
+def test_a_wrong_request_is_refused_in_one_line(tmp_path, arguments, said):
+    refused = run(*arguments, "--out", tmp_path / "out")
+    assert refused.returncode != 0
+    (line,) = refused.stderr.strip().splitlines()
+    for part in said:
+        assert part in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_parameter_goes_to_the_pages_that_take_it():
+    model, inference, _ = build.plan("smoke", {"p": 0.1, "n_z": 3}, None)
+    assert model.parameters == {"profile": "smoke", "page": "01_model", "n_z": 3}
+    assert inference.parameters["p"] == 0.1
+    with pytest.raises(profiles.ParameterError):
+        build.plan("smoke", {"p": 2}, None)
+
+
+BROKEN = {
+    "script from a network": '<script src="https://cdn.example/x.js"></script>',
+    "style from a network": '<link rel="stylesheet" href="//cdn.example/x.css">',
+    "image from a network": '<img alt="a badge" src="http://example.org/badge.svg">',
+    "image that is not there": '<img alt="a figure" src="_images/lost.png">',
+    "image without a text": '<img src="data:image/png;base64,AAAA">',
+    "movie that is none": '<video controls aria-label="a" src="m.mp4" poster="m.png"></video>',
+    "failed cell": '<div class="output traceback highlight-ipythontb"></div>',
+    "link to a page that is not there": '<a href="lost.html">the page</a>',
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_page_is_found(tmp_path, case):
+    (tmp_path / "m.mp4").write_bytes(b"not a movie")
+    (tmp_path / "m.png").write_bytes(b"")
+    sound = '<a href="https://example.org">a link may leave</a><script src="m.png"></script>'
+    (tmp_path / "index.html").write_text(sound)
+    assert problems(tmp_path) == []
+    (tmp_path / "index.html").write_text(sound + BROKEN[case])
+    assert len(problems(tmp_path)) == 1
+
+
+def test_a_movie_without_a_description_is_found(smoke_book, tmp_path):
+    shutil.copy(smoke_book.out / "_static/movies/02_repeated_inference.mp4", tmp_path / "m.mp4")
+    element = '<video controls src="m.mp4" poster="m.mp4" aria-label="what is seen"></video>'
+    (tmp_path / "index.html").write_text(element)
+    assert problems(tmp_path) == []
+    (tmp_path / "index.html").write_text(element.replace("aria-label", "title"))
+    assert len(problems(tmp_path)) == 1
+
+
+def test_a_style_that_fetches_is_found(tmp_path):
+    (tmp_path / "index.html").write_text("")
+    (tmp_path / "a.css").write_text("@import url(https://fonts.example/css);")
+    assert len(problems(tmp_path)) == 1
+    assert problems(tmp_path / "nothing") == [f"{tmp_path / 'nothing'} holds no index.html"]

@@ -1,0 +1,103 @@
+"""Figures show the arrays they are given, legibly, on an opaque ground."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from repinf_core import figures
+
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.random((31, 784))
+
+
+def record(epoch):
+    return SimpleNamespace(
+        epoch=epoch,
+        train_negative_elbo=100 + 50 / epoch,
+        test_negative_elbo=101 + 50 / epoch,
+        test_reconstruction=80 + 50 / epoch,
+        test_kl=21.0,
+    )
+
+
+CURVES = RANDOM.random((10, 31, 20)) + np.linspace(1, 0, 31)[None, :, None]
+NAMES = [f"label {k}" for k in range(10)]
+FIGURES = {
+    "architecture": lambda: figures.architecture(100, 1024),
+    "training_curve": lambda: figures.training_curve([record(e) for e in range(1, 9)], 45.5),
+    "one epoch": lambda: figures.training_curve([record(1)], 45.5),
+    "image_rows": lambda: figures.image_rows([("upper", IMAGES[:10]), ("lower", IMAGES[10:20])]),
+    "strip": lambda: figures.strip(IMAGES, IMAGES[0], 4, 2),
+    "noise_readings": lambda: figures.noise_readings([("swap", IMAGES[:3])], [0, 1, 5]),
+    "distance_panels": lambda: figures.distance_panels(CURVES, CURVES, NAMES, "concept"),
+}
+
+
+def texts(figure):
+    return {text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_drawn_opaque_and_legible(name):
+    figure = FIGURES[name]()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())
+    assert (pixels[..., 3] == 255).all()
+    assert pixels[..., :3].min() < 128  # something is drawn
+    # At phone width (360 pixels for 6.6 inches) 11 points are 8 pixels high.
+    assert figure.get_figwidth() <= 6.6
+    sizes = [
+        text.get_fontsize()
+        for text in figure.findobj(lambda artist: hasattr(artist, "get_fontsize"))
+        if text.get_text()
+    ]
+    assert min(sizes, default=11) >= 11
+
+
+def test_the_architecture_names_its_sizes():
+    assert {"784", "1,024", "2·100", "100"} <= texts(figures.architecture(100, 1024))
+
+
+def test_a_strip_shows_every_step_in_order_and_outlines_two():
+    figure = figures.strip(IMAGES, IMAGES[5], concept_step=4, memory_step=2)
+    shown = [axes.images[0].get_array() for axes in figure.axes]
+    assert np.array_equal(np.reshape(shown[:31], (31, 784)), IMAGES)
+    assert np.array_equal(shown[31].ravel(), IMAGES[5])
+    outlined = {i for i, axes in enumerate(figure.axes) if axes.patches}
+    assert outlined == {2, 4, 31}
+
+
+def test_a_strip_shows_no_more_than_a_hundred_steps():
+    figure = figures.strip(np.tile(IMAGES, (5, 1)), IMAGES[0], 4, 2)
+    assert len(figure.axes) == 101
+
+
+@pytest.mark.parametrize("target", ["concept", "memory"])
+def test_distance_panels_show_mean_band_control_and_minimum(target):
+    control = CURVES[:, ::-1]
+    figure = figures.distance_panels(CURVES, control, NAMES, target)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == NAMES
+    for axes, curves, line in zip(figure.axes, CURVES, control, strict=True):
+        dashed, solid, point = axes.lines
+        mean = curves.mean(1)
+        np.testing.assert_allclose(solid.get_ydata(), mean)
+        np.testing.assert_allclose(dashed.get_ydata(), line.mean(1))
+        assert point.get_xydata().tolist() == [[mean.argmin(), mean.min()]]
+        band = axes.collections[0].get_paths()[0].vertices
+        sem = curves.std(1, ddof=1) / 20**0.5
+        at_start = band[band[:, 0] == 0][:, 1]
+        np.testing.assert_allclose(at_start.min(), mean[0] - sem[0])
+        np.testing.assert_allclose(at_start.max(), mean[0] + sem[0])
+    assert f"distance to the {target}" in texts(figure)
+
+
+def test_a_movie_has_a_frame_per_step_and_its_images():
+    concept, memory = np.linspace(3, 1, 31), np.linspace(1, 3, 31)
+    frames = list(figures.inference_frames(IMAGES, IMAGES[0], concept, memory))
+    assert len(frames) == 31
+    assert {frame.shape for frame in frames} == {(580, 660, 3)}
+    assert {frame.dtype for frame in frames} == {np.dtype("uint8")}
+    assert not np.array_equal(frames[0], frames[1])

@@ -1,0 +1,229 @@
+"""Every notebook runs, its numbers are right, and what it cannot do it refuses first.
+
+The pages are executed once, by the build's own command; the numbers they leave are compared
+with a plain numpy computation in float64 from the stored weights and the same random draws.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import papermill
+import pytest
+import references
+import torch
+from papermill.exceptions import PapermillExecutionError
+from safetensors import safe_open
+
+from repinf_core import data, profiles
+from repinf_core.training import Spec, TrainingRun
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+SMOKE = profiles.PROFILES["smoke"]
+TRAIN = data.load("digits", "train")
+TEST = data.load("digits", "test")
+
+
+def results(folder, page):
+    return json.loads((folder / "results" / f"{page}.json").read_text())
+
+
+def distances(z, target):
+    return np.linalg.norm(z - target, axis=-1)
+
+
+def model_of(experiment, models):
+    """Weights by name, float64, read without the store's own code."""
+    path = models / Spec.of(experiment).name / "model.safetensors"
+    with safe_open(path, "pt") as file:
+        vector = file.get_tensor("weights")
+    return references.unflatten(vector.numpy(), TrainingRun(Spec.of(experiment)).model)
+
+
+@pytest.fixture(scope="session")
+def weights(smoke_book):
+    return model_of(SMOKE, smoke_book.models)
+
+
+@pytest.fixture(scope="session")
+def memories(weights):
+    return references.encode(weights, references.array(TRAIN.images))[0]
+
+
+def trials(label_list, n, experiment):
+    """The same draws as the page makes: rows of the training set and their noisy images."""
+    generator = torch.Generator().manual_seed(experiment.trial_seed)
+    rows = torch.cat([data.draw_trials(TRAIN.labels, k, n, generator) for k in label_list])
+    noisy = data.swap_pixels(TRAIN.images[rows], experiment.p, generator, experiment.noise)
+    return rows.numpy(), references.array(noisy)
+
+
+def test_every_page_says_what_it_ran_with(smoke_book):
+    for page in ("01_model", "02_repeated_inference", "04_cluster_centers"):
+        found = results(smoke_book.out, page)
+        assert found["profile"] == "smoke"
+        assert profiles.experiment("smoke", found["parameters"]) == SMOKE
+
+
+def test_the_model_page_reports_the_objective_and_the_dimension(smoke_book, weights, memories):
+    found = results(smoke_book.out, "01_model")["results"]
+    assert found["epochs_trained"] == SMOKE.epochs
+    x = references.array(TEST.images)
+    epsilon = np.random.default_rng(0).standard_normal((20, len(x), SMOKE.n_z))
+    total, kl, reconstruction = references.negative_elbo(weights, x, epsilon, SMOKE.beta)
+    # The KL term is exact; the reconstruction is a mean over samples of z: two there, 20 here.
+    assert found["test_kl"] == pytest.approx(kl, rel=1e-5)
+    assert found["test_reconstruction"] == pytest.approx(reconstruction, rel=5e-3)
+    assert found["test_negative_elbo"] == pytest.approx(total, rel=5e-3)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        entropy = -(x * np.log(x) + (1 - x) * np.log(1 - x))
+    floor = np.nan_to_num(entropy).sum(1).mean()
+    assert found["reconstruction_floor"] == pytest.approx(floor, rel=1e-5)
+    assert found["test_reconstruction"] > floor
+    assert found["active_latents"] == (memories.var(0) > 0.01).sum()
+    variances = np.sort(np.linalg.eigvalsh(np.cov(memories.T)))[::-1]
+    enough = np.cumsum(variances) / variances.sum() >= 0.7
+    assert found["components_for_70_percent"] == enough.argmax() + 1
+
+
+def test_the_inference_page_reports_the_distances_of_its_image(smoke_book, weights, memories):
+    found = results(smoke_book.out, "02_repeated_inference")["results"]
+    row, x0 = trials([SMOKE.label], 1, SMOKE)
+    _, z = references.rollout(weights, x0, SMOKE.steps)
+    concept = references.concepts(memories, TRAIN.labels.numpy())[SMOKE.label]
+    np.testing.assert_allclose(found["concept_distances"], distances(z[:, 0], concept), rtol=2e-4)
+    np.testing.assert_allclose(
+        found["memory_distances"], distances(z[:, 0], memories[row[0]]), rtol=2e-4
+    )
+    swap = found["readings"]["swap"]
+    assert swap["step_nearest_concept"] == np.argmin(found["concept_distances"])
+    assert swap["distance_nearest_memory"] == min(found["memory_distances"])
+    # Inverted pixels move a mostly light image much farther than permuted ones.
+    invert = found["readings"]["invert"]
+    assert invert["initial_distance_to_memory"] > swap["initial_distance_to_memory"]
+
+
+def test_the_cluster_page_reports_each_label_as_a_plain_loop_does(smoke_book, weights, memories):
+    found = results(smoke_book.out, "04_cluster_centers")["results"]
+    rows, x0 = trials(range(10), SMOKE.trials, SMOKE)
+    _, z = references.rollout(weights, x0, SMOKE.steps)
+    concepts = references.concepts(memories, TRAIN.labels.numpy())
+    approaching, shares = 0, []
+    for k, said in enumerate(found["labels"].values()):
+        of_label = slice(k * SMOKE.trials, (k + 1) * SMOKE.trials)
+        assert (TRAIN.labels.numpy()[rows[of_label]] == k).all()
+        curves = distances(z[:, of_label], concepts[k])
+        mean = curves.mean(1)
+        fractions = np.linspace(0, 1, SMOKE.steps + 1)[:, None, None]
+        line = z[0, of_label] * (1 - fractions) + z[-1, of_label] * fractions
+        control = distances(line, concepts[k]).mean(1).min()
+        assert said["minimum"] == pytest.approx(mean.min(), rel=2e-4)
+        assert mean[said["step"]] == pytest.approx(mean.min(), rel=2e-4)
+        assert said["line_minimum"] == pytest.approx(control, rel=2e-4)
+        assert said["approaches"] == references.approaches(mean, control)
+        sem = curves[said["step"]].std(ddof=1) / SMOKE.trials**0.5
+        assert said["minimum_sem"] == pytest.approx(sem, rel=1e-3)
+        of_trials = [
+            references.approaches(curve, references.segment_distance(start, end, concepts[k]))
+            for curve, start, end in zip(curves.T, z[0, of_label], z[-1, of_label], strict=True)
+        ]
+        # A single trial may sit on the edge of the criterion, where float32 decides otherwise.
+        assert said["share_of_trials"] == pytest.approx(np.mean(of_trials), abs=1.01 / SMOKE.trials)
+        to_memory = distances(z[:, of_label], memories[rows[of_label]]).mean(1)
+        assert said["memory_minimum"] == pytest.approx(to_memory.min(), rel=2e-4)
+        approaching += said["approaches"]
+        shares.append(said["share_of_trials"])
+    assert found["labels_approaching"] == approaching
+    assert found["share_of_trials_approaching"] == pytest.approx(np.mean(shares))
+
+
+def test_a_page_for_another_dimension_from_the_command_line(tmp_path, model_store):
+    """As in the README, and again: the same parameters give the same numbers, byte for byte."""
+    command = [Path(sys.executable).with_name("papermill"), NOTEBOOKS / "04_cluster_centers.ipynb"]
+    command += ["out.ipynb", "-p", "profile", "smoke", "-p", "n_z", "7", "-p", "epochs", "5"]
+    written = []
+    for _ in range(2):
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+        written.append((tmp_path / "results" / "04_cluster_centers.json").read_bytes())
+    assert written[0] == written[1]
+    assert results(tmp_path, "04_cluster_centers")["parameters"]["n_z"] == 7
+    (folder,) = model_store.iterdir()
+    assert "nz7" in folder.name
+    outputs = [cell.get("outputs", []) for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells]
+    text = json.dumps(outputs)
+    assert "$N_z = 7$" in results(tmp_path, "04_cluster_centers")["finding"]
+    assert "digits-nz7" in text
+
+
+REFUSED = {
+    "a typo": ({"nz": 7}, ["nz", "7", "n_z"]),
+    "no latents": ({"n_z": 0}, ["n_z", "0", "an integer from 1"]),
+    "not a number": ({"n_z": "ten"}, ["n_z", "'ten'", "an integer from 1"]),
+    "no probability": ({"p": 1.5}, ["p", "1.5", "from 0 to 1"]),
+    "no such dataset": ({"dataset": "cifar"}, ["dataset", "'cifar'", "digits, mnist"]),
+    "no such profile": ({"profile": "fast"}, ["profile", "'fast'", "smoke, quick, paper"]),
+}
+
+
+@pytest.mark.parametrize("given", REFUSED)
+def test_a_wrong_parameter_is_refused_in_one_sentence_before_training(tmp_path, model_store, given):
+    parameters, named = REFUSED[given]
+    with pytest.raises(PapermillExecutionError) as refused:
+        papermill.execute_notebook(
+            NOTEBOOKS / "04_cluster_centers.ipynb",
+            tmp_path / "out.ipynb",
+            {"profile": "smoke"} | parameters,
+            cwd=tmp_path,
+            progress_bar=False,
+        )
+    assert refused.value.ename == "ParameterError"
+    assert refused.value.evalue.count(".") - refused.value.evalue.count("1.5") == 1
+    for part in named:
+        assert part in refused.value.evalue
+    assert not model_store.exists()
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_command_line_refuses_with_a_non_zero_exit(tmp_path):
+    command = [Path(sys.executable).with_name("papermill"), NOTEBOOKS / "01_model.ipynb"]
+    command += [tmp_path / "out.ipynb", "-p", "n_z", "0"]
+    refused = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert refused.returncode != 0
+    last_line = refused.stderr.strip().splitlines()[-1]
+    assert last_line == "ParameterError: Parameter n_z is 0; allowed is an integer from 1 to 4096."
+
+
+@pytest.mark.parametrize("notebook", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_the_colab_cell_installs_only_what_is_missing(notebook, monkeypatch):
+    """It pins the numpy and torch that are there, and does nothing where the package is."""
+    source = nbformat.read(notebook, 4).cells[1].source
+    commands = []
+    monkeypatch.setattr(subprocess, "run", lambda command, check: commands.append(command))
+    exec(source, {})
+    assert commands == []
+    find_spec = __import__("importlib.util").util.find_spec
+    hidden = lambda name: None if name == "repinf_core" else find_spec(name)  # noqa: E731
+    monkeypatch.setattr("importlib.util.find_spec", hidden)
+    exec(source, {})
+    (command,) = commands
+    assert command[:4] == [sys.executable, "-m", "pip", "install"]
+    kept = [f"{name}=={version(name)}" for name in ("numpy", "torch", "torchvision")]
+    assert command[-3:] == kept
+
+
+@pytest.mark.skipif(not os.environ.get("REPINF_DATA"), reason="REPINF_DATA names no MNIST")
+def test_a_page_runs_on_mnist(tmp_path):
+    papermill.execute_notebook(
+        NOTEBOOKS / "04_cluster_centers.ipynb",
+        tmp_path / "out.ipynb",
+        {"profile": "smoke", "dataset": "mnist", "epochs": 1},
+        cwd=tmp_path,
+        progress_bar=False,
+    )
+    assert results(tmp_path, "04_cluster_centers")["parameters"]["dataset"] == "mnist"

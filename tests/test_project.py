@@ -1,0 +1,106 @@
+"""The project's files agree with one another."""
+
+import ast
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+URL = PROJECT["project"]["urls"]["Repository"]
+OWNER_AND_NAME = URL.removeprefix("https://github.com/")
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+# The names under which conda-forge carries what PyPI calls otherwise.
+CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+
+
+def test_environment_and_pyproject_ask_for_the_same():
+    extras = PROJECT["project"]["optional-dependencies"]
+    wanted = PROJECT["project"]["dependencies"] + extras["book"] + extras["test"]
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    given = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
+    python = "python" + PROJECT["project"]["requires-python"]
+    assert sorted(given) == sorted([*(CONDA_NAMES.get(n, n) for n in wanted), python, "pip"])
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_names_the_public_address_and_itself(notebook):
+    text = notebook.read_text()
+    badge = f"https://colab.research.google.com/github/{OWNER_AND_NAME}/blob/main/notebooks/"
+    assert f"({badge}{notebook.name})" in text
+    assert f"git+{URL}" in text
+    assert set(re.findall(r"github\.com/([\w-]+/[\w-]+)", text)) == {OWNER_AND_NAME}
+
+
+@pytest.mark.parametrize("file", ["book/_config.yml", "CITATION.cff"])
+def test_configuration_names_the_public_address(file):
+    assert set(re.findall(r"https://github\.com/[\w/-]+", (ROOT / file).read_text())) == {URL}
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_source_is_stripped_and_described(notebook):
+    cells = json.loads(notebook.read_text())["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    tagged = [cell for cell in code if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    for cell in code:
+        source = "".join(cell["source"])
+        if re.search(r"^figures\.", source, re.M):  # the cell shows a figure
+            described = cell["metadata"]["mystnb"]
+            assert len(described["image"]["alt"]) > 60
+            assert len(described["figure"]["caption"]) > 60
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_papermill_reads_every_parameter(notebook):
+    """Its one-line patterns do not see what Python sees: both must find the same names."""
+    import papermill
+
+    cells = json.loads(notebook.read_text())["cells"]
+    (cell,) = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    assigned = [node.target.id for node in ast.parse("".join(cell["source"])).body]
+    inspected = papermill.inspect_notebook(notebook)
+    assert list(inspected) == assigned
+    assert all(parameter["help"] for parameter in inspected.values())
+
+
+def imports(path):
+    """Modules of the core that a file of the core imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("repinf_core"):
+            inner = node.module.removeprefix("repinf_core").lstrip(".")
+            yield from [inner] if inner else [alias.name for alias in node.names]
+
+
+ALLOWED = {
+    "atomic": set(),
+    "profiles": set(),
+    "data": set(),
+    "vae": set(),
+    "geometry": set(),
+    "figures": set(),
+    "movie": {"atomic"},
+    "backprop": {"vae"},
+    "results": {"atomic", "profiles"},
+    "rollout": set(),
+    "training": {"atomic", "backprop", "data", "geometry", "vae"},
+    "store": {"data", "training"},
+}
+
+
+def test_imports_go_one_way():
+    core = ROOT / "repinf_core"
+    found = {path.stem: set(imports(path)) for path in core.glob("*.py") if path.stem[0] != "_"}
+    assert found == ALLOWED
+
+
+def test_every_page_of_the_book_has_its_notebook_and_its_place():
+    pages = yaml.safe_load((ROOT / "book/pages.yml").read_text())
+    chapters = yaml.safe_load((ROOT / "book/_toc.yml").read_text())["chapters"]
+    assert [chapter["file"] for chapter in chapters] == [*pages, "references"]
+    assert {page["notebook"] for page in pages.values()} == {path.name for path in NOTEBOOKS}

@@ -1,0 +1,324 @@
+import errno
+import itertools
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import small
+import torch
+
+import repinf_core
+from repinf_core import store, training
+from repinf_core.store import trained
+from repinf_core.training import CheckpointError, TrainingDiverged, TrainingRun
+
+
+class Stop(Exception):
+    """Raised by a test in the middle of a training."""
+
+
+def stop_after(epoch):
+    def report(record):
+        if record.epoch == epoch:
+            raise Stop
+
+    return report
+
+
+def interrupted(spec, epoch):
+    """The folder of a training that a checkpoint follows each epoch of, stopped after one."""
+    with pytest.raises(Stop):
+        trained(spec, report=stop_after(epoch), checkpoint_seconds=0)
+    return store.models_folder() / spec.name
+
+
+def fail(*args, **kwargs):
+    raise AssertionError("this must not be called")
+
+
+def test_a_model_is_trained_once(model_store, monkeypatch):
+    assert not store.is_trained(small.SPEC)
+    epochs = []
+    first = trained(small.SPEC, report=epochs.append)
+    assert store.is_trained(small.SPEC)
+    assert epochs == first.history
+    assert [record.epoch for record in epochs] == [1, 2, 3, 4]
+    assert [path.name for path in model_store.iterdir()] == [small.SPEC.name]
+    monkeypatch.setattr(store, "fit", fail)
+    monkeypatch.setattr(store, "load", fail)
+    again = trained(small.SPEC, report=fail)
+    assert small.bits(again.flat.vector) == small.bits(first.flat.vector)
+    assert again.history == first.history
+
+
+def test_what_trained_gives_is_what_fit_gives():
+    run, found = small.undisturbed(small.SPEC), trained(small.SPEC)
+    assert small.bits(found.flat.vector) == small.bits(run.flat.vector)
+    assert small.without_times(found.history) == small.without_times(run.history)
+
+
+def test_another_n_z_has_its_own_folder_and_weights(model_store):
+    three, four = trained(small.spec(epochs=2)), trained(small.spec(epochs=2, n_z=4))
+    assert (three.model.n_z, four.model.n_z) == (3, 4)
+    assert len(list(model_store.iterdir())) == 2
+    fresh = small.undisturbed(small.spec(epochs=2, n_z=4))
+    assert small.bits(four.flat.vector) == small.bits(fresh.flat.vector)
+    # Even a file put into the wrong folder by hand is not taken for the other's.
+    folders = [model_store / small.spec(epochs=2, n_z=n_z).name for n_z in (3, 4)]
+    shutil.copy(folders[0] / "model.safetensors", folders[1] / "model.safetensors")
+    with pytest.raises(CheckpointError, match="another model"):
+        trained(small.spec(epochs=2, n_z=4))
+
+
+def test_the_last_two_checkpoints_are_kept_until_the_model_is_there():
+    spec, seen = small.spec(epochs=5), []
+
+    def report(record):
+        seen.append(sorted(path.name for path in folder.glob("*.safetensors")))
+
+    folder = store.models_folder() / spec.name
+    trained(spec, report=report, checkpoint_seconds=0)
+    files = [f"checkpoint-{epoch}.safetensors" for epoch in range(6)]
+    assert seen == [files[1:2], files[1:3], files[2:4], files[3:5], files[3:5]]
+    assert [path.name for path in folder.glob("*.safetensors")] == ["model.safetensors"]
+
+
+def test_checkpoints_are_ordered_by_number():
+    # As text, 10 comes before 9.
+    spec = small.spec(epochs=12)
+    folder = interrupted(spec, 10)
+    names = {path.name for path in folder.glob("*.safetensors")}
+    assert names == {"checkpoint-9.safetensors", "checkpoint-10.safetensors"}
+    epochs = []
+    trained(spec, report=lambda record: epochs.append(record.epoch))
+    assert epochs == [11, 12]
+
+
+def test_checkpoints_wait_for_their_time():
+    folder, seen = store.models_folder() / small.SPEC.name, []
+    trained(small.SPEC, report=lambda record: seen.extend(folder.glob("*.safetensors")))
+    assert seen == []  # four short epochs end long before the first minute
+
+
+@pytest.mark.parametrize("damage", ["altered", "truncated"])
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_damaged_file_of_the_store_is_refused_and_kept(damage, finished):
+    if finished:
+        trained(small.SPEC)
+        path = store.models_folder() / small.SPEC.name / "model.safetensors"
+    else:
+        path = interrupted(small.SPEC, 2) / "checkpoint-2.safetensors"
+    content = path.read_bytes()
+    content = small.flip(content, len(content) - 50) if damage == "altered" else content[:-50]
+    path.write_bytes(content)
+    files = {file: file.read_bytes() for file in path.parent.glob("*.safetensors")}
+    with pytest.raises(CheckpointError, match="damaged or altered") as error:
+        trained(small.SPEC)
+    assert str(path) in str(error.value)
+    assert {file: file.read_bytes() for file in path.parent.glob("*.safetensors")} == files
+    # The way out that the message names leads to the same model.
+    path.unlink()
+    again, run = trained(small.SPEC), small.undisturbed(small.SPEC)
+    assert small.bits(again.flat.vector) == small.bits(run.flat.vector)
+
+
+def test_a_checkpoint_of_another_spec_in_the_folder_is_refused():
+    other = small.spec(seed=5)
+    source = interrupted(other, 1) / "checkpoint-1.safetensors"
+    folder = store.models_folder() / small.SPEC.name
+    folder.mkdir()
+    shutil.copy(source, folder / "checkpoint-1.safetensors")
+    with pytest.raises(CheckpointError, match="another model"):
+        trained(small.SPEC)
+    assert (folder / "checkpoint-1.safetensors").read_bytes() == source.read_bytes()
+
+
+def test_a_full_disk_loses_no_checkpoint(monkeypatch):
+    epochs, original = [], training.save_file
+
+    def save_file(tensors, path, metadata):
+        original(tensors, path, metadata)
+        if json.loads(metadata["history"])[-1]["epoch"] == 3:
+            Path(path).write_bytes(Path(path).read_bytes()[:1000])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "save_file", save_file)
+        with pytest.raises(OSError, match="No space left"):
+            trained(small.SPEC, checkpoint_seconds=0)
+    folder = store.models_folder() / small.SPEC.name
+    kept = sorted(path.name for path in folder.iterdir() if path.suffix == ".safetensors")
+    assert kept == ["checkpoint-1.safetensors", "checkpoint-2.safetensors"]
+    found = trained(small.SPEC, report=lambda record: epochs.append(record.epoch))
+    assert epochs == [3, 4]
+    undisturbed = small.undisturbed(small.SPEC)
+    assert small.bits(found.flat.vector) == small.bits(undisturbed.flat.vector)
+
+
+# --- what the reader is told ------------------------------------------------------------------
+
+
+def test_the_outlook_names_device_data_model_and_time(monkeypatch):
+    monkeypatch.setattr(store, "seconds_per_step", lambda spec, device: 2.0)
+    before = store.outlook(small.SPEC, "cpu", 1500)
+    for part in ("cpu, 1 threads", "digits, 1,500 training images", small.SPEC.name):
+        assert part in before
+    # Six steps of 250 images in each of four epochs.
+    assert "4 epochs to train, about 00:48 (minutes:seconds)" in before
+    assert "about 00:56" in store.outlook(small.SPEC, "cpu", 1501)
+    assert not store.is_trained(small.SPEC)
+    trained(small.SPEC)
+    monkeypatch.setattr(store, "seconds_per_step", fail)
+    assert "taken from the store" in store.outlook(small.SPEC, "cpu", 1500)
+
+
+@pytest.mark.parametrize("already", [0, 2])
+def test_the_progress_bar_counts_the_epochs_of_the_spec(capsys, already):
+    if already:
+        interrupted(small.SPEC, already)
+    capsys.readouterr()
+    with store.progress_bar(small.SPEC) as report:
+        run = trained(small.SPEC, report=report)
+    last = capsys.readouterr().err.split("\r")[-1]
+    assert small.SPEC.name in last
+    assert " 4/4 " in last
+    assert f"test -ELBO {run.history[-1].test_negative_elbo:.1f}" in last
+
+
+# --- divergence -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_diverging_training_stops_and_keeps_the_last_good_checkpoint(monkeypatch, value):
+    steps, original = itertools.count(1), training.negative_elbo_gradient
+
+    def diverge(flat, x, epsilon, beta):
+        objective = original(flat, x, epsilon, beta)
+        if next(steps) == 16:  # in the third epoch of six steps
+            flat.vector.grad.fill_(math.nan)
+            return objective._replace(total=torch.tensor(value))
+        return objective
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "negative_elbo_gradient", diverge)
+        with pytest.raises(TrainingDiverged, match=f"epoch 3 of {small.SPEC.name}") as error:
+            trained(small.SPEC, checkpoint_seconds=0)
+    assert isinstance(error.value, ArithmeticError)
+    assert not store.is_trained(small.SPEC)
+    folder = store.models_folder() / small.SPEC.name
+    names = sorted(path.name for path in folder.glob("*.safetensors"))
+    assert names == ["checkpoint-1.safetensors", "checkpoint-2.safetensors"]
+    last = TrainingRun.load(folder / names[-1], small.SPEC)
+    assert last.epoch == 2
+    assert last.flat.vector.isfinite().all()
+    resumed, undisturbed = trained(small.SPEC), small.undisturbed(small.SPEC)
+    assert small.bits(resumed.flat.vector) == small.bits(undisturbed.flat.vector)
+
+
+def test_a_training_whose_very_last_step_diverges_is_no_model():
+    # One step per epoch; the second, of an absurd size, comes after the last training value.
+    spec = small.spec(epochs=2, minibatch=60_000, learning_rates=(1e-3, 1e30))
+    with pytest.raises(TrainingDiverged):
+        trained(spec, checkpoint_seconds=0)
+    assert not store.is_trained(spec)
+
+
+def test_no_checkpoint_is_taken_after_a_step_that_diverges():
+    spec = small.spec(epochs=3, minibatch=60_000, learning_rates=(1e-3, 1e30, 1e-3))
+    with pytest.raises(TrainingDiverged):
+        trained(spec, checkpoint_seconds=0)
+    paths = (store.models_folder() / spec.name).glob("*.safetensors")
+    assert [path.name for path in paths] == ["checkpoint-1.safetensors"]
+
+
+# --- several processes, and processes that are killed ---------------------------------------
+
+CHILD = """
+import itertools, json, os, signal, sys, time
+import torch
+from repinf_core import store, training
+
+torch.set_num_threads(1)
+spec = json.loads(sys.argv[1])
+spec = training.Spec(**spec | {"learning_rates": tuple(spec["learning_rates"])})
+epochs, mode = sys.argv[2:]
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def report(record):
+    with open(epochs, "a") as file:
+        file.write(f"{mode} {record.epoch}\\n")
+    if mode == "slow":
+        time.sleep(0.2)
+
+steps, gradient = itertools.count(1), training.negative_elbo_gradient
+
+def killed_in_a_step(*args):
+    if next(steps) == 15:
+        kill()
+    return gradient(*args)
+
+def killed_while_writing(tensors, path, metadata):
+    content = json.dumps(metadata).encode()
+    with open(path, "wb") as file:
+        file.write(content[: len(content) // 2])
+    kill()
+
+if mode == "step":
+    training.negative_elbo_gradient = killed_in_a_step
+if mode == "write":
+    training.save_file = killed_while_writing
+store.trained(spec, report=report, checkpoint_seconds=0)
+"""
+
+
+def start_child(spec, epochs, mode):
+    """Another process that asks for a model and writes a line for each epoch it trains."""
+    package = str(Path(repinf_core.__file__).parents[1])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD, spec.as_json(), str(epochs), mode],
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_killed_training_resumes_bit_for_bit(tmp_path):
+    spec, epochs = small.spec(epochs=5), tmp_path / "epochs"
+    for mode in ("step", "write"):  # in the third epoch, then on writing its checkpoint
+        child = start_child(spec, epochs, mode)
+        _, errors = child.communicate(timeout=120)
+        assert child.returncode == -signal.SIGKILL, errors
+        names = {path.name for path in (store.models_folder() / spec.name).glob("checkpoint-*")}
+        assert names == {"checkpoint-1.safetensors", "checkpoint-2.safetensors"}
+    assert epochs.read_text().splitlines() == ["step 1", "step 2"]
+    here = []
+    resumed = trained(spec, report=lambda record: here.append(record.epoch))
+    assert here == [3, 4, 5]
+    undisturbed = small.undisturbed(spec)
+    assert small.bits(resumed.flat.vector) == small.bits(undisturbed.flat.vector)
+    assert small.without_times(resumed.history) == small.without_times(undisturbed.history)
+
+
+def test_of_two_processes_that_ask_at_once_one_trains(tmp_path):
+    epochs, here = tmp_path / "epochs", []
+    child = start_child(small.SPEC, epochs, "slow")
+    deadline = time.monotonic() + 120
+    while not epochs.exists() and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    # The other process has trained its first epoch and holds the lock for half a second more.
+    run = trained(small.SPEC, report=lambda record: here.append(record.epoch))
+    _, errors = child.communicate(timeout=120)
+    assert child.returncode == 0, errors
+    assert epochs.read_text().splitlines() == [f"slow {epoch}" for epoch in (1, 2, 3, 4)]
+    assert here == []
+    assert run.epoch == 4
