@@ -99,7 +99,7 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 def outlook(spec: Spec, device: torch.device | str, n_images: int) -> str:
     """A few lines before the work starts: device, dataset, model, and the time it will take."""
-    threads = f", {torch.get_num_threads()} threads" if str(device) == "cpu" else ""
+    threads = f", threads: {torch.get_num_threads()}" if str(device) == "cpu" else ""
     if is_trained(spec):
         time_needed = "trained before, taken from the store"
     else:
@@ -109,7 +109,8 @@ def outlook(spec: Spec, device: torch.device | str, n_images: int) -> str:
     return (
         f"device   {device}{threads}\n"
         f"dataset  {spec.dataset}, {n_images:,} training images\n"
-        f"model    {spec.name}: {time_needed}"
+        f"model    {spec.name}\n"
+        f"         {time_needed}"
     )
 
 

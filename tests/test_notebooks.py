@@ -127,6 +127,9 @@ def test_the_cluster_page_reports_each_label_as_a_plain_loop_does(smoke_book, we
         assert mean[said["step"]] == pytest.approx(mean.min(), rel=2e-4)
         assert said["line_minimum"] == pytest.approx(control, rel=2e-4)
         assert said["approaches"] == references.approaches(mean, control)
+        at_that_time = distances(line[said["step"]], concepts[k]).mean()
+        weaker = references.approaches(mean, at_that_time)
+        assert said["approaches_by_the_weaker_reading"] == weaker
         sem = curves[said["step"]].std(ddof=1) / SMOKE.trials**0.5
         assert said["minimum_sem"] == pytest.approx(sem, rel=1e-3)
         of_trials = [
