@@ -17,6 +17,7 @@ import torch.nn.functional as F
 import torchvision
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+from torchvision.datasets.mnist import read_image_file, read_label_file
 
 N_PIXELS = 28 * 28
 _DIGITS_TEST = 297  # leaves 1,500 images to train on
@@ -102,9 +103,9 @@ def _idx(dataset: str, split: str) -> LabelledImages:
     for name, published in _MD5[dataset].items():
         if name.startswith(prefix):
             _check(raw / name, published)
-    source = _TORCHVISION[dataset](root, train=split == "train", download=False)
-    images = source.data.reshape(-1, N_PIXELS).float().div_(255)
-    return LabelledImages(images, source.targets.long())
+    images = read_image_file(str(raw / f"{prefix}-images-idx3-ubyte"))
+    labels = read_label_file(str(raw / f"{prefix}-labels-idx1-ubyte"))
+    return LabelledImages(images.reshape(-1, N_PIXELS).float().div_(255), labels.long())
 
 
 def _download(dataset: str, root: Path) -> None:

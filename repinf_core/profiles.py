@@ -7,7 +7,7 @@ the profile's value; anything else must pass the check beside its field before w
 
 import ast
 import dataclasses
-import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,9 @@ def _integer(low: int, high: int) -> dict:
 
 def _real(allowed: str, inside: Callable[[float], bool]) -> dict:
     def accepts(value: Any) -> bool:
-        return type(value) in (int, float) and math.isfinite(value) and inside(value)
+        # The comparison also refuses NaN, infinity, and integers that no float can hold.
+        of_type = type(value) in (int, float)
+        return of_type and abs(value) <= sys.float_info.max and inside(value)
 
     return {"allowed": allowed, "accepts": accepts, "to": float}
 

@@ -73,6 +73,8 @@ def _train_into(
     report: Callable[[EpochRecord], None],
     checkpoint_seconds: float,
 ) -> None:
+    for leftover in folder.glob(".*.safetensors"):  # of a process killed while it wrote
+        leftover.unlink()
     checkpoints = _checkpoints(folder)
     if checkpoints:
         run = TrainingRun.load(checkpoints[-1], spec, device)

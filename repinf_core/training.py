@@ -60,7 +60,9 @@ class Spec:
         return f"{self.dataset}-nz{self.n_z}-{digest}"
 
     def as_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        rates = [float(rate) for rate in self.learning_rates]
+        values = asdict(self) | {"beta": float(self.beta), "learning_rates": rates}
+        return json.dumps(values, sort_keys=True)
 
     def learning_rate(self, epoch: int) -> float:
         """Adam's step size in ``epoch`` (from 0): each rate holds for an equal share of epochs."""
@@ -147,7 +149,7 @@ class TrainingRun:
         if "generator" in tensors:
             run.generator.set_state(tensors["generator"])
             adam = {
-                name.removeprefix("adam."): value.to(run.device if value.dim() else "cpu")
+                name.removeprefix("adam."): value.to(run.device)
                 for name, value in tensors.items()
                 if name.startswith("adam.")
             }
@@ -158,7 +160,7 @@ class TrainingRun:
 def _digest(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
     sha256 = hashlib.sha256((metadata["spec"] + metadata["history"]).encode())
     for name in sorted(tensors):
-        sha256.update(name.encode())
+        sha256.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
         sha256.update(tensors[name].numpy().data)
     return sha256.hexdigest()
 
@@ -188,12 +190,14 @@ def fit(run: TrainingRun, train: LabelledImages, test: LabelledImages) -> Iterat
         learning_rate = run.spec.learning_rate(run.epoch)
         objective = train_epoch(run, images, learning_rate)
         seconds = time.perf_counter() - started
-        if not all(map(math.isfinite, objective)):
-            raise TrainingDiverged(
-                f"The objective is {objective[0]} nats in epoch {run.epoch + 1} of "
-                f"{run.spec.name}; the last checkpoint before it is kept."
-            )
+        # The test values are of the weights after the epoch: its last step may diverge too.
         test_objective, active = _evaluate(run, test_images)
+        if not all(map(math.isfinite, objective + test_objective)):
+            raise TrainingDiverged(
+                f"The objective is {objective[0]} nats in training and {test_objective[0]} on test "
+                f"images in epoch {run.epoch + 1} of {run.spec.name}; the last checkpoint before "
+                f"it is kept."
+            )
         record = EpochRecord(
             run.epoch + 1, learning_rate, *objective, *test_objective, active,
             seconds, len(images) / seconds,

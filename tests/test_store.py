@@ -1,3 +1,5 @@
+"""The store trains a model once, whatever interrupts it, and never confuses two."""
+
 import errno
 import itertools
 import json
@@ -168,7 +170,7 @@ def test_a_full_disk_loses_no_checkpoint(monkeypatch):
 def test_the_outlook_names_device_data_model_and_time(monkeypatch):
     monkeypatch.setattr(store, "seconds_per_step", lambda spec, device: 2.0)
     before = store.outlook(small.SPEC, "cpu", 1500)
-    for part in ("cpu, 1 threads", "digits, 1,500 training images", small.SPEC.name):
+    for part in ("cpu, threads: 1", "digits, 1,500 training images", small.SPEC.name):
         assert part in before
     # Six steps of 250 images in each of four epochs.
     assert "4 epochs to train, about 00:48 (minutes:seconds)" in before
@@ -307,6 +309,9 @@ def test_a_killed_training_resumes_bit_for_bit(tmp_path):
     undisturbed = small.undisturbed(spec)
     assert small.bits(resumed.flat.vector) == small.bits(undisturbed.flat.vector)
     assert small.without_times(resumed.history) == small.without_times(undisturbed.history)
+    # What the process was writing when it was killed is gone too.
+    names = {path.name for path in (store.models_folder() / spec.name).iterdir()}
+    assert names == {"model.safetensors", "lock"}
 
 
 def test_of_two_processes_that_ask_at_once_one_trains(tmp_path):
