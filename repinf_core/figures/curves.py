@@ -1,0 +1,81 @@
+"""Figures made of curves: training, distances over time, minima against the noise."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from repinf_core.figures.style import CONCEPT, CONTROL, MEMORY, TEST, WIDTH
+
+
+def training_curve(history: Sequence, floor: float) -> Figure:
+    """-ELBO of training and test images over epochs, and its two terms on the test images.
+
+    Args:
+        history: one :class:`repinf_core.training.EpochRecord` per epoch.
+        floor: lower bound of the reconstruction term on the test images, nats per image.
+    """
+    figure = Figure(figsize=(WIDTH, 6.4))
+    top, bottom = figure.subplots(2, 1, sharex=True)
+    epochs = [record.epoch for record in history]
+    test = [record.test_negative_elbo for record in history]
+    top.plot(epochs, [r.train_negative_elbo for r in history], color=CONTROL, label="training")
+    top.plot(epochs, test, color=TEST, linestyle="--", label="test")
+    # The first epochs fall from hundreds of nats; the scale is that of what comes after.
+    settled = test[min(len(test) - 1, max(2, len(test) // 50)) :]
+    margin = 0.15 * (max(settled) - min(settled)) + 0.5
+    top.set(ylabel="-ELBO (nats per image)", ylim=(min(settled) - 2 * margin, None))
+    top.set_ylim(top=max(settled) + margin)
+    top.legend()
+    bottom.plot(epochs, [r.test_reconstruction for r in history], color=MEMORY)
+    bottom.plot(epochs, [r.test_kl for r in history], color=CONCEPT)
+    bottom.axhline(floor, color=CONTROL, linestyle=":")
+    last = history[-1]
+    for value, text in (
+        (last.test_reconstruction, "reconstruction"),
+        (last.test_kl, "KL"),
+        (floor, "floor of the reconstruction"),
+    ):
+        above = value != floor or floor > last.test_reconstruction
+        bottom.annotate(
+            text, (epochs[-1], value), (0, 5 if above else -5), textcoords="offset points",
+            ha="right", va="bottom" if above else "top",
+        )  # fmt: skip
+    bottom.set(xlabel="epoch", ylabel="test images (nats)", ylim=(0, None))
+    return figure
+
+
+def distance_panels(
+    distances: np.ndarray, control: np.ndarray, names: Sequence[str], target: str
+) -> Figure:
+    """Fig. 3: mean distance to a target over time, one panel per label, with +-1 SEM.
+
+    Args:
+        distances: ``[labels, T+1, trials]``, of z(t) to the label's target.
+        control: ``[labels, T+1, trials]``, of the synthetic linear interpolation.
+        names: of the labels.
+        target: ``"concept"`` or ``"memory"``.
+    """
+    colour = {"concept": CONCEPT, "memory": MEMORY}[target]
+    rows = -(-len(names) // 2)
+    figure = Figure(figsize=(WIDTH, 1.95 * rows + 0.7))
+    grid = figure.subplots(rows, 2, sharex=True)
+    for axes, name, curves, line in zip(grid.flat, names, distances, control, strict=False):
+        curves, mean = np.asarray(curves), np.asarray(curves).mean(1)
+        sem = curves.std(1, ddof=1) / np.sqrt(curves.shape[1])
+        steps, best = np.arange(len(mean)), int(mean.argmin())
+        axes.plot(steps, np.asarray(line).mean(1), "--", color=CONTROL, label="straight line")
+        axes.fill_between(steps, mean - sem, mean + sem, color=colour, alpha=0.3, linewidth=0)
+        axes.plot(steps, mean, color=colour, label=f"z(t), ±1 SEM of {curves.shape[1]} trials")
+        axes.plot(best, mean[best], "o", color="black", markersize=7, label="minimum of the mean")
+        axes.set_title(name, loc="left", fontweight="bold")
+        axes.annotate(
+            f"t = {best}", (best, mean[best]), (9, -3), textcoords="offset points", va="top",
+            fontsize=12, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
+        )  # fmt: skip
+        axes.margins(y=0.22)
+    figure.supxlabel("t (steps)", fontsize=13)
+    figure.supylabel(f"distance to the {target}", fontsize=13)
+    handles, labels = grid.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=12)
+    return figure

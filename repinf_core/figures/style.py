@@ -1,0 +1,44 @@
+"""What all figures share: palette, type, the size of the text column, how an image is shown.
+
+Every figure has an opaque background, is read at phone width, and uses one palette: a colour
+means the same thing on every page, and never carries a meaning alone.
+"""
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.patches import Rectangle
+
+# Okabe and Ito's colours, told apart by colour-blind readers.
+CONCEPT, MEMORY, CONTROL, TEST = "#0072B2", "#D55E00", "#5B5B5B", "#009E73"
+
+mpl.rcParams.update(
+    {
+        "figure.facecolor": "white",
+        "figure.dpi": 100,
+        "figure.constrained_layout.use": True,
+        "savefig.facecolor": "white",
+        "font.size": 13,
+        "axes.titlesize": 13,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "lines.linewidth": 2,
+        "legend.frameon": False,
+    }
+)
+WIDTH = 6.6  # inches: the text column of the book
+
+
+def show_image(axes: mpl.axes.Axes, image: np.ndarray, title: str = "") -> None:
+    axes.imshow(
+        np.asarray(image).reshape(28, 28), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest"
+    )
+    axes.set(xticks=[], yticks=[], title=title)
+    axes.spines[:].set(visible=True, color="#C8C8C8", linewidth=0.6)
+
+
+def outline(axes: mpl.axes.Axes, colour: str, style: str) -> None:
+    frame = Rectangle(
+        (0, 0), 1, 1, transform=axes.transAxes, fill=False,
+        edgecolor=colour, linewidth=4, linestyle=style, clip_on=False, zorder=5,
+    )  # fmt: skip
+    axes.add_patch(frame)
