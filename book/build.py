@@ -137,7 +137,10 @@ def execute_all(pages: list[Page], out: Path, jobs: int, force: bool) -> None:
         joblib.delayed(_attempt)(page, out) for page in todo
     )
     for done, (name, seconds, failure) in enumerate(runs, start=1):
-        print(f"[{done}/{len(todo)}] {name}: " + (failure or f"{seconds:.1f} s"), flush=True)
+        print(
+            f"[{done}/{len(todo)}] {name}: " + ("failed" if failure else f"{seconds:.1f} s"),
+            flush=True,
+        )
         if failure:
             failures.append(failure)
     if failures:

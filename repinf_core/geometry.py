@@ -157,3 +157,78 @@ def orthogonality(concepts: torch.Tensor) -> Orthogonality:
     cosine = cosine_matrix(concepts)
     squares = float((cosine - torch.eye(len(cosine), dtype=cosine.dtype).to(cosine)).square().sum())
     return Orthogonality(squares, squares**0.5)
+
+
+class Stage(NamedTuple):
+    """A range of noise fractions in which one class of centres is approached closest.
+
+    Attributes:
+        nearest: index of the class, a row of ``minima``.
+        start: noise fraction at which it begins.
+        stop: noise fraction at which it ends.
+    """
+
+    nearest: int
+    start: float
+    stop: float
+
+
+def stages(p: torch.Tensor, minima: torch.Tensor) -> list[Stage]:
+    """The stages of Fig. 4a: which class has the smallest mean of min_t ||z(t) - xi||, over p.
+
+    A boundary is where the straight lines between the grid points of the two classes cross.
+
+    Args:
+        p: noise fractions, ``[P]``, increasing.
+        minima: ``[classes, P]``; in the paper memory, concept, abstract concept: I, II, III.
+    """
+    nearest = minima.argmin(0).tolist()
+    found, start = [], float(p[0])
+    for i in range(1, len(p)):
+        before, after = nearest[i - 1], nearest[i]
+        if before == after:
+            continue
+        gap = minima[after] - minima[before]  # changes sign between i - 1 and i
+        share = float(gap[i - 1] / (gap[i - 1] - gap[i]))
+        boundary = float(torch.lerp(p[i - 1], p[i], share))
+        found.append(Stage(before, start, boundary))
+        start = boundary
+    return [*found, Stage(nearest[-1], start, float(p[-1]))]
+
+
+def windowed_pca(z: torch.Tensor, window: int) -> torch.Tensor:
+    """Planes of the time-windowed PCA of Fig. 2, each turned to follow the one before it.
+
+    At every t the two leading eigenvectors of the covariance of all z(t) ... z(t + window), as
+    in the paper.  Eigenvectors are free in sign, and in order where eigenvalues cross; the pair
+    is therefore turned within its plane to be closest to the previous pair (orthogonal
+    Procrustes), so that a movie does not flip.  The first pair is the eigenvectors' own, each
+    with its largest component positive.
+
+    Args:
+        z: trajectories ``[T+1, trials, N_z]``, N_z >= 2.
+        window: Delta t, in steps; the last windows are cut off at T.
+
+    Returns:
+        ``[T+1, N_z, 2]`` float64, orthonormal columns.
+
+    Raises:
+        ValueError: fewer than two latents, or a negative window.
+    """
+    if z.shape[-1] < 2:
+        raise ValueError(f"z has {z.shape[-1]} latents; allowed is 2 or more.")
+    if window < 0:
+        raise ValueError(f"The window is {window} steps; allowed is 0 or more.")
+    planes: list[torch.Tensor] = []
+    for t in range(len(z)):
+        inside = z[t : t + window + 1].flatten(0, 1).double()
+        centred = inside - inside.mean(0)
+        plane = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, [-1, -2]]
+        if planes:
+            u, _, v = torch.linalg.svd(plane.T @ planes[-1])
+            plane = plane @ u @ v
+        else:
+            largest = plane.gather(0, plane.abs().argmax(0, keepdim=True))
+            plane = plane * largest.sign()
+        planes.append(plane)
+    return torch.stack(planes)

@@ -7,6 +7,7 @@ the profile's value; anything else must pass the check beside its field before w
 
 import ast
 import dataclasses
+import itertools
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -62,6 +63,23 @@ def _rates() -> dict:
     }
 
 
+def _grid() -> dict:
+    def accepts(value: Any) -> bool:
+        inside = _real("", lambda p: 0 <= p <= 1)["accepts"]
+        return (
+            isinstance(value, (list, tuple))
+            and len(value) > 1
+            and all(map(inside, value))
+            and all(low < high for low, high in itertools.pairwise(value))
+        )
+
+    return {
+        "allowed": "a list of two or more increasing numbers from 0 to 1",
+        "accepts": accepts,
+        "to": lambda grid: tuple(map(float, grid)),
+    }
+
+
 def _parameter(meaning: str, check: dict) -> Any:
     return dataclasses.field(metadata={"meaning": meaning, **check})
 
@@ -90,6 +108,9 @@ class Experiment:
     label: int = _parameter("label whose images start the strip", _integer(0, 9))
     trials: int = _parameter("noisy images per label", _integer(2, 1_000_000))
     steps: int = _parameter("steps T of repeated inference", _integer(2, 100_000))
+    p_grid: tuple[float, ...] = _parameter("noise fractions p of Fig. 4", _grid())
+    trials_per_p: int = _parameter("noisy images for each p of Fig. 4", _integer(2, 1_000_000))
+    window: int = _parameter("steps of the PCA window of Fig. 2", _integer(0, 100_000))
     trial_seed: int = _parameter("of the trials: images, noise", _integer(0, 2**31 - 1))
 
 
@@ -109,6 +130,9 @@ _PAPER = Experiment(
     label=6,
     trials=300,
     steps=100,
+    p_grid=tuple(i / 20 for i in range(21)),
+    trials_per_p=500,
+    window=5,
     trial_seed=0,
 )
 
@@ -124,6 +148,8 @@ PROFILES: dict[str, Experiment] = {
         learning_rates=(5e-3, 1e-3, 5e-4),
         trials=20,
         steps=30,
+        p_grid=(0.0, 0.25, 0.5, 0.75, 1.0),
+        trials_per_p=20,
     ),
     "quick": _DIGITS,
     "paper": _PAPER,

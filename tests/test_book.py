@@ -8,6 +8,7 @@ from pathlib import Path
 import build
 import nbformat
 import pytest
+import yaml
 from check import problems
 
 from repinf_core import profiles
@@ -21,12 +22,12 @@ def run(*arguments, **environment):
 
 
 def test_the_build_leaves_pages_results_and_a_sound_book(smoke_book):
-    names = ["01_model", "02_repeated_inference", "04_cluster_centers"]
+    names = list(yaml.safe_load((ROOT / "book" / "pages.yml").read_text()))
     assert sorted(p.stem for p in (smoke_book.out / "pages").glob("*.ipynb")) == names
     assert sorted(p.stem for p in (smoke_book.out / "results").glob("*.json")) == names
     html = smoke_book.out / "html"
     assert problems(html) == []
-    assert "[3/3]" in smoke_book.printed
+    assert f"[{len(names)}/{len(names)}]" in smoke_book.printed
     assert str(html / "index.html") in smoke_book.printed
     index = (html / "intro.html").read_text()
     assert "of 10 labels" in index  # the front page tells what this edition found
@@ -55,7 +56,7 @@ def test_what_was_executed_is_not_executed_again(smoke_book, tmp_path):
     other = build.plan("smoke", {"n_z": 11}, None)
     assert not any(page.is_executed(out) for page in other)
     (out / "results" / "01_model.json").unlink()
-    assert [page.is_executed(out) for page in pages] == [False, True, True]
+    assert [page.name for page in pages if not page.is_executed(out)] == ["01_model"]
 
 
 def test_another_source_or_core_is_another_page(tmp_path, monkeypatch):
@@ -115,7 +116,7 @@ def test_a_wrong_request_is_refused_in_one_line(tmp_path, arguments, said):
 
 
 def test_a_parameter_goes_to_the_pages_that_take_it():
-    model, inference, _ = build.plan("smoke", {"p": 0.1, "n_z": 3}, None)
+    model, inference, *_ = build.plan("smoke", {"p": 0.1, "n_z": 3}, None)
     assert model.parameters == {"profile": "smoke", "page": "01_model", "n_z": 3}
     assert inference.parameters["p"] == 0.1
     with pytest.raises(profiles.ParameterError):

@@ -24,7 +24,13 @@ def record(epoch):
 
 CURVES = RANDOM.random((10, 31, 20)) + np.linspace(1, 0, 31)[None, :, None]
 NAMES = [f"label {k}" for k in range(10)]
+POINTS = RANDOM.random((31, 20, 2))
 FIGURES = {
+    "against_noise": lambda: figures.against_noise(
+        [0, 0.5, 1], np.ones((3, 3)), np.ones((3, 3)), [(0, 0, 0.4), (1, 0.4, 1)], "distance"
+    ),
+    "collective": lambda: figures.collective(POINTS, POINTS[:, 0], [0, 5, 30], 1, "one"),
+    "schematic": lambda: figures.schematic(POINTS[0], POINTS, POINTS[0, 0], POINTS[0, 1]),
     "architecture": lambda: figures.architecture(100, 1024),
     "training_curve": lambda: figures.training_curve([record(e) for e in range(1, 9)], 45.5),
     "one epoch": lambda: figures.training_curve([record(1)], 45.5),
@@ -101,3 +107,28 @@ def test_a_movie_has_a_frame_per_step_and_its_images():
     assert {frame.shape for frame in frames} == {(580, 660, 3)}
     assert {frame.dtype for frame in frames} == {np.dtype("uint8")}
     assert not np.array_equal(frames[0], frames[1])
+
+
+def test_a_curve_against_noise_shades_and_numbers_its_stages():
+    p, means = np.array([0, 0.5, 1]), RANDOM.random((3, 3))
+    stages = [(0, 0, 0.2), (1, 0.2, 0.7), (2, 0.7, 1)]
+    figure = figures.against_noise(p, means, 0 * means, stages, "distance")
+    (axes,) = figure.axes
+    drawn = [container.lines[0].get_ydata() for container in axes.containers]
+    np.testing.assert_allclose(drawn, means)
+    shaded = [patch.get_extents().transformed(axes.transData.inverted()) for patch in axes.patches]
+    np.testing.assert_allclose([(box.x0, box.x1) for box in shaded], [s[1:] for s in stages])
+    assert {"I", "II", "III"} <= texts(figure)
+
+
+def test_the_cloud_of_each_time_is_that_of_its_panel_and_its_frame():
+    times = [0, 5, 30]
+    figure = figures.collective(POINTS, POINTS[:, 0], times, 1, "one")
+    panels = [axes for axes in figure.axes if axes.collections]
+    for axes, t in zip(panels, times, strict=True):
+        assert axes.get_title(loc="left") == f"t = {t}"
+        np.testing.assert_allclose(axes.collections[0].get_offsets(), POINTS[t])
+        np.testing.assert_allclose(axes.lines[0].get_xydata(), [POINTS[t, 0]])
+    frames = list(figures.collective_frames(POINTS, POINTS[:, 0], 1, "one"))
+    assert len(frames) == 31
+    assert {(frame.shape, frame.dtype.name) for frame in frames} == {((500, 660, 3), "uint8")}

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -267,3 +268,55 @@ def test_orthogonality_of_ideal_opposite_and_duplicated_concepts():
     assert geometry.orthogonality(same) == pytest.approx((90, math.sqrt(90)), rel=1e-14)
     opposite = torch.tensor([[1.0, 0.0], [-2.0, 0.0]])
     assert geometry.orthogonality(opposite) == (2, math.sqrt(2))
+
+
+def test_stages_are_cut_where_the_lines_cross():
+    p = torch.tensor([0.0, 0.2, 0.4, 0.6, 1.0], dtype=torch.float64)
+    memory, concept, abstract = 5 * p, 1 + 2 * p, torch.full_like(p, 2.2)
+    found = geometry.stages(p, torch.stack([memory, concept, abstract]))
+    # 5p = 1 + 2p at 1/3, 1 + 2p = 2.2 at 0.6
+    assert [stage.nearest for stage in found] == [0, 1, 2]
+    np.testing.assert_allclose([s.start for s in found], [0, 1 / 3, 0.6])
+    np.testing.assert_allclose([s.stop for s in found], [1 / 3, 0.6, 1])
+
+
+def test_stages_may_be_one_or_in_any_order():
+    p = torch.tensor([0.1, 0.5, 0.9])
+    (only,) = geometry.stages(p, torch.tensor([[1.0, 1, 1], [2, 2, 2], [3, 3, 3]]))
+    assert only == (0, pytest.approx(0.1), pytest.approx(0.9))
+    back = geometry.stages(p, torch.tensor([[3.0, 1, 3], [1, 3, 1], [9, 9, 9]]))
+    assert [stage.nearest for stage in back] == [1, 0, 1]
+    np.testing.assert_allclose([stage.stop for stage in back], [0.3, 0.7, 0.9], rtol=1e-6)
+
+
+def test_windowed_pca_spans_what_scikit_learn_finds_in_each_window():
+    generator = torch.Generator().manual_seed(2)
+    scales = torch.tensor([3.0, 2.0, 0.5, 0.1])
+    z = torch.randn(7, 40, 4, generator=generator) * scales + torch.arange(7.0)[:, None, None]
+    planes = geometry.windowed_pca(z, window=2).numpy()
+    assert planes.shape == (7, 4, 2)
+    for t, plane in enumerate(planes):
+        window = z[t : t + 3].reshape(-1, 4).double().numpy()
+        expected = PCA(2).fit(window).components_.T
+        # The same plane: equal projectors, however the pair is turned within it.
+        np.testing.assert_allclose(plane @ plane.T, expected @ expected.T, atol=1e-9)
+        np.testing.assert_allclose(plane.T @ plane, np.eye(2), atol=1e-12)
+    first = PCA(2).fit(z[:3].reshape(-1, 4).double().numpy()).components_.T
+    np.testing.assert_allclose(np.abs(planes[0].T @ first), np.eye(2), atol=1e-9)
+    assert (planes[0][np.abs(planes[0]).argmax(0), [0, 1]] > 0).all()
+
+
+def test_windowed_pca_turns_as_little_as_the_cloud():
+    """A cloud whose variances change places makes plain eigenvectors jump; the plane does not."""
+    generator = torch.Generator().manual_seed(3)
+    cloud = torch.randn(500, 3, generator=generator)
+    z = torch.stack([cloud * torch.tensor([2 - s, 1 + s, 0.1]) for s in (0.0, 0.4, 0.6, 1.0)])
+    planes = geometry.windowed_pca(z, window=0)
+    for before, after in itertools.pairwise(planes):
+        np.testing.assert_allclose(before.T @ after, np.eye(2), atol=0.02)
+
+
+@pytest.mark.parametrize(("shape", "window"), [((3, 5, 1), 1), ((3, 5, 4), -1)])
+def test_windowed_pca_refuses_what_has_no_plane(shape, window):
+    with pytest.raises(ValueError, match="allowed is"):
+        geometry.windowed_pca(torch.zeros(shape), window)

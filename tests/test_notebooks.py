@@ -4,6 +4,7 @@ The pages are executed once, by the build's own command; the numbers they leave 
 with a plain numpy computation in float64 from the stored weights and the same random draws.
 """
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -19,6 +20,8 @@ import references
 import torch
 from papermill.exceptions import PapermillExecutionError
 from safetensors import safe_open
+from sklearn.cluster import KMeans
+from sklearn.metrics import silhouette_score
 
 from repinf_core import data, profiles
 from repinf_core.training import Spec, TrainingRun
@@ -65,8 +68,8 @@ def trials(label_list, n, experiment):
 
 
 def test_every_page_says_what_it_ran_with(smoke_book):
-    for page in ("01_model", "02_repeated_inference", "04_cluster_centers"):
-        found = results(smoke_book.out, page)
+    for notebook in NOTEBOOKS.glob("*.ipynb"):
+        found = results(smoke_book.out, notebook.stem)
         assert found["profile"] == "smoke"
         assert profiles.experiment("smoke", found["parameters"]) == SMOKE
 
@@ -144,6 +147,47 @@ def test_the_cluster_page_reports_each_label_as_a_plain_loop_does(smoke_book, we
         shares.append(said["share_of_trials"])
     assert found["labels_approaching"] == approaching
     assert found["share_of_trials_approaching"] == pytest.approx(np.mean(shares))
+
+
+def test_the_noise_page_reports_each_noise_fraction(smoke_book, weights, memories):
+    found = results(smoke_book.out, "05_noise_and_hierarchy")["results"]
+    concepts = references.concepts(memories, TRAIN.labels.numpy())
+    n = SMOKE.trials_per_p
+    expected = []
+    for p in SMOKE.p_grid:
+        rows, x0 = trials([SMOKE.label], n, dataclasses.replace(SMOKE, p=p))
+        _, z = references.rollout(weights, x0, SMOKE.steps)
+        targets = (memories[rows], concepts[SMOKE.label], concepts.mean(0))
+        expected.append([distances(z, target).min(0) for target in targets])
+    smallest = np.array(expected).transpose(1, 0, 2)  # class, p, trial
+    said = np.array(list(found["mean_smallest_distance"].values()))
+    np.testing.assert_allclose(said, smallest.mean(2), rtol=5e-4, atol=1e-5)
+    sem = 2 * smallest.std(2, ddof=1) / n**0.5
+    np.testing.assert_allclose(
+        list(found["two_sem_of_distance"].values()), sem, rtol=2e-3, atol=1e-5
+    )
+    # Without noise a trajectory starts at its memory.
+    assert said[0, 0] == 0
+    assert found["mean_time"]["memory"][0] == 0
+    for stage in found["stages"]:
+        inside = (stage["start"] <= np.array(found["p"])) & (np.array(found["p"]) <= stage["stop"])
+        winners = {list(found["mean_smallest_distance"])[k] for k in said[:, inside].argmin(0)}
+        assert winners <= {stage["nearest"]}
+
+
+def test_the_collective_page_reports_its_two_groups(smoke_book, weights, memories):
+    found = results(smoke_book.out, "03_collective_dynamics")["results"]
+    _, x0 = trials([1], SMOKE.trials, SMOKE)
+    _, z = references.rollout(weights, x0, SMOKE.steps)
+    state = z[found["branch_time"]]
+    concepts = references.concepts(memories, TRAIN.labels.numpy())
+    own = distances(state[:, None], concepts).argmin(1) == 1
+    assert found["share_of_all_nearest_own_concept"] == pytest.approx(own.mean())
+    sizes, shares = found["group_sizes"], found["share_nearest_own_concept"]
+    assert sum(sizes) == SMOKE.trials
+    assert np.dot(sizes, shares) / SMOKE.trials == pytest.approx(own.mean())
+    groups = KMeans(2, n_init=10, random_state=SMOKE.trial_seed).fit(state)
+    assert found["silhouette"] == pytest.approx(silhouette_score(state, groups.labels_), rel=1e-3)
 
 
 def test_a_page_for_another_dimension_from_the_command_line(tmp_path, model_store):

@@ -93,6 +93,7 @@ def test_a_given_value_replaces_the_profiles_and_nothing_else():
         ("dataset", "fashion_mnist", "fashion_mnist"),
         ("noise", "invert", "invert"),
         ("learning_rates", [1, 0.5], (1.0, 0.5)),
+        ("p_grid", [0, 0.5, 1], (0.0, 0.5, 1.0)),
         ("learning_rates", (1e-3,), (1e-3,)),
     ],
 )
@@ -100,7 +101,7 @@ def test_what_is_allowed_is_taken_and_stored_in_one_type(name, value, stored):
     found = getattr(experiment("smoke", {name: value}), name)
     assert found == stored
     assert type(found) is type(stored)
-    if name == "learning_rates":
+    if name in ("learning_rates", "p_grid"):
         assert {type(rate) for rate in found} == {float}
 
 
@@ -122,6 +123,13 @@ REFUSED = [
     ("steps", 0, "an integer from 2 to"),
     ("label", 10, "an integer from 0 to 9"),
     ("label", -1, "an integer from 0 to 9"),
+    ("trials_per_p", 1, "an integer from 2 to"),
+    ("window", -1, "an integer from 0 to"),
+    ("p_grid", [0.1], "two or more increasing numbers from 0 to 1"),
+    ("p_grid", [0.2, 0.1], "two or more increasing numbers from 0 to 1"),
+    ("p_grid", [0.1, 0.1], "two or more increasing numbers from 0 to 1"),
+    ("p_grid", [0, 1.5], "two or more increasing numbers from 0 to 1"),
+    ("p_grid", 0.1, "two or more increasing numbers from 0 to 1"),
     ("seed", -1, "an integer from 0 to"),
     ("seed", 2**31, "an integer from 0 to"),
     ("trial_seed", 0.0, "an integer from 0 to"),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from repinf_core.figures.style import CONCEPT, CONTROL, MEMORY, TEST, WIDTH
+from repinf_core.figures.style import ABSTRACT, CONCEPT, CONTROL, MEMORY, TEST, WIDTH
 
 
 def training_curve(history: Sequence, floor: float) -> Figure:
@@ -78,4 +78,44 @@ def distance_panels(
     figure.supylabel(f"distance to the {target}", fontsize=13)
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=12)
+    return figure
+
+
+_CLASSES = (  # name, colour, marker, line: told apart in grey too
+    ("memory", MEMORY, "s", "--"),
+    ("concept", CONCEPT, "o", "-"),
+    ("abstract concept", ABSTRACT, "^", ":"),
+)
+
+
+def against_noise(
+    p: Sequence[float],
+    means: np.ndarray,
+    errors: np.ndarray,
+    stages: Sequence[tuple[int, float, float]],
+    ylabel: str,
+) -> Figure:
+    """Fig. 4: a quantity against the noise fraction for memory, concept, abstract concept.
+
+    Args:
+        p: noise fractions ``[P]``.
+        means: ``[3, P]``.
+        errors: half lengths of the bars, ``[3, P]``.
+        stages: ``(nearest class, start, stop)`` each, shaded and numbered as in the paper.
+        ylabel: the quantity and its unit.
+    """
+    figure = Figure(figsize=(WIDTH, 4.4))
+    axes = figure.subplots()
+    for (name, colour, marker, line), mean, error in zip(_CLASSES, means, errors, strict=True):
+        axes.errorbar(
+            p, mean, error, color=colour, marker=marker, linestyle=line, capsize=3, label=name
+        )
+    for nearest, start, stop in stages:
+        axes.axvspan(start, stop, color=_CLASSES[nearest][1], alpha=0.10, linewidth=0)
+        axes.text(
+            (start + stop) / 2, 1.0, ("I", "II", "III")[nearest], ha="center", va="bottom",
+            transform=axes.get_xaxis_transform(), fontweight="bold",
+        )  # fmt: skip
+    axes.set(xlabel="noise fraction p", ylabel=ylabel, xlim=(min(p) - 0.01, max(p) + 0.01))
+    figure.legend(loc="outside lower center", ncols=3, fontsize=12)
     return figure

@@ -9,7 +9,13 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 # Okabe and Ito's colours, told apart by colour-blind readers.
-CONCEPT, MEMORY, CONTROL, TEST = "#0072B2", "#D55E00", "#5B5B5B", "#009E73"
+CONCEPT, MEMORY, ABSTRACT = "#0072B2", "#D55E00", "#CC79A7"
+CONTROL, TEST = "#5B5B5B", "#009E73"
+# One colour a label, Tol's muted scheme; labels are always named beside it.
+LABELS = (
+    "#332288", "#88CCEE", "#44AA99", "#117733", "#999933",
+    "#DDCC77", "#CC6677", "#882255", "#AA4499", "#777777",
+)  # fmt: skip
 
 mpl.rcParams.update(
     {
