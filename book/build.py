@@ -7,8 +7,10 @@ was executed before from the same notebook, parameters and core code is not exec
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +24,7 @@ import nbformat
 import papermill
 import yaml
 from check import problems
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from repinf_core import profiles
@@ -49,10 +52,14 @@ class Page:
 
     def is_executed(self, out: Path) -> bool:
         """Whether ``out`` holds this very page and its results."""
-        path = out / "pages" / f"{self.name}.ipynb"
-        if not path.exists() or not (out / "results" / f"{self.name}.json").exists():
+        try:
+            text = (out / "pages" / f"{self.name}.ipynb").read_text()
+            metadata = json.loads(text)["metadata"]
+        except (OSError, json.JSONDecodeError, KeyError):  # absent or damaged: not executed
             return False
-        return nbformat.read(path, 4).metadata.get("fingerprint") == self.fingerprint()
+        made = [f"results/{self.name}.json", *re.findall(r"_static/movies/[\w.-]+\.mp4", text)]
+        complete = all((out / path).exists() for path in made)
+        return complete and metadata.get("fingerprint") == self.fingerprint()
 
 
 class BuildError(Exception):
@@ -66,13 +73,15 @@ def plan(profile: str, given: dict[str, Any], names: list[str] | None) -> list[P
         BuildError: a page that does not exist.
         profiles.ParameterError: a parameter that is unknown, wrong, or that no page takes.
     """
+    if {"profile", "page"} & set(given):
+        raise BuildError("Give the profile as --profile; a page's name is that of pages.yml.")
     profiles.experiment(profile, given)
     contents = yaml.safe_load((BOOK / "pages.yml").read_text())
     for name in names or []:
         if name not in contents:
             raise BuildError(f"Page {name} is unknown; allowed are {', '.join(contents)}.")
     pages, taken = [], set()
-    for name in names or contents:
+    for name in dict.fromkeys(names or contents):  # each once
         notebook = ROOT / "notebooks" / contents[name]["notebook"]
         takes = papermill.inspect_notebook(notebook)
         parameters = {key: value for key, value in given.items() if key in takes}
@@ -108,6 +117,11 @@ def execute(page: Page, out: Path) -> float:
             f"Page {page.name} failed in cell {error.cell_index} "
             f"({error.ename}: {error.evalue}); as far as it came: {working}"
         ) from None
+    except (DeadKernelError, OSError) as error:  # killed for memory, say, or a full disk
+        raise BuildError(
+            f"Page {page.name} failed ({type(error).__name__}: {error}); "
+            f"as far as it came: {working}"
+        ) from None
     notebook = nbformat.read(working, 4)
     # The papermill metadata hold absolute paths and times: a page says the same everywhere.
     notebook.metadata.pop("papermill", None)
@@ -119,6 +133,8 @@ def execute(page: Page, out: Path) -> float:
     with replacing(out / "pages" / working.name) as temporary:
         nbformat.write(notebook, temporary)
     working.unlink()
+    with contextlib.suppress(OSError):  # another page's failure may lie there
+        working.parent.rmdir()
     return time.perf_counter() - started
 
 
@@ -155,12 +171,15 @@ def _attempt(page: Page, out: Path) -> tuple[str, float, str | None]:
         return page.name, 0.0, str(error)
 
 
-def render(out: Path, strict: bool) -> Path:
+def render(out: Path, pages: list[Page]) -> Path:
     """Pages in ``out`` to HTML with jupyter-book, which executes nothing.
 
     Args:
         out: holds ``pages`` and ``results``.
-        strict: treat a warning (a dead reference, say) as an error.
+        pages: those of one edition: what ``out`` holds with other parameters stays out.
+
+    Raises:
+        BuildError: jupyter-book failed or, with no page missing, warned.
     """
     source = out / "source"
     shutil.rmtree(source, ignore_errors=True)
@@ -169,9 +188,13 @@ def render(out: Path, strict: bool) -> Path:
         shutil.copytree(out / "_static", source / "_static", dirs_exist_ok=True)
     for name in ("_config.yml", "intro.md", "references.md", "references.bib"):
         shutil.copy(BOOK / name, source)
-    names = sorted(path.stem for path in (out / "pages").glob("*.ipynb"))
+    names = [page.name for page in pages if page.is_executed(out)]
     for name in names:
-        shutil.copy(out / "pages" / f"{name}.ipynb", source)
+        text = (out / "pages" / f"{name}.ipynb").read_text()
+        linked = re.sub(  # a link to a page that is not in this book is plain text
+            r"\[([^\]]+)\]\((\w+)\.ipynb\)", lambda m: m[0] if m[2] in names else m[1], text
+        )
+        (source / f"{name}.ipynb").write_text(linked)
     toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
     toc["chapters"] = [c for c in toc["chapters"] if (source / f"{c['file']}.ipynb").exists()]
     toc["chapters"].append({"file": "references"})
@@ -179,7 +202,7 @@ def render(out: Path, strict: bool) -> Path:
     (source / "found.md").write_text(_findings(out, names))
     jupyter_book = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", jupyter_book, "build", "-q", str(source)]
-    command += ["-W", "--keep-going"] * strict
+    command += ["-W", "--keep-going"] * (len(names) == len(pages))
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise BuildError(f"jupyter-book failed:\n{done.stdout}")
@@ -216,17 +239,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="default: book/_build/PROFILE")
     parser.add_argument("--force", action="store_true", help="execute pages executed before too")
     options = parser.parse_args()
+    if options.jobs < 1:
+        parser.error(f"--jobs is {options.jobs}; allowed is an integer from 1.")
     out = (options.out or BOOK / "_build" / options.profile).resolve()
     try:
         given = {name: _value(text) for name, text in options.parameters}
         pages = plan(options.profile, given, options.pages)
         out.mkdir(parents=True, exist_ok=True)
         execute_all(pages, out, options.jobs, options.force)
-        html = render(out, strict=options.pages is None)
+        html = render(out, plan(options.profile, given, None))
         found = problems(html)
         if found:
             raise BuildError("The rendered book has problems:\n" + "\n".join(found))
-    except (BuildError, profiles.ParameterError) as error:
+    except (BuildError, profiles.ParameterError, OSError) as error:
         sys.exit(str(error))
     print(f"The book: {html / 'index.html'}")
 

@@ -27,11 +27,13 @@ class _Page(HTMLParser):
         super().__init__()
         self.loaded: list[str] = []
         self.anchors: list[str] = []
+        self.ids: set[str] = set()
         self.movies: list[str] = []
         self.found: list[str] = []
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attributes}
+        self.ids.add(values.get("id", ""))
         if tag == "a":
             self.anchors.append(values.get("href", ""))
         if tag == "link" and _INERT_LINKS & set(values.get("rel", "").split()):
@@ -64,6 +66,8 @@ def problems(html: Path) -> list[str]:
             parts = urlsplit(anchor)
             if not (parts.scheme or parts.netloc):
                 found += [f"{path.name}: {p}" for p in _of_reference(anchor, path)]
+            if anchor.startswith("#") and unquote(anchor[1:]) not in page.ids:
+                found.append(f"{path.name}: the link {anchor} leads nowhere")
         for movie in page.movies:
             found += [f"{path.name}: {p}" for p in _of_movie(path.parent / unquote(movie))]
     for style in html.rglob("*.css"):

@@ -103,9 +103,9 @@ class Approach(NamedTuple):
 def approach(distances: torch.Tensor, control_minimum: torch.Tensor) -> Approach:
     """The paper's definition of "approaching" (Results, before journal Eq. 7).
 
-    A trajectory approaches its target if its distance has one minimum, strictly between the
-    first and the last step, and is there closer than its synthetic linear interpolation is
-    anywhere.
+    A trajectory approaches its target if its smallest distance is taken at one t only, strictly
+    between the first and the last step, and is smaller than that of its synthetic linear
+    interpolation anywhere.
 
     Args:
         distances: ``[T+1, ...]``, a curve per trial or the mean curve.
@@ -137,7 +137,7 @@ def contribution_ratios(memories: torch.Tensor) -> torch.Tensor:
 
 
 def cosine_matrix(concepts: torch.Tensor) -> torch.Tensor:
-    """C_ij, the cosine of the angle between concepts i and j: ``[K, N_z]`` to ``[K, K]``."""
+    """C_ij, cosine of concepts i and j: ``[K, N_z]`` to ``[K, K]`` (journal Eq. 10)."""
     units = torch.nn.functional.normalize(concepts.double(), dim=-1)
     return units @ units.T
 
@@ -153,7 +153,7 @@ class Orthogonality(NamedTuple):
 
 
 def orthogonality(concepts: torch.Tensor) -> Orthogonality:
-    """||C - I||_F^2 of the concepts ``[K, N_z]``, and its root (journal Eq. 10)."""
+    """||C - I||_F^2 of the concepts ``[K, N_z]``, and its root (inline after journal Eq. 10)."""
     cosine = cosine_matrix(concepts)
     squares = float((cosine - torch.eye(len(cosine), dtype=cosine.dtype).to(cosine)).square().sum())
     return Orthogonality(squares, squares**0.5)

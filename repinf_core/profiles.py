@@ -8,6 +8,7 @@ the profile's value; anything else must pass the check beside its field before w
 import ast
 import dataclasses
 import itertools
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ class Experiment:
     n_samples: int = _parameter("samples L of z per image in training", _integer(1, 1000))
     epochs: int = _parameter("passes over the training set", _integer(1, 1_000_000))
     learning_rates: tuple[float, ...] = _parameter("Adam's, each for an equal share", _rates())
-    minibatch: int = _parameter("images per step; not stated in the paper", _integer(1, 60_000))
+    minibatch: int = _parameter("images per step; stated only for Fig. 9", _integer(1, 60_000))
     precision: str = _parameter("of the matrix products in training", _one_of(PRECISIONS))
     seed: int = _parameter("of training: weights, order, latents", _integer(0, 2**31 - 1))
     p: float = _parameter(
@@ -185,6 +186,23 @@ def experiment(profile: str, given: Mapping[str, Any]) -> Experiment:
     return dataclasses.replace(PROFILES[profile], **changes)
 
 
+def departures(stated: Iterable[str], values: Experiment) -> list[str]:
+    """Which of the numbers that the paper states for a figure are others here.
+
+    Args:
+        stated: names of the parameters that the paper states.
+        values: the experiment at hand.
+
+    Returns:
+        one "name value (the paper's)" for each that differs.
+    """
+    return [
+        f"{name} {getattr(values, name)} ({getattr(_PAPER, name)})"
+        for name in stated
+        if getattr(values, name) != getattr(_PAPER, name)
+    ]
+
+
 def from_notebook(namespace: Mapping[str, Any]) -> Experiment:
     """The experiment that a notebook's parameters cell, and papermill's after it, ask for.
 
@@ -195,19 +213,25 @@ def from_notebook(namespace: Mapping[str, Any]) -> Experiment:
             parameters cell does not have: here such a name is refused.
 
     Raises:
-        ParameterError: as :func:`experiment`, and for a name the notebook does not take.
+        ParameterError: as :func:`experiment`, for a name the notebook does not take, and for a
+            page's name that could not be a file's.
     """
     cells = namespace["In"]
     start = max(i for i, cell in enumerate(cells) if "profile" in _assigned(cell, ast.AnnAssign))
     known = _assigned(cells[start], ast.AnnAssign)
+    set_names = _assigned(cells[start], ast.Assign)
     injected = cells[start + 1 : start + 2]
     if injected and injected[0].lstrip().startswith("# Parameters"):
-        for name in _assigned(injected[0], ast.Assign):
-            if name not in known:
-                raise ParameterError(
-                    f"Parameter {name} (set to {namespace[name]!r}) is unknown to this page; "
-                    f"allowed are {', '.join(known)}."
-                )
+        set_names += _assigned(injected[0], ast.Assign)
+    for name in set_names:
+        if name not in known:
+            raise ParameterError(
+                f"Parameter {name} (set to {namespace[name]!r}) is unknown to this page; "
+                f"allowed are {', '.join(known)}."
+            )
+    page = namespace["page"] if "page" in known else ""
+    if not (isinstance(page, str) and re.fullmatch(r"[\w-]*", page)):
+        _refuse("page", page, "a text of letters, digits, _ and -")
     given = {name: namespace[name] for name in known if name not in ("profile", "page")}
     return experiment(namespace["profile"], given)
 

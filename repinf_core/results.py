@@ -60,11 +60,16 @@ def record(
 
 def _revision() -> str:
     """Commit of the code, ``-dirty`` with uncommitted changes; "unknown" outside a checkout."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    package = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments]
+        run = subprocess.run(command, cwd=package, capture_output=True, text=True, check=True)
+        return run.stdout.strip()
+
     try:
-        answer = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
+        # Installed inside some other project's checkout, the package is not of its commits.
+        git("ls-files", "--error-unmatch", Path(__file__).name)
+        return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return answer.stdout.strip()

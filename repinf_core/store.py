@@ -23,6 +23,10 @@ _CHECKPOINT_SECONDS = 60.0
 _CHECKPOINTS_KEPT = 2
 
 
+class StoreError(RuntimeError):
+    """The model store cannot be used."""
+
+
 def models_folder() -> Path:
     """The folder of trained models: ``REPINF_MODELS``, or the user's cache folder."""
     return Path(
@@ -55,11 +59,18 @@ def trained(
         TrainingDiverged: the objective became NaN; the last good checkpoint stays.
         CheckpointError: a file of this model is damaged, altered or of another spec.
         DataError: the dataset cannot be had.
+        StoreError: the store's folder cannot be made.
     """
     folder = models_folder() / spec.name
     final = folder / "model.safetensors"
     if not final.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"Models cannot be kept in {folder} ({error.strerror}); set REPINF_MODELS to a "
+                f"folder that can be written."
+            ) from error
         with filelock.FileLock(folder / "lock"):
             if not final.exists():
                 _train_into(folder, spec, device, report, checkpoint_seconds)
@@ -106,8 +117,8 @@ def outlook(spec: Spec, device: torch.device | str, n_images: int) -> str:
         time_needed = "trained before, taken from the store"
     else:
         steps = -(-n_images // spec.minibatch) * spec.epochs
-        seconds = tqdm.format_interval(steps * seconds_per_step(spec, device))
-        time_needed = f"{spec.epochs:,} epochs to train, about {seconds} (minutes:seconds)"
+        minutes = steps * seconds_per_step(spec, n_images, device) / 60
+        time_needed = f"up to {spec.epochs:,} epochs to train, about {minutes:.1f} minutes"
     return (
         f"device   {device}{threads}\n"
         f"dataset  {spec.dataset}, {n_images:,} training images\n"
@@ -119,11 +130,15 @@ def outlook(spec: Spec, device: torch.device | str, n_images: int) -> str:
 @contextlib.contextmanager
 def progress_bar(spec: Spec) -> Iterator[Callable[[EpochRecord], None]]:
     """Yield a ``report`` for :func:`trained`: epochs, remaining time and test -ELBO in nats."""
-    with tqdm(total=spec.epochs, desc=spec.name, unit="epoch", mininterval=2) as bar:
+    with contextlib.ExitStack() as stack:
+        bar = None  # made at the first record: a model from the store has none
 
         def report(record: EpochRecord) -> None:
-            if bar.n == 0:  # a resumed run does not start at its first epoch
-                bar.initial = bar.n = record.epoch - 1
+            nonlocal bar
+            if bar is None:
+                done = record.epoch - 1  # more than 0 if the run was resumed
+                bar = tqdm(total=spec.epochs, initial=done, desc=spec.name, unit="epoch")
+                stack.enter_context(bar)
             bar.set_postfix_str(f"test -ELBO {record.test_negative_elbo:.1f}", refresh=False)
             bar.update()
 

@@ -126,6 +126,7 @@ class TrainingRun:
         metadata = {
             "spec": self.spec.as_json(),
             "history": json.dumps([asdict(record) for record in self.history]),
+            "device": self.device.type,
         }
         metadata["sha256"] = _digest(tensors, metadata)
         with replacing(path) as temporary:
@@ -136,7 +137,8 @@ class TrainingRun:
         """The run saved in ``path``.
 
         Raises:
-            CheckpointError: the file is damaged or altered, or is of another spec.
+            CheckpointError: the file is damaged or altered, is of another spec, or is the middle
+            of a training on another kind of device.
         """
         tensors, metadata = _read(path)
         if metadata["spec"] != spec.as_json():
@@ -144,6 +146,11 @@ class TrainingRun:
                 f"{path} is of another model: asked for {spec.as_json()}, got {metadata['spec']}."
             )
         run = cls(spec, device)
+        if "generator" in tensors and metadata["device"] != run.device.type:
+            raise CheckpointError(
+                f"{path} is of a training on {metadata['device']}, whose random numbers "
+                f"{run.device.type} cannot continue; delete it to begin again."
+            )
         run.flat.vector.data.copy_(tensors["weights"])
         run.history = [EpochRecord(**record) for record in json.loads(metadata["history"])]
         if "generator" in tensors:
@@ -158,7 +165,8 @@ class TrainingRun:
 
 
 def _digest(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
-    sha256 = hashlib.sha256((metadata["spec"] + metadata["history"]).encode())
+    texts = metadata["spec"] + metadata["history"] + metadata["device"]
+    sha256 = hashlib.sha256(texts.encode())
     for name in sorted(tensors):
         sha256.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
         sha256.update(tensors[name].numpy().data)
@@ -166,7 +174,7 @@ def _digest(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    problem = f"{path} is damaged or altered; delete it, and the model is trained again."
+    problem = f"{path} is damaged or altered; delete it to train from the state before it."
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
@@ -191,7 +199,7 @@ def fit(run: TrainingRun, train: LabelledImages, test: LabelledImages) -> Iterat
         objective = train_epoch(run, images, learning_rate)
         seconds = time.perf_counter() - started
         # The test values are of the weights after the epoch: its last step may diverge too.
-        test_objective, active = _evaluate(run, test_images)
+        test_objective, active = evaluate(run, test_images)
         if not all(map(math.isfinite, objective + test_objective)):
             raise TrainingDiverged(
                 f"The objective is {objective[0]} nats in training and {test_objective[0]} on test "
@@ -227,7 +235,12 @@ def train_epoch(run: TrainingRun, images: torch.Tensor, learning_rate: float) ->
 
 
 @torch.no_grad()
-def _evaluate(run: TrainingRun, images: torch.Tensor) -> tuple[list[float], int]:
+def evaluate(run: TrainingRun, images: torch.Tensor) -> tuple[list[float], int]:
+    """The objective of ``images`` ``[N, 784]`` with the weights as they are.
+
+    Returns:
+        objective, KL and reconstruction, means in nats per image; the number of active latents.
+    """
     # The same latent noise in every epoch: what differs between records is then the weights.
     generator = torch.Generator(run.device).manual_seed(run.spec.seed)
     total, means = torch.zeros(3, device=run.device), []
@@ -240,10 +253,16 @@ def _evaluate(run: TrainingRun, images: torch.Tensor) -> tuple[list[float], int]
     return total.tolist(), int(active_latents(torch.cat(means)).sum())
 
 
-def seconds_per_step(spec: Spec, device: torch.device | str = "cpu") -> float:
-    """Seconds of one optimisation step here and now, the median of five of a throw-away run."""
+def seconds_per_step(spec: Spec, n_images: int, device: torch.device | str = "cpu") -> float:
+    """Seconds of one optimisation step here and now, the median of five of a throw-away run.
+
+    Args:
+        spec: what would be trained.
+        n_images: size of the training set, which limits the minibatch.
+        device: where.
+    """
     run = TrainingRun(spec, device)
-    images = torch.rand(spec.minibatch, 784, device=run.device)
+    images = torch.rand(min(spec.minibatch, n_images), 784, device=run.device)
     seconds = []
     for _ in range(6):
         started = time.perf_counter()

@@ -56,7 +56,10 @@ def test_what_was_executed_is_not_executed_again(smoke_book, tmp_path):
     other = build.plan("smoke", {"n_z": 11}, None)
     assert not any(page.is_executed(out) for page in other)
     (out / "results" / "01_model.json").unlink()
-    assert [page.name for page in pages if not page.is_executed(out)] == ["01_model"]
+    (out / "_static" / "movies" / "02_repeated_inference.mp4").unlink()
+    (out / "pages" / "04_cluster_centers.ipynb").write_text("{ cut off")
+    lacking = [page.name for page in pages if not page.is_executed(out)]
+    assert lacking == ["01_model", "02_repeated_inference", "04_cluster_centers"]
 
 
 def test_another_source_or_core_is_another_page(tmp_path, monkeypatch):
@@ -103,6 +106,7 @@ def test_a_failing_page_is_named_and_the_finished_ones_stay(tmp_path, capsys):
         (("-p", "n_z", "0"), ["n_z", "0", "an integer from 1"]),
         (("-p", "nz", "7"), ["nz", "7", "n_z"]),
         (("--pages", "05_unheard"), ["05_unheard", "04_cluster_centers"]),
+        (("-p", "profile", "smoke"), ["--profile"]),
         (("--pages", "01_model", "-p", "p", "0.1"), ["p", "none of these pages"]),
     ],
 )
@@ -113,6 +117,34 @@ def test_a_wrong_request_is_refused_in_one_line(tmp_path, arguments, said):
     for part in said:
         assert part in line
     assert not (tmp_path / "out").exists()
+
+
+def test_no_jobs_are_refused():
+    refused = run("--jobs", "0")
+    assert refused.returncode != 0
+    assert "--jobs is 0; allowed is an integer from 1" in refused.stderr
+
+
+def test_a_kernel_that_dies_is_a_failed_page(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    killed = notebook(tmp_path / "bad.ipynb", "profile: str = 'smoke'", "import os; os._exit(9)")
+    with pytest.raises(build.BuildError, match=r"Page bad failed \(DeadKernelError"):
+        build.execute(build.Page("bad", killed, {"profile": "smoke"}), out)
+
+
+def test_a_page_of_another_edition_stays_out_and_links_to_it_are_text(smoke_book, tmp_path):
+    out = copy(smoke_book, tmp_path)
+    shutil.rmtree(out / "html")
+    pages = build.plan("smoke", {}, None)
+    other = next(page for page in pages if page.name == "04_cluster_centers")
+    path = out / "pages" / "04_cluster_centers.ipynb"
+    path.write_text(path.read_text().replace(other.fingerprint(), "of another edition"))
+    html = build.render(out, pages)
+    assert not (html / "04_cluster_centers.html").exists()
+    assert "04_cluster_centers" not in (html / "intro.html").read_text()
+    assert "the page on cluster centres" in (html / "02_repeated_inference.html").read_text()
+    assert problems(html) == []
 
 
 def test_a_parameter_goes_to_the_pages_that_take_it():
@@ -132,6 +164,7 @@ BROKEN = {
     "movie that is none": '<video controls aria-label="a" src="m.mp4" poster="m.png"></video>',
     "failed cell": '<div class="output traceback highlight-ipythontb"></div>',
     "link to a page that is not there": '<a href="lost.html">the page</a>',
+    "link to a place that is not there": '<a href="#lost">the place</a>',
 }
 
 

@@ -168,13 +168,13 @@ def test_a_full_disk_loses_no_checkpoint(monkeypatch):
 
 
 def test_the_outlook_names_device_data_model_and_time(monkeypatch):
-    monkeypatch.setattr(store, "seconds_per_step", lambda spec, device: 2.0)
+    monkeypatch.setattr(store, "seconds_per_step", lambda spec, n_images, device: 2.0)
     before = store.outlook(small.SPEC, "cpu", 1500)
     for part in ("cpu, threads: 1", "digits, 1,500 training images", small.SPEC.name):
         assert part in before
     # Six steps of 250 images in each of four epochs.
-    assert "4 epochs to train, about 00:48 (minutes:seconds)" in before
-    assert "about 00:56" in store.outlook(small.SPEC, "cpu", 1501)
+    assert "4 epochs to train, about 0.8 minutes" in before
+    assert "about 0.9 minutes" in store.outlook(small.SPEC, "cpu", 1501)
     assert not store.is_trained(small.SPEC)
     trained(small.SPEC)
     monkeypatch.setattr(store, "seconds_per_step", fail)
@@ -327,3 +327,18 @@ def test_of_two_processes_that_ask_at_once_one_trains(tmp_path):
     assert epochs.read_text().splitlines() == [f"slow {epoch}" for epoch in (1, 2, 3, 4)]
     assert here == []
     assert run.epoch == 4
+
+
+def test_a_store_that_cannot_be_made_says_so(monkeypatch, tmp_path):
+    (tmp_path / "a file").write_text("")
+    monkeypatch.setenv("REPINF_MODELS", str(tmp_path / "a file" / "models"))
+    with pytest.raises(store.StoreError, match="set REPINF_MODELS to a folder"):
+        trained(small.SPEC)
+
+
+def test_no_bar_is_drawn_for_a_model_from_the_store(capsys):
+    trained(small.SPEC)
+    capsys.readouterr()
+    with store.progress_bar(small.SPEC) as report:
+        trained(small.SPEC, report=report)
+    assert capsys.readouterr().err == ""

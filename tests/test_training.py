@@ -244,11 +244,11 @@ def test_the_time_of_a_step_is_the_median_of_five_after_a_first(monkeypatch):
     moments = iter([moment for seconds in durations for moment in (1000, 1000 + seconds)])
     clock = SimpleNamespace(perf_counter=lambda: next(moments))
     monkeypatch.setattr(training, "time", clock)
-    assert training.seconds_per_step(small.SPEC) == 3
+    assert training.seconds_per_step(small.SPEC, 500) == 3
 
 
 def test_a_step_takes_some_time():
-    assert 0 < training.seconds_per_step(small.SPEC) < 1
+    assert 0 < training.seconds_per_step(small.SPEC, 500) < 1
 
 
 # --- saving and loading ---------------------------------------------------------------------
@@ -397,3 +397,21 @@ def test_an_altered_history_is_refused(tmp_path):
     place = content.index(b"train_kl") + len(b'train_kl\\": ')
     digit = b"1" if content[place : place + 1] != b"1" else b"2"
     assert_refused_and_kept(path, content[:place] + digit + content[place + 1 :])
+
+
+def test_a_training_begun_on_another_device_is_refused(tmp_path):
+    run = TrainingRun(small.SPEC)
+    small.run_epochs(run, 1, small.digits(300))
+    run.device = torch.device("cuda")  # as if it had been there
+    run.save(tmp_path / "checkpoint.safetensors")
+    with pytest.raises(CheckpointError, match="training on cuda"):
+        TrainingRun.load(tmp_path / "checkpoint.safetensors", small.SPEC)
+
+
+def test_the_step_that_is_timed_is_no_larger_than_the_data(monkeypatch):
+    sizes = []
+    monkeypatch.setattr(training, "train_epoch", lambda run, x, rate: sizes.append(len(x)))
+    training.seconds_per_step(small.spec(minibatch=1000), 200)
+    training.seconds_per_step(small.spec(minibatch=100), 200)
+    assert set(sizes[:6]) == {200}
+    assert set(sizes[6:]) == {100}

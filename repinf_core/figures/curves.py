@@ -9,7 +9,7 @@ from repinf_core.figures.style import ABSTRACT, CONCEPT, CONTROL, MEMORY, TEST, 
 
 
 def training_curve(history: Sequence, floor: float) -> Figure:
-    """-ELBO of training and test images over epochs, and its two terms on the test images.
+    """The objective of training and test images over epochs, and its two terms on the latter.
 
     Args:
         history: one :class:`repinf_core.training.EpochRecord` per epoch.
@@ -18,17 +18,22 @@ def training_curve(history: Sequence, floor: float) -> Figure:
     figure = Figure(figsize=(WIDTH, 6.4))
     top, bottom = figure.subplots(2, 1, sharex=True)
     epochs = [record.epoch for record in history]
+    dot = {"marker": "o"} if len(epochs) == 1 else {}  # a single point draws no line
     test = [record.test_negative_elbo for record in history]
-    top.plot(epochs, [r.train_negative_elbo for r in history], color=CONTROL, label="training")
-    top.plot(epochs, test, color=TEST, linestyle="--", label="test")
+    top.plot(
+        epochs, [r.train_negative_elbo for r in history], color=CONTROL, label="training", **dot
+    )
+    top.plot(epochs, test, color=TEST, linestyle="--", label="test", **dot)
     # The first epochs fall from hundreds of nats; the scale is that of what comes after.
     settled = test[min(len(test) - 1, max(2, len(test) // 50)) :]
     margin = 0.15 * (max(settled) - min(settled)) + 0.5
-    top.set(ylabel="-ELBO (nats per image)", ylim=(min(settled) - 2 * margin, None))
-    top.set_ylim(top=max(settled) + margin)
+    top.set(
+        ylabel="objective (nats per image)",
+        ylim=(min(settled) - 2 * margin, max(settled) + margin),
+    )
     top.legend()
-    bottom.plot(epochs, [r.test_reconstruction for r in history], color=MEMORY)
-    bottom.plot(epochs, [r.test_kl for r in history], color=CONCEPT)
+    bottom.plot(epochs, [r.test_reconstruction for r in history], color=MEMORY, **dot)
+    bottom.plot(epochs, [r.test_kl for r in history], color=CONCEPT, **dot)
     bottom.axhline(floor, color=CONTROL, linestyle=":")
     last = history[-1]
     for value, text in (
@@ -36,7 +41,7 @@ def training_curve(history: Sequence, floor: float) -> Figure:
         (last.test_kl, "KL"),
         (floor, "floor of the reconstruction"),
     ):
-        above = value != floor or floor > last.test_reconstruction
+        above = value != floor  # the reconstruction is never below its floor
         bottom.annotate(
             text, (epochs[-1], value), (0, 5 if above else -5), textcoords="offset points",
             ha="right", va="bottom" if above else "top",
