@@ -192,7 +192,7 @@ def render(out: Path, pages: list[Page]) -> Path:
     for name in names:
         text = (out / "pages" / f"{name}.ipynb").read_text()
         linked = re.sub(  # a link to a page that is not in this book is plain text
-            r"\[([^\]]+)\]\((\w+)\.ipynb\)", lambda m: m[0] if m[2] in names else m[1], text
+            r'\[([^][\n"]+)\]\((\w+)\.ipynb\)', lambda m: m[0] if m[2] in names else m[1], text
         )
         (source / f"{name}.ipynb").write_text(linked)
     toc = yaml.safe_load((BOOK / "_toc.yml").read_text())

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -106,10 +105,6 @@ def schematic(
         )  # fmt: skip
     axes.set(xlabel="within the label's memories", ylabel="along the displacement by noise")
     legend = figure.legend(loc="outside upper center", ncols=3, fontsize=12)
-    _opaque(legend)
+    cloud = legend.legend_handles[0]
+    cloud.set(alpha=1, sizes=[30])
     return figure
-
-
-def _opaque(legend: mpl.legend.Legend) -> None:
-    for handle in legend.legend_handles:
-        handle.set_alpha(1)
