@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from sklearn.covariance import LedoitWolf
 
 ACTIVE_VARIANCE = 0.01
 
@@ -46,6 +47,23 @@ def distance_to(targets: torch.Tensor) -> Callable[[torch.Tensor, slice], torch.
         targets: ``[trials, N_z]``.
     """
     return lambda z, trials: distance(z, targets[trials])
+
+
+def whitening(memories: torch.Tensor) -> torch.Tensor:
+    """The map W in which a class is a ball: ||(z - xi) W||_2 is the Mahalanobis distance.
+
+    W W^T is the inverse of the class covariance, shrunk as Ledoit and Wolf say, because a
+    class may have fewer memories than it takes to estimate a covariance (Suppl. C).
+
+    Args:
+        memories: of one label, ``[n, d]``, latents that vary (the active ones).
+
+    Returns:
+        ``[d, d]``, in the dtype of ``memories``.
+    """
+    shrunk = LedoitWolf().fit(memories.double().cpu().numpy())
+    precision = torch.from_numpy(shrunk.precision_)
+    return torch.linalg.cholesky(precision).to(memories)
 
 
 def interpolation_distances(

@@ -107,7 +107,7 @@ class Experiment:
     )
     noise: str = _parameter("reading of 'swapped' pixels", _one_of(NOISE_MODES))
     label: int = _parameter("label whose images start the strip", _integer(0, 9))
-    trials: int = _parameter("noisy images per label", _integer(2, 1_000_000))
+    trials: int = _parameter("noisy images per label", _integer(3, 1_000_000))
     steps: int = _parameter("steps T of repeated inference", _integer(2, 100_000))
     p_grid: tuple[float, ...] = _parameter("noise fractions p of Fig. 4", _grid())
     trials_per_p: int = _parameter("noisy images for each p of Fig. 4", _integer(2, 1_000_000))

@@ -1,4 +1,4 @@
-"""The model store: the finished model of a spec, trained at most once, whoever asks.
+"""The model store: the model of a spec; trained here before, shipped, or trained now, once.
 
 A spec's digest names its folder, so a new N_z (or any other number that shapes the weights)
 can never load another model's weights.
@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from repinf_core.data import load
 from repinf_core.training import EpochRecord, Spec, TrainingRun, fit, seconds_per_step
+from repinf_core.weights import shipped
 
 _CHECKPOINT_SECONDS = 60.0
 _CHECKPOINTS_KEPT = 2
@@ -35,8 +36,9 @@ def models_folder() -> Path:
 
 
 def is_trained(spec: Spec) -> bool:
-    """Whether the store holds the finished model of ``spec``."""
-    return (models_folder() / spec.name / "model.safetensors").exists()
+    """Whether the model of ``spec`` was trained here before, or ships with the package."""
+    final = models_folder() / spec.name / "model.safetensors"
+    return final.exists() or shipped(spec) is not None
 
 
 def trained(
@@ -45,8 +47,9 @@ def trained(
     report: Callable[[EpochRecord], None] = lambda record: None,
     checkpoint_seconds: float = _CHECKPOINT_SECONDS,
 ) -> TrainingRun:
-    """The finished run of ``spec``: from the store, or trained now, resuming where it stopped.
+    """The run of ``spec``: trained here before, shipped, or trained now from where it stopped.
 
+    A shipped model may have been trained for fewer epochs than the spec's: its ``epoch`` tells.
     Of several processes that ask for one model the first trains it and the others wait.
 
     Args:
@@ -64,6 +67,9 @@ def trained(
     folder = models_folder() / spec.name
     final = folder / "model.safetensors"
     if not final.exists():
+        run = shipped(spec, device)
+        if run is not None:
+            return run
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -114,7 +120,7 @@ def outlook(spec: Spec, device: torch.device | str, n_images: int) -> str:
     """A few lines before the work starts: device, dataset, model, and the time it will take."""
     threads = f", threads: {torch.get_num_threads()}" if str(device) == "cpu" else ""
     if is_trained(spec):
-        time_needed = "trained before, taken from the store"
+        time_needed = "trained before: no training now"
     else:
         steps = -(-n_images // spec.minibatch) * spec.epochs
         minutes = steps * seconds_per_step(spec, n_images, device) / 60

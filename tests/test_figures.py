@@ -81,7 +81,7 @@ def test_a_strip_shows_no_more_than_a_hundred_steps():
     assert len(figure.axes) == 101
 
 
-@pytest.mark.parametrize("target", ["concept", "memory"])
+@pytest.mark.parametrize("target", ["concept", "memory", "wrong concept"])
 def test_distance_panels_show_mean_band_control_and_minimum(target):
     control = CURVES[:, ::-1]
     figure = figures.distance_panels(CURVES, control, NAMES, target)

@@ -7,6 +7,7 @@ import references
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import NearestCentroid
@@ -320,3 +321,19 @@ def test_windowed_pca_turns_as_little_as_the_cloud():
 def test_windowed_pca_refuses_what_has_no_plane(shape, window):
     with pytest.raises(ValueError, match="allowed is"):
         geometry.windowed_pca(torch.zeros(shape), window)
+
+
+def test_whitening_measures_the_mahalanobis_distance_of_the_shrunk_covariance():
+    memories = normal(60, 4) @ torch.diag(torch.tensor([3.0, 1.0, 0.5, 0.1]).double())
+    z, target = normal(5, 4, seed=1), memories.mean(0)
+    w = geometry.whitening(memories)
+    found = geometry.distance(z @ w, target @ w)
+    fitted = LedoitWolf().fit(memories.numpy())
+    # scikit-learn gives squares of the distance to the fitted mean.
+    np.testing.assert_allclose(found.square(), fitted.mahalanobis(z.numpy()), rtol=1e-9)
+
+
+def test_in_its_own_whitened_coordinates_a_large_class_is_a_unit_ball():
+    memories = normal(200_000, 3) @ normal(3, 3, seed=2)
+    centred = (memories - memories.mean(0)) @ geometry.whitening(memories)
+    np.testing.assert_allclose(np.cov(centred.T.numpy()), np.eye(3), atol=0.01)

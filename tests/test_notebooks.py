@@ -22,6 +22,7 @@ import torch
 from papermill.exceptions import PapermillExecutionError
 from safetensors import safe_open
 from sklearn.cluster import KMeans
+from sklearn.covariance import LedoitWolf
 from sklearn.metrics import silhouette_score
 
 from repinf_core import data, profiles
@@ -144,6 +145,14 @@ def test_the_cluster_page_reports_each_label_as_a_plain_loop_does(smoke_book, we
         assert said["share_of_trials"] == pytest.approx(np.mean(of_trials), abs=1.01 / SMOKE.trials)
         to_memory = distances(z[:, of_label], memories[rows[of_label]]).mean(1)
         assert said["memory_minimum"] == pytest.approx(to_memory.min(), rel=2e-4)
+        wrong = distances(z[:, of_label], concepts[(k + 1) % 10]).mean(1)
+        assert found["wrong_concept"]["minima"][k] == pytest.approx(wrong.min(), rel=2e-4)
+        active = memories.var(0) > 0.01
+        shrunk = LedoitWolf().fit(memories[TRAIN.labels.numpy() == k][:, active])
+        centred = z[:, of_label][..., active] - concepts[k][active]
+        squares = np.einsum("tni,ij,tnj->tn", centred, shrunk.precision_, centred)
+        minimum = np.sqrt(squares).mean(1).min()
+        assert found["Mahalanobis"]["minima"][k] == pytest.approx(minimum, rel=1e-3)
         approaching += said["approaches"]
         shares.append(said["share_of_trials"])
     assert found["labels_approaching"] == approaching

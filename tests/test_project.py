@@ -94,7 +94,8 @@ ALLOWED = {
     "results": {"atomic", "profiles"},
     "rollout": set(),
     "training": {"atomic", "backprop", "data", "geometry", "vae"},
-    "store": {"data", "training"},
+    "store": {"data", "training", "weights"},
+    "weights": {"atomic", "training"},
 }
 
 

@@ -178,7 +178,7 @@ def test_the_outlook_names_device_data_model_and_time(monkeypatch):
     assert not store.is_trained(small.SPEC)
     trained(small.SPEC)
     monkeypatch.setattr(store, "seconds_per_step", fail)
-    assert "taken from the store" in store.outlook(small.SPEC, "cpu", 1500)
+    assert "no training now" in store.outlook(small.SPEC, "cpu", 1500)
 
 
 @pytest.mark.parametrize("already", [0, 2])

@@ -51,17 +51,22 @@ def training_curve(history: Sequence, floor: float) -> Figure:
 
 
 def distance_panels(
-    distances: np.ndarray, control: np.ndarray, names: Sequence[str], target: str
+    distances: np.ndarray,
+    control: np.ndarray,
+    names: Sequence[str],
+    target: str,
+    metric: str = "distance",
 ) -> Figure:
-    """Fig. 3: mean distance to a target over time, one panel per label, with +-1 SEM.
+    """Fig. 3 and Suppl. C: mean distance over time, one panel per label, with +-1 SEM.
 
     Args:
         distances: ``[labels, T+1, trials]``, of z(t) to the label's target.
         control: ``[labels, T+1, trials]``, of the synthetic linear interpolation.
         names: of the labels.
-        target: ``"concept"`` or ``"memory"``.
+        target: ``"concept"``, ``"memory"`` or ``"wrong concept"``.
+        metric: name of the distance, for the axis.
     """
-    colour = {"concept": CONCEPT, "memory": MEMORY}[target]
+    colour = {"concept": CONCEPT, "memory": MEMORY, "wrong concept": ABSTRACT}[target]
     rows = -(-len(names) // 2)
     figure = Figure(figsize=(WIDTH, 1.95 * rows + 0.7))
     grid = figure.subplots(rows, 2, sharex=True)
@@ -80,7 +85,7 @@ def distance_panels(
         )  # fmt: skip
         axes.margins(y=0.22)
     figure.supxlabel("t (steps)", fontsize=13)
-    figure.supylabel(f"distance to the {target}", fontsize=13)
+    figure.supylabel(f"{metric} to the {target}", fontsize=13)
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=12)
     return figure
