@@ -35,6 +35,7 @@ FIGURES = {
     "training_curve": lambda: figures.training_curve([record(e) for e in range(1, 9)], 45.5),
     "one epoch": lambda: figures.training_curve([record(1)], 45.5),
     "image_rows": lambda: figures.image_rows([("upper", IMAGES[:10]), ("lower", IMAGES[10:20])]),
+    "one image": lambda: figures.image_rows([("upper", IMAGES[:1])]),
     "strip": lambda: figures.strip(IMAGES, IMAGES[0], 4, 2),
     "noise_readings": lambda: figures.noise_readings([("swap", IMAGES[:3])], [0, 1, 5]),
     "distance_panels": lambda: figures.distance_panels(CURVES, CURVES, NAMES, "concept"),

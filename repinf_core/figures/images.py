@@ -17,7 +17,8 @@ def image_rows(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
     for i, part in enumerate(figure.subfigures(len(rows), 1, squeeze=False)[:, 0]):
         name, images = rows[i]
         part.suptitle(name, fontsize=13, x=0.01, ha="left")
-        for axes, image in zip(part.subplots(1, columns), images, strict=True):
+        line = part.subplots(1, columns, squeeze=False)[0]
+        for axes, image in zip(line, images, strict=True):
             show_image(axes, image)
     return figure
 
