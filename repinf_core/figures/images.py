@@ -68,9 +68,9 @@ def noise_readings(rows: Sequence[tuple[str, np.ndarray]], times: Sequence[int])
     for (name, images), line in zip(rows, grid, strict=True):
         for axes, image in zip(line, images, strict=True):
             show_image(axes, image)
-        line[0].set_ylabel(name, fontsize=12)
+        line[0].set_ylabel(name, fontsize=14)
     for axes, t in zip(grid[0], times, strict=True):
-        axes.set_title(f"t={t}", fontsize=11)
+        axes.set_title(f"t={t}", fontsize=13)
     return figure
 
 
