@@ -1,6 +1,8 @@
 """Frames to an H.264 movie with its poster, and the HTML that shows it."""
 
+import base64
 import html
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -77,11 +79,20 @@ def as_html(path: str | Path, description: str) -> str:
         path: of the mp4, relative to the page.
         description: what is to be seen, for those who do not see it; also shown below.
     """
-    path = Path(path)
+    movie, poster = Path(path), Path(path).with_suffix(".png")
+    if "google.colab" in sys.modules:  # an output there cannot load files of the runtime
+        source = _as_data(movie, "video/mp4")
+        shown = _as_data(poster, "image/png")
+    else:
+        source, shown = movie.as_posix(), poster.as_posix()
     text = html.escape(description, quote=True)
     return (
         f'<figure><video controls muted loop playsinline preload="metadata" '
-        f'src="{path.as_posix()}" poster="{path.with_suffix(".png").as_posix()}" '
+        f'src="{source}" poster="{shown}" '
         f'aria-label="{text}" style="width: 100%; height: auto;"></video>'
         f"<figcaption>{text}</figcaption></figure>"
     )
+
+
+def _as_data(path: Path, media_type: str) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(path.read_bytes()).decode()}"

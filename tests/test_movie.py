@@ -1,7 +1,9 @@
 """Movies are what browsers play: H.264, yuv420p, the index first, every frame there."""
 
+import base64
 import re
 import subprocess
+import sys
 
 import imageio_ffmpeg
 import numpy as np
@@ -86,3 +88,14 @@ def test_the_element_describes_itself_and_escapes_its_text():
     ):
         assert part in element
     assert "autoplay" not in element
+
+
+def test_on_colab_the_movie_is_in_the_element(tmp_path, monkeypatch):
+    path = tmp_path / "bar.mp4"
+    movie.write(path, frames(3), fps=3)
+    monkeypatch.setitem(sys.modules, "google.colab", object())
+    element = movie.as_html(path, "a bar")
+    (film,) = re.findall(r'src="data:video/mp4;base64,([^"]+)"', element)
+    (poster,) = re.findall(r'poster="data:image/png;base64,([^"]+)"', element)
+    assert base64.b64decode(film) == path.read_bytes()
+    assert base64.b64decode(poster) == (tmp_path / "bar.png").read_bytes()
