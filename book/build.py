@@ -171,15 +171,17 @@ def _attempt(page: Page, out: Path) -> tuple[str, float, str | None]:
         return page.name, 0.0, str(error)
 
 
-def render(out: Path, pages: list[Page]) -> Path:
+def render(out: Path, pages: list[Page], strict: bool) -> Path:
     """Pages in ``out`` to HTML with jupyter-book, which executes nothing.
 
     Args:
         out: holds ``pages`` and ``results``.
         pages: those of one edition: what ``out`` holds with other parameters stays out.
+        strict: a warning is an error.  For tests: a reader's book is not to fail because a
+            later release of some Sphinx extension deprecates something.
 
     Raises:
-        BuildError: jupyter-book failed or, with no page missing, warned.
+        BuildError: jupyter-book failed or, if ``strict``, warned.
     """
     source = out / "source"
     shutil.rmtree(source, ignore_errors=True)
@@ -202,7 +204,7 @@ def render(out: Path, pages: list[Page]) -> Path:
     (source / "found.md").write_text(_findings(out, names))
     jupyter_book = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", jupyter_book, "build", "-q", str(source)]
-    command += ["-W", "--keep-going"] * (len(names) == len(pages))
+    command += ["-W", "--keep-going"] * strict
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise BuildError(f"jupyter-book failed:\n{done.stdout}")
@@ -247,7 +249,8 @@ def main() -> None:
         pages = plan(options.profile, given, options.pages)
         out.mkdir(parents=True, exist_ok=True)
         execute_all(pages, out, options.jobs, options.force)
-        html = render(out, plan(options.profile, given, None))
+        whole = options.profile == "smoke" and options.pages is None
+        html = render(out, plan(options.profile, given, None), strict=whole)
         found = problems(html)
         if found:
             raise BuildError("The rendered book has problems:\n" + "\n".join(found))

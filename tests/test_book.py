@@ -140,7 +140,7 @@ def test_a_page_of_another_edition_stays_out_and_links_to_it_are_text(smoke_book
     other = next(page for page in pages if page.name == "04_cluster_centers")
     path = out / "pages" / "04_cluster_centers.ipynb"
     path.write_text(path.read_text().replace(other.fingerprint(), "of another edition"))
-    html = build.render(out, pages)
+    html = build.render(out, pages, strict=False)
     assert not (html / "04_cluster_centers.html").exists()
     assert "04_cluster_centers" not in (html / "intro.html").read_text()
     assert "the page on cluster centres" in (html / "02_repeated_inference.html").read_text()
