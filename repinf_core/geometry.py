@@ -140,6 +140,17 @@ def active_latents(memories: torch.Tensor) -> torch.Tensor:
     return memories.double().var(0, correction=0) > ACTIVE_VARIANCE
 
 
+def principal_axes(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Principal components of points ``[N, d]``, largest variance first, in float64.
+
+    Returns:
+        variances ``[d]``, times N; axes ``[d, d]``, orthonormal columns of free sign.
+    """
+    centred = points.double() - points.double().mean(0)
+    variances, axes = torch.linalg.eigh(centred.T @ centred)
+    return variances.flip(0).clamp_min(0), axes.flip(1)
+
+
 def contribution_ratios(memories: torch.Tensor) -> torch.Tensor:
     """Share of the variance along each principal component of the memories, largest first.
 
@@ -149,8 +160,7 @@ def contribution_ratios(memories: torch.Tensor) -> torch.Tensor:
     Returns:
         ``[N_z]`` float64, sums to 1.
     """
-    centred = memories.double() - memories.double().mean(0)
-    variances = torch.linalg.eigvalsh(centred.T @ centred).flip(0).clamp_min(0)
+    variances, _ = principal_axes(memories)
     return variances / variances.sum()
 
 
@@ -239,9 +249,7 @@ def windowed_pca(z: torch.Tensor, window: int) -> torch.Tensor:
         raise ValueError(f"The window is {window} steps; allowed is 0 or more.")
     planes: list[torch.Tensor] = []
     for t in range(len(z)):
-        inside = z[t : t + window + 1].flatten(0, 1).double()
-        centred = inside - inside.mean(0)
-        plane = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, [-1, -2]]
+        plane = principal_axes(z[t : t + window + 1].flatten(0, 1))[1][:, :2]
         if planes:
             u, _, v = torch.linalg.svd(plane.T @ planes[-1])
             plane = plane @ u @ v
