@@ -52,33 +52,30 @@ def _one_of(choices: Iterable[str]) -> dict:
     return {"allowed": "one of " + ", ".join(choices), "accepts": accepts, "to": str}
 
 
-def _rates() -> dict:
+def _list(allowed: str, element: dict, increasing: bool = False) -> dict:
+    """A list of one or more elements, or of two or more that increase."""
+
     def accepts(value: Any) -> bool:
-        positive = _real("", lambda rate: rate > 0)["accepts"]
-        return isinstance(value, (list, tuple)) and len(value) > 0 and all(map(positive, value))
-
-    return {
-        "allowed": "a list of one or more positive numbers",
-        "accepts": accepts,
-        "to": lambda rates: tuple(map(float, rates)),
-    }
-
-
-def _grid() -> dict:
-    def accepts(value: Any) -> bool:
-        inside = _real("", lambda p: 0 <= p <= 1)["accepts"]
         return (
             isinstance(value, (list, tuple))
-            and len(value) > 1
-            and all(map(inside, value))
-            and all(low < high for low, high in itertools.pairwise(value))
+            and len(value) > increasing
+            and all(map(element["accepts"], value))
+            and (not increasing or all(a < b for a, b in itertools.pairwise(value)))
         )
 
     return {
-        "allowed": "a list of two or more increasing numbers from 0 to 1",
+        "allowed": f"a list of {allowed}",
         "accepts": accepts,
-        "to": lambda grid: tuple(map(float, grid)),
+        "to": lambda values: tuple(map(element["to"], values)),
     }
+
+
+def _rates() -> dict:
+    return _list("one or more positive numbers", _real("", lambda rate: rate > 0))
+
+
+def _grid(numbers: str, element: dict) -> dict:
+    return _list(f"two or more increasing {numbers}", element, increasing=True)
 
 
 def _parameter(meaning: str, check: dict) -> Any:
@@ -109,10 +106,29 @@ class Experiment:
     label: int = _parameter("label whose images start the strip", _integer(0, 9))
     trials: int = _parameter("noisy images per label", _integer(3, 1_000_000))
     steps: int = _parameter("steps T of repeated inference", _integer(2, 100_000))
-    p_grid: tuple[float, ...] = _parameter("noise fractions p of Fig. 4", _grid())
+    p_grid: tuple[float, ...] = _parameter(
+        "noise fractions p of Figs. 4 and 5",
+        _grid("numbers from 0 to 1", _real("", lambda p: 0 <= p <= 1)),
+    )
     trials_per_p: int = _parameter("noisy images for each p of Fig. 4", _integer(2, 1_000_000))
     window: int = _parameter("steps of the PCA window of Fig. 2", _integer(0, 100_000))
     trial_seed: int = _parameter("of the trials: images, noise", _integer(0, 2**31 - 1))
+    classifier_epochs: int = _parameter("of the classifier of Fig. 5", _integer(1, 1_000_000))
+    classified_trials: int = _parameter("noisy images per p of Fig. 5", _integer(1, 1_000_000))
+    final_step: int = _parameter("step judged in Suppl. F", _integer(2, 100_000))
+    n_z_grid: tuple[int, ...] = _parameter(
+        "latent dimensions of Figs. 8 and 9", _grid("integers from 1 to 4096", _integer(1, 4096))
+    )
+    beta_grid: tuple[float, ...] = _parameter(
+        "KL weights that are compared", _grid("numbers >= 0", _real("", lambda b: b >= 0))
+    )
+    grid_epochs: int = _parameter("of each model of these grids", _integer(1, 1_000_000))
+    selection_rates: tuple[float, ...] = _parameter("Adam's, tried for Fig. 9", _rates())
+    selection_minibatches: tuple[int, ...] = _parameter(
+        "images per step tried for Fig. 9",
+        _grid("integers from 1 to 60000", _integer(1, 60_000)),
+    )
+    selection_epochs: int = _parameter("of each model of Fig. 9", _integer(1, 1_000_000))
 
 
 _PAPER = Experiment(
@@ -135,10 +151,28 @@ _PAPER = Experiment(
     trials_per_p=500,
     window=5,
     trial_seed=0,
+    classifier_epochs=12,
+    classified_trials=200,
+    final_step=80,
+    n_z_grid=(2, 3, 5, 8, 10, 14, 20, 50, 100),
+    beta_grid=(1.0, 2.0, 3.0, 4.0),
+    grid_epochs=1500,
+    selection_rates=(0.01, 0.001, 0.0001),
+    selection_minibatches=(50, 100, 200),
+    selection_epochs=100,
 )
 
 # Float32 where the machine is unknown: many CPUs have no bfloat16 products and emulate them.
-_DIGITS = dataclasses.replace(_PAPER, dataset="digits", precision="float32", epochs=300)
+_DIGITS = dataclasses.replace(
+    _PAPER,
+    dataset="digits",
+    precision="float32",
+    epochs=300,
+    n_z_grid=(2, 5, 10, 20, 100),
+    grid_epochs=60,
+    selection_minibatches=(50, 200),
+    selection_epochs=10,
+)
 
 PROFILES: dict[str, Experiment] = {
     "smoke": dataclasses.replace(
@@ -151,6 +185,14 @@ PROFILES: dict[str, Experiment] = {
         steps=30,
         p_grid=(0.0, 0.25, 0.5, 0.75, 1.0),
         trials_per_p=20,
+        classifier_epochs=3,
+        classified_trials=20,
+        final_step=30,
+        n_z_grid=(2, 5, 10),
+        beta_grid=(1.0, 4.0),
+        grid_epochs=10,
+        selection_rates=(0.01, 0.001),
+        selection_epochs=2,
     ),
     "quick": _DIGITS,
     "paper": _PAPER,
