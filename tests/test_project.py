@@ -93,6 +93,7 @@ ALLOWED = {
     "backprop": {"vae"},
     "results": {"atomic", "profiles"},
     "rollout": set(),
+    "hierarchy": {"data", "geometry", "rollout"},
     "training": {"atomic", "backprop", "data", "geometry", "vae"},
     "store": {"data", "training", "weights"},
     "weights": {"atomic", "training"},

@@ -1,0 +1,66 @@
+"""The closest approach against a plain loop in numpy."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import references
+import torch
+
+from repinf_core import data, hierarchy, profiles, vae
+
+TRAIN = data.LabelledImages(*(part[:200] for part in data.load("digits", "train")))
+EXPERIMENT = dataclasses.replace(
+    profiles.PROFILES["smoke"], p_grid=(0.0, 0.3, 1.0), trials_per_p=7, steps=9, label=4
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    # In float64 and with larger weights than a fresh network's, so that trajectories do move.
+    network = vae.VAE(3, 16, torch.Generator().manual_seed(0)).double()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(3)
+    return network
+
+
+@pytest.fixture(scope="module")
+def train():
+    return data.LabelledImages(TRAIN.images.double(), TRAIN.labels)
+
+
+@pytest.mark.parametrize("noise", profiles.NOISE_MODES)
+def test_the_closest_approach_is_that_of_a_plain_loop(model, train, noise):
+    experiment = dataclasses.replace(EXPERIMENT, noise=noise)
+    memories = vae.memories(model, train.images)
+    found = hierarchy.closest(model, train, memories, experiment)
+    w = references.weights(model)
+    mu = references.encode(w, train.images.numpy())[0]
+    concepts = references.concepts(mu, train.labels.numpy())
+    for column, p in enumerate(experiment.p_grid):
+        generator = torch.Generator().manual_seed(experiment.trial_seed)
+        rows = data.draw_trials(train.labels, 4, 7, generator)
+        x0 = data.swap_pixels(train.images[rows], p, generator, noise)
+        _, z = references.rollout(w, x0.numpy(), 9)
+        for row, target in enumerate((mu[rows], concepts[4], concepts.mean(0))):
+            curves = np.linalg.norm(z - target, axis=-1)
+            np.testing.assert_allclose(found.distance[row, column], curves.min(0), atol=1e-10)
+            np.testing.assert_array_equal(found.step[row, column], curves.argmin(0))
+    assert found.step.max() > 0
+    assert (found.distance[0, 0] < 1e-10).all()  # without noise it starts at its memory
+
+
+def test_the_same_images_carry_more_noise(model, train):
+    memories = vae.memories(model, train.images)
+    rows, _ = hierarchy.infer(model, train, memories, EXPERIMENT, 0.1)
+    again, ran = hierarchy.infer(model, train, memories, EXPERIMENT, 0.9)
+    assert torch.equal(rows, again)
+    assert (train.labels[rows] == EXPERIMENT.label).all()
+    assert ran.observed["z"].shape == (10, 7, 3)
+
+
+def test_the_bars_are_two_standard_errors():
+    mean, bar = hierarchy.mean_and_two_sem(torch.tensor([[1.0, 2.0, 3.0, 6.0]]))
+    assert float(mean) == 3
+    assert float(bar) == pytest.approx(2 * np.std([1, 2, 3, 6], ddof=1) / 2)
