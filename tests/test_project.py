@@ -91,11 +91,12 @@ ALLOWED = {
     "figures": set(),
     "movie": {"atomic"},
     "backprop": {"vae"},
+    "checkpoint": {"atomic"},
     "results": {"atomic", "profiles"},
     "rollout": set(),
-    "training": {"atomic", "backprop", "data", "geometry", "vae"},
+    "training": {"backprop", "checkpoint", "data", "geometry", "vae"},
     "store": {"data", "training", "weights"},
-    "weights": {"atomic", "training"},
+    "weights": {"atomic", "checkpoint", "training"},
 }
 
 
