@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import filelock
 import platformdirs
@@ -35,10 +36,9 @@ def models_folder() -> Path:
     )
 
 
-def is_trained(spec: Spec) -> bool:
+def is_trained(spec: Any) -> bool:
     """Whether the model of ``spec`` was trained here before, or ships with the package."""
-    final = models_folder() / spec.name / "model.safetensors"
-    return final.exists() or shipped(spec) is not None
+    return _final(spec).exists() or shipped(spec) is not None
 
 
 def trained(
@@ -64,12 +64,34 @@ def trained(
         DataError: the dataset cannot be had.
         StoreError: the store's folder cannot be made.
     """
-    folder = models_folder() / spec.name
-    final = folder / "model.safetensors"
-    if not final.exists():
+    if not _final(spec).exists():
         run = shipped(spec, device)
         if run is not None:
             return run
+    return kept(spec, TrainingRun, fit, device, report, checkpoint_seconds)
+
+
+def kept(
+    spec: Any,
+    kind: type,
+    fit: Callable[..., Iterator[Any]],
+    device: torch.device | str,
+    report: Callable[[Any], None],
+    checkpoint_seconds: float = _CHECKPOINT_SECONDS,
+) -> Any:
+    """The run of ``spec`` that the store keeps, trained first if it is not there.
+
+    Args:
+        spec: its ``name`` is the folder's, its ``dataset`` and ``epochs`` are what is trained on.
+        kind: of run, ``TrainingRun`` or another with its ``epoch``, ``save`` and ``load``.
+        fit: trains a run on the training and test split, yielding a record after each epoch.
+        device: as for :func:`trained`, which tells what else is needed and raised.
+        report: as there.
+        checkpoint_seconds: as there.
+    """
+    final = _final(spec)
+    if not final.exists():
+        folder = final.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -79,24 +101,28 @@ def trained(
             ) from error
         with filelock.FileLock(folder / "lock"):
             if not final.exists():
-                _train_into(folder, spec, device, report, checkpoint_seconds)
-    return TrainingRun.load(final, spec, device)
+                _train_into(final, spec, kind, fit, device, report, checkpoint_seconds)
+    return kind.load(final, spec, device)
+
+
+def _final(spec: Any) -> Path:
+    return models_folder() / spec.name / "model.safetensors"
 
 
 def _train_into(
-    folder: Path,
-    spec: Spec,
+    final: Path,
+    spec: Any,
+    kind: type,
+    fit: Callable[..., Iterator[Any]],
     device: torch.device | str,
-    report: Callable[[EpochRecord], None],
+    report: Callable[[Any], None],
     checkpoint_seconds: float,
 ) -> None:
+    folder = final.parent
     for leftover in folder.glob(".*.safetensors"):  # of a process killed while it wrote
         leftover.unlink()
     checkpoints = _checkpoints(folder)
-    if checkpoints:
-        run = TrainingRun.load(checkpoints[-1], spec, device)
-    else:
-        run = TrainingRun(spec, device)
+    run = kind.load(checkpoints[-1], spec, device) if checkpoints else kind(spec, device)
     last_saved = time.monotonic()
     for record in fit(run, load(spec.dataset, "train"), load(spec.dataset, "test")):
         if run.epoch < spec.epochs and time.monotonic() - last_saved >= checkpoint_seconds:
@@ -105,7 +131,7 @@ def _train_into(
                 old.unlink()
             last_saved = time.monotonic()
         report(record)
-    run.save(folder / "model.safetensors")
+    run.save(final)
     for checkpoint in _checkpoints(folder):
         checkpoint.unlink()
 
@@ -134,18 +160,18 @@ def outlook(spec: Spec, device: torch.device | str, n_images: int) -> str:
 
 
 @contextlib.contextmanager
-def progress_bar(spec: Spec) -> Iterator[Callable[[EpochRecord], None]]:
-    """Yield a ``report`` for :func:`trained`: epochs, remaining time and test -ELBO in nats."""
+def progress_bar(spec: Any) -> Iterator[Callable[[Any], None]]:
+    """Yield a ``report`` for :func:`trained`: epochs, remaining time and the record as text."""
     with contextlib.ExitStack() as stack:
         bar = None  # made at the first record: a model from the store has none
 
-        def report(record: EpochRecord) -> None:
+        def report(record: Any) -> None:
             nonlocal bar
             if bar is None:
                 done = record.epoch - 1  # more than 0 if the run was resumed
                 bar = tqdm(total=spec.epochs, initial=done, desc=spec.name, unit="epoch")
                 stack.enter_context(bar)
-            bar.set_postfix_str(f"test -ELBO {record.test_negative_elbo:.1f}", refresh=False)
+            bar.set_postfix_str(str(record), refresh=False)
             bar.update()
 
         yield report

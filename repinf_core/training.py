@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from repinf_core.atomic import replacing
+from repinf_core import checkpoint
 from repinf_core.backprop import FlatParameters, negative_elbo_gradient
 from repinf_core.data import LabelledImages
 from repinf_core.geometry import active_latents
@@ -27,10 +25,6 @@ from repinf_core.vae import VAE, negative_elbo
 
 class TrainingDiverged(ArithmeticError):
     """The objective is no longer a finite number; the last good checkpoint is kept."""
-
-
-class CheckpointError(RuntimeError):
-    """A model file that is damaged, altered, or of another specification."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +84,9 @@ class EpochRecord:
     seconds: float
     images_per_second: float
 
+    def __str__(self) -> str:
+        return f"test -ELBO {self.test_negative_elbo:.1f}"
+
 
 class TrainingRun:
     """All that the next epoch depends on: weights, Adam's moments, generator, history.
@@ -123,14 +120,8 @@ class TrainingRun:
             adam = self.optimiser.state[self.flat.vector]
             tensors |= {f"adam.{name}": value.cpu() for name, value in adam.items()}
             tensors["generator"] = self.generator.get_state()
-        metadata = {
-            "spec": self.spec.as_json(),
-            "history": json.dumps([asdict(record) for record in self.history]),
-            "device": self.device.type,
-        }
-        metadata["sha256"] = _digest(tensors, metadata)
-        with replacing(path) as temporary:
-            save_file(tensors, temporary, metadata)
+        history = [asdict(record) for record in self.history]
+        checkpoint.save(path, tensors, self.spec.as_json(), history, self.device.type)
 
     @classmethod
     def load(cls, path: Path, spec: Spec, device: torch.device | str = "cpu") -> "TrainingRun":
@@ -140,19 +131,11 @@ class TrainingRun:
             CheckpointError: the file is damaged or altered, is of another spec, or is the middle
             of a training on another kind of device.
         """
-        tensors, metadata = _read(path)
-        if metadata["spec"] != spec.as_json():
-            raise CheckpointError(
-                f"{path} is of another model: asked for {spec.as_json()}, got {metadata['spec']}."
-            )
+        device = torch.device(device)
+        tensors, history = checkpoint.load(path, spec.as_json(), device.type)
         run = cls(spec, device)
-        if "generator" in tensors and metadata["device"] != run.device.type:
-            raise CheckpointError(
-                f"{path} is of a training on {metadata['device']}, whose random numbers "
-                f"{run.device.type} cannot continue; delete it to begin again."
-            )
         run.flat.vector.data.copy_(tensors["weights"])
-        run.history = [EpochRecord(**record) for record in json.loads(metadata["history"])]
+        run.history = [EpochRecord(**record) for record in history]
         if "generator" in tensors:
             run.generator.set_state(tensors["generator"])
             adam = {
@@ -162,28 +145,6 @@ class TrainingRun:
             }
             run.optimiser.state[run.flat.vector] = adam
         return run
-
-
-def _digest(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
-    texts = metadata["spec"] + metadata["history"] + metadata["device"]
-    sha256 = hashlib.sha256(texts.encode())
-    for name in sorted(tensors):
-        sha256.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
-        sha256.update(tensors[name].numpy().data)
-    return sha256.hexdigest()
-
-
-def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    problem = f"{path} is damaged or altered; delete it to train from the state before it."
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        if metadata["sha256"] != _digest(tensors, metadata):
-            raise CheckpointError(problem)
-    except (SafetensorError, KeyError) as error:
-        raise CheckpointError(problem) from error
-    return tensors, metadata
 
 
 def fit(run: TrainingRun, train: LabelledImages, test: LabelledImages) -> Iterator[EpochRecord]:

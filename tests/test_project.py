@@ -91,12 +91,15 @@ ALLOWED = {
     "figures": set(),
     "movie": {"atomic"},
     "backprop": {"vae"},
+    "checkpoint": {"atomic"},
+    "classifier": {"checkpoint", "data", "store", "training"},
     "results": {"atomic", "profiles"},
+    "votes": set(),
     "rollout": set(),
     "hierarchy": {"data", "geometry", "rollout"},
-    "training": {"atomic", "backprop", "data", "geometry", "vae"},
+    "training": {"backprop", "checkpoint", "data", "geometry", "vae"},
     "store": {"data", "training", "weights"},
-    "weights": {"atomic", "training"},
+    "weights": {"atomic", "checkpoint", "training"},
 }
 
 

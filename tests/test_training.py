@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repinf_core import profiles, training
-from repinf_core.training import CheckpointError, Spec, TrainingRun, fit
+from repinf_core.checkpoint import CheckpointError
+from repinf_core.training import Spec, TrainingRun, fit
 
 PRECISIONS = pytest.mark.parametrize("precision", profiles.PRECISIONS)
 

@@ -6,7 +6,8 @@ import small
 import torch
 
 from repinf_core import data, store, vae, weights
-from repinf_core.training import CheckpointError, Spec, TrainingRun, evaluate
+from repinf_core.checkpoint import CheckpointError
+from repinf_core.training import Spec, TrainingRun, evaluate
 
 
 def spec_of(entry):

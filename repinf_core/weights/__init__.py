@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from repinf_core.atomic import replacing
-from repinf_core.training import CheckpointError, EpochRecord, Spec, TrainingRun
+from repinf_core.checkpoint import CheckpointError
+from repinf_core.training import EpochRecord, Spec, TrainingRun
 
 FOLDER = Path(__file__).parent
 _FIELDS = [field.name for field in dataclasses.fields(EpochRecord)]

@@ -1,0 +1,39 @@
+"""What most of many trials say, and for how long they are right (Fig. 5)."""
+
+import itertools
+from typing import NamedTuple
+
+import torch
+
+
+class Vote(NamedTuple):
+    """What most trials say; shapes ``[...]``.
+
+    Attributes:
+        label: the modal class; of several, the lowest.
+        share: of the trials that say so.
+    """
+
+    label: torch.Tensor
+    share: torch.Tensor
+
+
+def vote(predicted: torch.Tensor) -> Vote:
+    """The vote of the trials, the last axis of ``predicted`` ``[..., trials]`` (Fig. 5)."""
+    counts = torch.nn.functional.one_hot(predicted).sum(-2)
+    votes, label = counts.max(-1)
+    return Vote(label, votes / predicted.shape[-1])
+
+
+def longest_run(right: torch.Tensor) -> tuple[int, int] | None:
+    """First and last step of the longest run of True in ``[T+1]``, the earliest if several.
+
+    None if nothing is True.
+    """
+    runs, start = [], 0
+    for value, group in itertools.groupby(right.tolist()):
+        stop = start + len(list(group))
+        if value:
+            runs.append((start, stop - 1))
+        start = stop
+    return max(runs, key=lambda run: run[1] - run[0], default=None)
