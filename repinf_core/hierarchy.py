@@ -56,7 +56,7 @@ def infer(
 
 
 class Closest(NamedTuple):
-    """Where trajectories come closest to each of :data:`CLASSES`; ``[3, P, trials]`` float64.
+    """Where trajectories come closest to each of :data:`CLASSES`, in float64.
 
     Attributes:
         distance: min_t ||z(t) - xi||, Euclidean.
@@ -67,22 +67,27 @@ class Closest(NamedTuple):
     step: torch.Tensor
 
 
+def nearest(ran: Rollout) -> Closest:
+    """Of a rollout of :func:`infer`: where it comes closest, ``[3, trials]`` each."""
+    found = [ran.observed[name].min(0) for name in CLASSES]
+    return Closest(
+        torch.stack([at.values for at in found]).double().cpu(),
+        torch.stack([at.indices for at in found]).double().cpu(),
+    )
+
+
 def closest(
     model: Autoencoder,
     train: LabelledImages,
     memories: torch.Tensor,
     experiment: Any,
 ) -> Closest:
-    """The closest approach at every p of the ``p_grid``; arguments as for :func:`infer`."""
-    nearest = []
-    for p in experiment.p_grid:
-        _, ran = infer(model, train, memories, experiment, p)
-        nearest.append([ran.observed[name].min(0) for name in CLASSES])
-    by_class = list(zip(*nearest, strict=True))
-    return Closest(
-        torch.stack([torch.stack([at.values for at in row]) for row in by_class]).double().cpu(),
-        torch.stack([torch.stack([at.indices for at in row]) for row in by_class]).double().cpu(),
-    )
+    """The closest approach at every p of the ``p_grid``, ``[3, P, trials]`` each.
+
+    Arguments as for :func:`infer`.
+    """
+    at_each = [nearest(infer(model, train, memories, experiment, p)[1]) for p in experiment.p_grid]
+    return Closest(*(torch.stack(values, 1) for values in zip(*at_each, strict=True)))
 
 
 def mean_and_two_sem(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
