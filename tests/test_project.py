@@ -94,7 +94,8 @@ ALLOWED = {
     "results": {"atomic", "profiles"},
     "rollout": set(),
     "training": {"atomic", "backprop", "data", "geometry", "vae"},
-    "store": {"data", "training", "weights"},
+    "store": {"atomic", "data", "training", "weights"},
+    "sweep": {"store", "training"},
     "weights": {"atomic", "training"},
 }
 
