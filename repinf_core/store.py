@@ -17,6 +17,7 @@ import platformdirs
 import torch
 from tqdm import tqdm
 
+from repinf_core.atomic import replacing
 from repinf_core.data import load
 from repinf_core.training import EpochRecord, Spec, TrainingRun, fit, seconds_per_step
 from repinf_core.weights import shipped
@@ -36,9 +37,14 @@ def models_folder() -> Path:
     )
 
 
+def model_file(spec: Any, models: Path | None = None) -> Path:
+    """Where the finished model of ``spec`` is, or will be, in the folder ``models``."""
+    return (models or models_folder()) / spec.name / "model.safetensors"
+
+
 def is_trained(spec: Any) -> bool:
     """Whether the model of ``spec`` was trained here before, or ships with the package."""
-    return _final(spec).exists() or shipped(spec) is not None
+    return model_file(spec).exists() or shipped(spec) is not None
 
 
 def trained(
@@ -46,6 +52,7 @@ def trained(
     device: torch.device | str = "cpu",
     report: Callable[[EpochRecord], None] = lambda record: None,
     checkpoint_seconds: float = _CHECKPOINT_SECONDS,
+    models: Path | None = None,
 ) -> TrainingRun:
     """The run of ``spec``: trained here before, shipped, or trained now from where it stopped.
 
@@ -57,6 +64,7 @@ def trained(
         device: where it is trained, and where the model ends up.
         report: called with the record of each epoch trained here.
         checkpoint_seconds: time between checkpoints; the last two are kept.
+        models: folder of models; :func:`models_folder` by default.
 
     Raises:
         TrainingDiverged: the objective became NaN; the last good checkpoint stays.
@@ -64,11 +72,11 @@ def trained(
         DataError: the dataset cannot be had.
         StoreError: the store's folder cannot be made.
     """
-    if not _final(spec).exists():
+    if not model_file(spec, models).exists():
         run = shipped(spec, device)
         if run is not None:
             return run
-    return kept(spec, TrainingRun, fit, device, report, checkpoint_seconds)
+    return kept(spec, TrainingRun, fit, device, report, checkpoint_seconds, models)
 
 
 def kept(
@@ -78,6 +86,7 @@ def kept(
     device: torch.device | str,
     report: Callable[[Any], None],
     checkpoint_seconds: float = _CHECKPOINT_SECONDS,
+    models: Path | None = None,
 ) -> Any:
     """The run of ``spec`` that the store keeps, trained first if it is not there.
 
@@ -88,25 +97,43 @@ def kept(
         device: as for :func:`trained`, which tells what else is needed and raised.
         report: as there.
         checkpoint_seconds: as there.
+        models: as there.
     """
-    final = _final(spec)
+    final = model_file(spec, models)
     if not final.exists():
-        folder = final.parent
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"Models cannot be kept in {folder} ({error.strerror}); set REPINF_MODELS to a "
-                f"folder that can be written."
-            ) from error
-        with filelock.FileLock(folder / "lock"):
+        with _locked(final.parent):
             if not final.exists():
                 _train_into(final, spec, kind, fit, device, report, checkpoint_seconds)
     return kind.load(final, spec, device)
 
 
-def _final(spec: Any) -> Path:
-    return models_folder() / spec.name / "model.safetensors"
+def deposit(spec: Spec, content: bytes) -> None:
+    """Put a finished model's file, trained elsewhere, into the store unless it is there.
+
+    Raises:
+        CheckpointError: it is damaged or of another spec; the store is as it was.
+        StoreError: the store's folder cannot be made.
+    """
+    final = model_file(spec)
+    with _locked(final.parent):
+        if not final.exists():
+            with replacing(final) as temporary:
+                temporary.write_bytes(content)
+                TrainingRun.load(temporary, spec)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Make the folder of a model and hold it against other processes."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"Models cannot be kept in {folder} ({error.strerror}); set REPINF_MODELS to a "
+            f"folder that can be written."
+        ) from error
+    with filelock.FileLock(folder / "lock"):
+        yield
 
 
 def _train_into(

@@ -98,7 +98,8 @@ ALLOWED = {
     "rollout": set(),
     "hierarchy": {"data", "geometry", "rollout"},
     "training": {"backprop", "checkpoint", "data", "geometry", "vae"},
-    "store": {"data", "training", "weights"},
+    "store": {"atomic", "data", "training", "weights"},
+    "sweep": {"store", "training"},
     "weights": {"atomic", "checkpoint", "training"},
 }
 

@@ -1,0 +1,139 @@
+"""A grid of trainings, each cell its own model in the store, run through joblib.
+
+The backend is the caller's: loky's processes on this machine unless
+``joblib.parallel_config(backend=...)`` says otherwise; "dask" sends the same cells to a
+cluster.  A worker sends the finished model home, so it need not share the caller's disk.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import joblib
+import torch
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib.parallel import LokyBackend, get_active_backend
+from tqdm import tqdm
+
+from repinf_core import store
+from repinf_core.training import Spec, TrainingRun
+
+
+class SweepError(RuntimeError):
+    """Some cells could not be trained; all others are in the store.
+
+    Attributes:
+        failures: each failed spec with the reason in words.
+    """
+
+    def __init__(self, failures: dict[Spec, str], n_cells: int) -> None:
+        self.failures = failures
+        reasons = [f"{spec.name}: {reason}" for spec, reason in failures.items()]
+        super().__init__(
+            f"{len(failures)} of {n_cells} cells failed; the others are kept.\n"
+            + "\n".join(reasons)
+        )
+
+
+def product(spec: Spec, **choices: Iterable) -> list[Spec]:
+    """Variations of ``spec``: every combination of the choices, the last varying fastest.
+
+    Args:
+        spec: what is not varied.
+        **choices: name of a field of :class:`Spec` to the values it takes.
+
+    Returns:
+        each combination once.
+
+    Raises:
+        ValueError: a name that is no field of a spec.
+    """
+    fields = [field.name for field in dataclasses.fields(Spec)]
+    for name in choices:
+        if name not in fields:
+            raise ValueError(f"A sweep over {name} is unknown; allowed are {', '.join(fields)}.")
+    cells = itertools.product(*choices.values())
+    varied = (dataclasses.replace(spec, **dict(zip(choices, c, strict=True))) for c in cells)
+    return list(dict.fromkeys(varied))
+
+
+def train(
+    specs: Sequence[Spec], device: torch.device | str = "cpu", jobs: int | None = None
+) -> None:
+    """Train every model of ``specs`` that neither the store holds nor the package ships.
+
+    What was finished before is skipped, what was interrupted goes on from its checkpoint, and
+    a failing cell does not stop the others.
+
+    Args:
+        specs: the cells.
+        device: where each is trained.
+        jobs: cells at once on this machine; on a CPU by default one per thread that torch may
+            use here, which is faster than many threads for one small model; on a GPU one.
+            A cluster decides by its workers.
+
+    Raises:
+        ValueError: ``jobs`` is less than 1.
+        SweepError: a cell failed; raised when all others are done.
+    """
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"The number of jobs is {jobs}; allowed is an integer from 1.")
+    cells = list(dict.fromkeys(specs))
+    missing = [spec for spec in cells if not store.is_trained(spec)]
+    if not missing:
+        return
+    threads = torch.get_num_threads()
+    if jobs is None:
+        # By all cells, not the missing ones: after an interruption the sums are in the same order.
+        jobs = min(threads, len(cells)) if torch.device(device).type == "cpu" else 1
+    backend, _ = get_active_backend()
+    if isinstance(backend, LokyBackend) and backend.inner_max_num_threads is None:
+        backend = LokyBackend(inner_max_num_threads=max(1, threads // jobs))
+    # One cell a batch, all handed out at once: a growing cluster sees what there is to do.
+    parallel = joblib.Parallel(
+        jobs, backend=backend, return_as="generator_unordered", batch_size=1, pre_dispatch="all"
+    )
+    failures = dict.fromkeys(missing, "its worker process was killed, for memory perhaps.")
+    folder = store.models_folder()
+    with tqdm(total=len(cells), initial=len(cells) - len(missing), unit="model") as bar:
+        try:
+            for spec, model, reason in parallel(
+                joblib.delayed(_cell)(spec, device, folder) for spec in missing
+            ):
+                if reason is None:
+                    store.deposit(spec, model)
+                    del failures[spec]
+                else:
+                    failures[spec] = reason
+                    bar.write(f"{spec.name} failed: {reason}")
+                bar.update()
+        except TerminatedWorkerError:  # loky gives up all cells that are not done
+            pass
+    if failures:
+        raise SweepError(failures, len(cells))
+
+
+def trained(
+    specs: Sequence[Spec], device: torch.device | str = "cpu", jobs: int | None = None
+) -> list[TrainingRun]:
+    """The runs of ``specs``, in their order; :func:`train` makes those that are missing.
+
+    Raises:
+        SweepError: a cell failed.
+    """
+    train(specs, device, jobs)
+    return [store.trained(spec, device) for spec in specs]
+
+
+def _cell(
+    spec: Spec, device: torch.device | str, folder: Path
+) -> tuple[Spec, bytes | None, str | None]:
+    """In a worker: the finished model's file, or in words why there is none."""
+    # The caller's store where it can be seen (this machine, a shared disk), else the worker's own.
+    models = folder if folder.is_dir() else store.models_folder()
+    try:
+        store.trained(spec, device, models=models)
+        return spec, store.model_file(spec, models).read_bytes(), None
+    except Exception as error:  # whatever it is, it must not stop the other cells
+        return spec, None, f"{error} ({type(error).__name__})"
