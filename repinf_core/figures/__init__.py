@@ -4,6 +4,7 @@ from repinf_core.figures.curves import against_noise, distance_panels, training_
 from repinf_core.figures.images import image_rows, inference_frames, noise_readings, strip
 from repinf_core.figures.latent import collective, collective_frames, schematic
 from repinf_core.figures.network import architecture
+from repinf_core.figures.readings import times_by_reading
 
 __all__ = [
     "against_noise",
@@ -16,5 +17,6 @@ __all__ = [
     "noise_readings",
     "schematic",
     "strip",
+    "times_by_reading",
     "training_curve",
 ]

@@ -1,0 +1,360 @@
+"""The claims of Nagano, Karakida and Okada, in the order of the paper.
+
+Each function takes the numbers of one page and tells ours and the verdict; the words of its
+criterion stand beside it in :data:`CLAIMS`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from repinf_core.claims.judging import (
+    NOT_REPRODUCED,
+    PARTLY,
+    REPRODUCED,
+    Claim,
+    Measured,
+    Numbers,
+)
+
+
+def _graded(whole: bool, part: bool) -> str:
+    return REPRODUCED if whole else PARTLY if part else NOT_REPRODUCED
+
+
+def _labels(count: int, words: str) -> Measured:
+    """Of a claim on all ten labels: partly from five on."""
+    return Measured(f"{count} of 10 labels {words}", _graded(count == 10, count >= 5))
+
+
+def _rank_correlation(x: Sequence[float], y: Sequence[float]) -> float:
+    """Spearman's, ties sharing their mean rank; 0 if one of the two does not vary."""
+    ranks = [
+        np.searchsorted(np.sort(v), v) + np.searchsorted(np.sort(v), v, side="right")
+        for v in (x, y)
+    ]
+    if min(map(np.ptp, ranks)) == 0:
+        return 0.0
+    return float(np.corrcoef(ranks)[0, 1])
+
+
+def _branches(found: Numbers) -> Measured:
+    low, high = sorted(found["share_nearest_own_concept"])
+    return Measured(
+        f"{high:.0%} and {low:.0%} of the two groups nearest to their own concept; "
+        f"silhouette {found['silhouette']:.2f}",
+        _graded(high - low >= 0.5 and found["silhouette"] >= 0.5, high - low >= 0.25),
+    )
+
+
+def _approach(found: Numbers) -> Measured:
+    strict, weaker = (
+        found["labels_approaching"],
+        found["labels_approaching_by_the_weaker_reading"],
+    )
+    return Measured(
+        f"{strict} of 10 labels (weaker reading: {weaker}); "
+        f"{found['share_of_trials_approaching']:.0%} of single trials",
+        _graded(strict == 10, max(strict, weaker) >= 5),
+    )
+
+
+def _memory_early(found: Numbers) -> Measured:
+    return _labels(found["labels_with_memory_in_the_first_quarter"], "in the first quarter")
+
+
+def _rises_again(found: Numbers) -> Measured:
+    rising = sum(
+        label["last"] > label["minimum"] + 2 * label["minimum_sem"]
+        for label in found["labels"].values()
+    )
+    return _labels(rising, "end farther away than their minimum + 2 SEM")
+
+
+def _mahalanobis(found: Numbers) -> Measured:
+    return _labels(found["Mahalanobis"]["labels_approaching"], "approach")
+
+
+def _stages(found: Numbers) -> Measured:
+    order = [stage["nearest"] for stage in found["stages"]]
+    boundary = next(
+        (s["start"] for s in found["stages"] if s["nearest"] == "abstract concept"), None
+    )
+    in_order = order == ["memory", "concept", "abstract concept"]
+    near = boundary is not None and 0.3 <= boundary <= 0.5
+    told = ", ".join(order)
+    return Measured(
+        told + (f"; III from p = {boundary:.2f}" if boundary is not None else ""),
+        _graded(in_order and near, in_order),
+    )
+
+
+def _memory_time(found: Numbers) -> Measured:
+    times = found["mean_time"]
+    earliest = np.mean(np.argmin(list(times.values()), axis=0) == list(times).index("memory"))
+    correlation = _rank_correlation(found["p"], times["memory"])
+    bar = max(found["two_sem_of_time"]["memory"])
+    return Measured(
+        f"earliest at {earliest:.0%} of the p; rank correlation of p and time {correlation:.2f}; "
+        f"mean time {min(times['memory']):.0f} to {max(times['memory']):.0f} steps, each to "
+        f"±{bar:.1f} (2 SEM)",
+        _graded(earliest >= 0.9 and correlation >= 0.8, earliest >= 0.9 or correlation >= 0.8),
+    )
+
+
+def _concept_time(found: Numbers) -> Measured:
+    concept, memory = found["mean_time"]["concept"], found["mean_time"]["memory"]
+    less = np.ptp(concept) < np.ptp(memory)
+    mean = float(np.mean(concept))
+    bar = max(found["two_sem_of_time"]["concept"])
+    return Measured(
+        f"mean over p {mean:.0f} steps; range {np.ptp(concept):.0f} steps, the memory's "
+        f"{np.ptp(memory):.0f}; each mean to ±{bar:.1f} (2 SEM)",
+        _graded(less and 20 <= mean <= 30, less or 20 <= mean <= 30),
+    )
+
+
+def _active(found: Numbers) -> Measured:
+    active = found["active_latents"]
+    return Measured(f"{active} active", _graded(abs(active - 14) <= 2, abs(active - 14) <= 6))
+
+
+def _components(found: Numbers) -> Measured:
+    most, all_ = found["components_for_70_percent"], found["components_for_99_percent"]
+    near = abs(most - 9) <= 1, abs(all_ - 14) <= 2
+    return Measured(f"70% in {most}, 99% in {all_} components", _graded(all(near), any(near)))
+
+
+def _near_orthogonal(found: Numbers) -> Measured:
+    mean = found["mean_absolute_cosine"]
+    return Measured(
+        f"mean absolute cosine {mean:.2f}, largest {found['largest_absolute_cosine']:.2f}",
+        _graded(mean <= 0.2, mean <= 0.4),
+    )
+
+
+def _levels_off(found: Numbers) -> Measured:
+    n_z = found["orthogonality_levels_off_at"]
+    if n_z is None:
+        return Measured("does not level off in the grid", NOT_REPRODUCED)
+    return Measured(f"levels off at N_z = {n_z}", _graded(10 <= n_z <= 20, 5 <= n_z <= 50))
+
+
+def _needs_dimension(found: Numbers) -> Measured:
+    approaches = {int(n_z): at["label_approaches"] for n_z, at in found["by_n_z"].items()}
+    few = [holds for n_z, holds in approaches.items() if n_z <= 5]
+    many = [holds for n_z, holds in approaches.items() if n_z >= 10]
+    absent, present = bool(few) and not any(few), bool(many) and all(many)
+    at = [str(n_z) for n_z, holds in approaches.items() if holds]
+    ours = f"at N_z = {', '.join(at)}" if at else "at no N_z"
+    return Measured(
+        f"{ours} of {', '.join(map(str, approaches))}",
+        _graded(absent and present, (absent and any(many)) or (present and not all(few))),
+    )
+
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "two branches",
+        "the trajectories from '1' have branched into two groups; the one is '1', the other tends "
+        "to be other numbers",
+        "Results, Fig. 2, Suppl. B",
+        "two groups at t = 10",
+        "the shares nearest to their own concept differ by 50 points or more between the groups, "
+        "and the silhouette is 0.5 or more; partly: they differ by 25 points",
+        "03_collective_dynamics",
+        "03-18",
+        _branches,
+    ),
+    Claim(
+        "approach",
+        "repeated inference rapidly approaches the concept, for every label",
+        "Results, Fig. 3a",
+        "10 of 10 labels at p = 0.2",
+        "the mean curve approaches in the strict sense for all labels; partly: for five or more, "
+        "or by the weaker reading",
+        "04_cluster_centers",
+        "04-11",
+        _approach,
+    ),
+    Claim(
+        "memory early",
+        "the distance to the memory is smallest early in the inference",
+        "Results, Fig. 3b",
+        "early, for all labels",
+        "in the first quarter of the steps for all labels; partly: for five or more",
+        "04_cluster_centers",
+        "04-15",
+        _memory_early,
+    ),
+    Claim(
+        "leaves again",
+        "after its minimum the distance to the concept rises again: no stable fixed point",
+        "Results, Fig. 3a",
+        "all labels",
+        "the last distance exceeds the minimum by more than two standard errors for all labels; "
+        "partly: for five or more",
+        "04_cluster_centers",
+        "04-11",
+        _rises_again,
+    ),
+    Claim(
+        "not the metric",
+        "the approach is seen in the Mahalanobis distance too",
+        "Suppl. C",
+        "as in Fig. 3a",
+        "the mean curve approaches in the strict sense for all labels; partly: for five or more",
+        "04_cluster_centers",
+        "04-19",
+        _mahalanobis,
+    ),
+    Claim(
+        "Fashion-MNIST",
+        "the results on Fashion-MNIST are qualitatively the same",
+        "Results, Suppl. D",
+        "as on MNIST",
+        "as for the approach, on Fashion-MNIST",
+        "fashion_04_cluster_centers",
+        "04-11",
+        _approach,
+    ),
+    Claim(
+        "stages",
+        "with growing noise the centre that is approached closest is the memory (I), the concept "
+        "(II), the abstract concept (III)",
+        "Results, Fig. 4a",
+        "I, II, III; III from p = 0.4",
+        "this order, and III begins between p = 0.3 and 0.5; partly: this order",
+        "05_noise_and_hierarchy",
+        "05-08",
+        _stages,
+    ),
+    Claim(
+        "memory time",
+        "the memory is approached earliest, and the later the more noise",
+        "Results, Fig. 4b",
+        "earliest in all stages",
+        "its mean time is the smallest of the three at 90% of the p or more, and its rank "
+        "correlation with p is 0.8 or more; partly: one of the two",
+        "05_noise_and_hierarchy",
+        "05-08",
+        _memory_time,
+    ),
+    Claim(
+        "concept time",
+        "the time of the closest approach to the concept depends less on the noise",
+        "Results, Fig. 4b",
+        "t = 20 to 30",
+        "the range of its mean time over p is smaller than the memory's, and its mean over p is "
+        "20 to 30 steps; partly: one of the two",
+        "05_noise_and_hierarchy",
+        "05-08",
+        _concept_time,
+    ),
+    Claim(
+        "active latents",
+        "only a few latent variables carry information",
+        "Results, Fig. 7a",
+        "14 of 100 active",
+        "12 to 16 are active; partly: 8 to 20",
+        "07_latent_dimension",
+        "07-ACTIVE",
+        _active,
+    ),
+    Claim(
+        "dimensions",
+        "the variance of the memories lies in as many dimensions as are active, most of it in fewer",
+        "Results, Fig. 7b",
+        "all in 14 components, 70% in nine",
+        "99% in 12 to 16 components and 70% in eight to ten; partly: one of the two",
+        "07_latent_dimension",
+        "07-ACTIVE",
+        _components,
+    ),
+    Claim(
+        "orthogonal concepts",
+        "the concepts of different labels are nearly orthogonal",
+        "Results, after Eq. 10",
+        "cosines near zero at N_z = 100",
+        "the mean absolute cosine of different labels is at most 0.2; partly: at most 0.4",
+        "07_latent_dimension",
+        "07-COSINE",
+        _near_orthogonal,
+    ),
+    Claim(
+        "orthogonality levels off",
+        "orthogonality grows with the number of latent variables, then levels off",
+        "Results, Fig. 8",
+        "N_z about 10 to 20",
+        "the smallest N_z of the grid from which on the root of the sum of squares stays within a "
+        "tenth of its whole fall is 10 to 20; partly: 5 to 50",
+        "07_latent_dimension",
+        "07-22",
+        _levels_off,
+    ),
+    Claim(
+        "needs dimensions",
+        "the approach needs enough latent variables",
+        "Results, Fig. 8; preprint Fig. 6",
+        "not at N_z = 2 and 5, but at 10, 20, 100",
+        "from '6' the mean curve approaches at no N_z up to 5 and at all from 10 on; partly: one of "
+        "the two, and some of the other",
+        "07_latent_dimension",
+        "07-31",
+        _needs_dimension,
+    ),
+    Claim(
+        "label detection",
+        "images from '6' are classified correctly at every step up to stage II, and in some window "
+        "of steps beyond it",
+        "Results, Fig. 5a",
+        "every step for p < 0.4, a window for p < 0.7",
+        "the last p with every step right is at least 0.3 and below 0.5, and the last with a window "
+        "at least 0.6 and below 0.8; partly: one of the two",
+        "06_label_detection",
+        "06-WINDOW",
+        _label_detection,
+    ),
+    Claim(
+        "still the same class",
+        "many trajectories from '6' end as another number",
+        "Suppl. F; preprint App. B",
+        "193 of 300 trials still '6' at T = 80",
+        "the share differs from 193/300 by less than two standard errors of the difference; partly: "
+        "by less than four",
+        "06_label_detection",
+        "06-FINAL",
+        _still_right,
+    ),
+    Claim(
+        "no other label's pull",
+        "trajectories that stay in their class approach the concept as well",
+        "Suppl. F; preprint App. B",
+        "both mean curves approach",
+        "the mean curve of the trials that stay approaches in the strict sense; partly: by the "
+        "weaker reading",
+        "06_label_detection",
+        "06-STAY",
+        _stayers,
+    ),
+    Claim(
+        "the judge",
+        "the convolutional classifier is accurate",
+        "Preprint App. B",
+        "99.25% of the test images",
+        "at least 99.0%; partly: at least 98%",
+        "06_label_detection",
+        "06-JUDGE",
+        _judge_accuracy,
+    ),
+    Claim(
+        "generalization",
+        "the best test objective is near 14 latent variables and does not change much afterwards",
+        "Results, Fig. 9",
+        "N_z = 14",
+        "TODO",
+        "08_generalization",
+        "08-TODO",
+        _generalization,
+    ),
+)
