@@ -187,6 +187,16 @@ def orthogonality(concepts: torch.Tensor) -> Orthogonality:
     return Orthogonality(squares, squares**0.5)
 
 
+def least_orthogonality(n_vectors: int, dimension: int) -> Orthogonality:
+    """The smallest departure that any ``n_vectors`` can have in ``dimension`` dimensions.
+
+    The eigenvalues of C sum to n, and no more than d of them differ from zero, so that their
+    squares sum to n^2 / d or more (Welch's bound): fewer dimensions than vectors leave a rest.
+    """
+    squares = max(n_vectors**2 / dimension - n_vectors, 0.0)
+    return Orthogonality(squares, squares**0.5)
+
+
 class Stage(NamedTuple):
     """A range of noise fractions in which one class of centres is approached closest.
 

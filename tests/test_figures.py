@@ -25,7 +25,23 @@ def record(epoch):
 CURVES = RANDOM.random((10, 31, 20)) + np.linspace(1, 0, 31)[None, :, None]
 NAMES = [f"label {k}" for k in range(10)]
 POINTS = RANDOM.random((31, 20, 2))
+CONCEPTS = RANDOM.standard_normal((10, 20))
+VARIANCES = np.r_[np.full(5, 0.9), np.full(14, 1e-4), 0]
+COSINES = np.array([[1, -0.5], [-0.5, 1]])
+LABELLED = np.arange(300) % 10
+CLOUD = RANDOM.standard_normal((300, 2))
+INSETS = [(n_z, CURVES[k], CURVES[k, ::-1]) for k, n_z in enumerate((2, 8, 100))]
 FIGURES = {
+    "against_dimension": lambda: figures.against_dimension(
+        [2, 8, 20, 100], np.array([7, 5, 2, 1]), np.array([6.3, 1.6, 0, 0]), INSETS
+    ),
+    "concepts_by_latent": lambda: figures.concepts_by_latent(CONCEPTS, VARIANCES, 0.01, NAMES),
+    "one latent": lambda: figures.concepts_by_latent(CONCEPTS[:, :1], VARIANCES[:1], 0.01, NAMES),
+    "contribution": lambda: figures.contribution(np.full(10, 0.1), 0.7, 7, 10),
+    "one component": lambda: figures.contribution(np.ones(1), 0.7, 1, 0),
+    "cosine_matrix": lambda: figures.cosine_matrix(COSINES, NAMES[:2]),
+    "cosine_matrices": lambda: figures.cosine_matrices([2, 5, 8, 100], np.stack([COSINES] * 4)),
+    "embedding": lambda: figures.embedding([("(a) all", CLOUD, LABELLED)], NAMES, 100),
     "against_noise": lambda: figures.against_noise(
         [0, 0.5, 1], np.ones((3, 3)), np.ones((3, 3)), [(0, 0, 0.4), (1, 0.4, 1)], "distance"
     ),
@@ -133,3 +149,79 @@ def test_the_cloud_of_each_time_is_that_of_its_panel_and_its_frame():
     frames = list(figures.collective_frames(POINTS, POINTS[:, 0], 1, "one"))
     assert len(frames) == 31
     assert {(frame.shape, frame.dtype.name) for frame in frames} == {((500, 660, 3), "uint8")}
+
+
+def test_an_odd_number_of_panels_leaves_no_empty_axes():
+    figure = figures.distance_panels(CURVES[:5], CURVES[:5], NAMES[:5], "concept")
+    FigureCanvasAgg(figure).draw()
+    assert [axes.axison for axes in figure.axes] == [True] * 5 + [False]
+    numbered = [axes.xaxis.get_tick_params()["labelbottom"] for axes in figure.axes[:5]]
+    assert numbered == [False, False, False, True, True]
+
+
+def test_the_concepts_stand_over_the_variances_of_their_latents():
+    figure = figures.concepts_by_latent(CONCEPTS, VARIANCES, 0.01, NAMES)
+    top, bottom = figure.axes[:2]
+    assert np.array_equal(top.images[0].get_array(), CONCEPTS)
+    dashes = top.collections[0].get_offsets().astype(int)
+    negative = np.less(CONCEPTS, -0.1 * np.abs(CONCEPTS).max())
+    assert sorted(map(tuple, dashes)) == sorted(zip(*negative.T.nonzero(), strict=True))
+    active, inactive, threshold = bottom.lines
+    assert active.get_xdata().tolist() == list(range(5))
+    assert inactive.get_xdata().tolist() == list(range(5, 20))
+    assert set(threshold.get_ydata()) == {0.01}
+
+
+def test_the_contribution_reaches_its_share_at_the_named_component():
+    figure = figures.contribution(np.array([0.5, 0.3, 0.15, 0.05]), 0.7, 2, 3)
+    curve, corner, active = figure.axes[0].lines
+    np.testing.assert_allclose(curve.get_xydata().T, [[1, 2, 3, 4], [0.5, 0.8, 0.95, 1]])
+    assert corner.get_xydata().tolist() == [[0, 0.7], [2, 0.7], [2, 0]]
+    assert set(active.get_xdata()) == {3}
+    assert {"70% of the variance: 2 components", "3 active latents"} <= texts(figure)
+
+
+def test_cosines_are_shown_as_numbers_or_with_a_dash():
+    matrix = np.array([[1, -0.456, -0.001], [-0.456, 1, 0.2], [-0.001, 0.2, 1]])
+    figure = figures.cosine_matrix(matrix, NAMES[:3])
+    cells = [text.get_text() for text in figure.axes[0].texts]
+    assert cells == ["1.00", "−0.46", "0.00", "−0.46", "1.00", "0.20", "0.00", "0.20", "1.00"]
+    figure = figures.cosine_matrices([2, 5], np.stack([matrix, matrix**2]))
+    panels = figure.axes[:2]
+    assert [axes.get_title() for axes in panels] == ["$N_z = 2$", "$N_z = 5$"]
+    for axes, expected in zip(panels, [matrix, matrix**2], strict=True):
+        assert np.array_equal(axes.images[0].get_array(), expected)
+    dashes = [axes.collections[0].get_offsets().tolist() for axes in panels]
+    assert dashes == [[[1, 0], [0, 1]], []]
+
+
+def test_orthogonality_is_drawn_over_its_bound_with_three_insets():
+    roots, least = np.array([7, 5, 2, 1]), np.array([6.3, 1.6, 0, 0])
+    figure = figures.against_dimension([2, 8, 20, 100], roots, least, INSETS)
+    main, *panels = figure.axes
+    concepts, bound = main.lines
+    np.testing.assert_allclose(concepts.get_xydata().T, [[2, 8, 20, 100], roots])
+    np.testing.assert_allclose(bound.get_ydata(), least)
+    lettered = {text.get_text(): text.xy for text in main.texts}
+    assert lettered == {"(A)": (2, 7), "(B)": (8, 5), "(C)": (100, 1)}
+    for axes, (_, curves, line) in zip(panels, INSETS, strict=True):
+        dashed, solid, _ = axes.lines
+        np.testing.assert_allclose(solid.get_ydata(), curves.mean(1))
+        np.testing.assert_allclose(dashed.get_ydata(), line.mean(1))
+
+
+def test_an_embedding_names_every_label_and_none_hides_another():
+    wide = CLOUD * [100, 1]
+    figure = figures.embedding([("(a)", CLOUD, LABELLED), ("(b)", wide, LABELLED)], NAMES, 100)
+    FigureCanvasAgg(figure).draw()
+    for axes, points in zip(figure.axes, (CLOUD, wide), strict=True):
+        np.testing.assert_allclose(axes.collections[0].get_offsets(), points[::3])
+        assert [text.get_text() for text in axes.texts] == NAMES
+        means = [line.get_xydata()[0] for line in axes.lines if line.get_marker() == "o"]
+        expected = [points[k::10].mean(0) for k in range(10)]
+        np.testing.assert_allclose(means, expected)
+        centres = np.array([t.get_window_extent().get_points().mean(0) for t in axes.texts])
+        sizes = np.array([t.get_window_extent().size for t in axes.texts])
+        for i in range(10):
+            for j in range(i):
+                assert (np.abs(centres[i] - centres[j]) > 0.9 * sizes[i]).any()

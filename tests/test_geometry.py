@@ -271,6 +271,33 @@ def test_orthogonality_of_ideal_opposite_and_duplicated_concepts():
     assert geometry.orthogonality(opposite) == (2, math.sqrt(2))
 
 
+@given(n=st.integers(1, 12), n_z=st.integers(1, 14), seed=SEEDS)
+def test_no_vectors_are_more_orthogonal_than_the_least(n, n_z, seed):
+    least = geometry.least_orthogonality(n, n_z)
+    assert geometry.orthogonality(normal(n, n_z, seed=seed)).sum_of_squares >= least[0] - 1e-12
+    assert least.root == math.sqrt(least.sum_of_squares)
+
+
+@pytest.mark.parametrize(("n", "n_z"), [(10, 1), (10, 2), (3, 2), (10, 4), (4, 3), (10, 10)])
+def test_the_least_orthogonality_is_reached(n, n_z):
+    # Unit vectors that fill all directions evenly: a simplex's corners, one direction many times,
+    # the axes; for even N_z sines and cosines.
+    if n_z == n - 1:
+        vectors = torch.eye(n, dtype=torch.float64) - 1 / n
+    elif n_z == 1:
+        vectors = torch.ones(n, 1)
+    elif n_z == n:
+        vectors = torch.eye(n)
+    else:
+        turns = torch.arange(n, dtype=torch.float64)[:, None] * torch.arange(1, n_z // 2 + 1)
+        angles = 2 * math.pi * turns / n
+        vectors = torch.cat([angles.cos(), angles.sin()], 1)
+    assert torch.linalg.matrix_rank(vectors) <= n_z
+    found = geometry.orthogonality(vectors)
+    expected = geometry.least_orthogonality(n, n_z)
+    assert found.sum_of_squares == pytest.approx(expected.sum_of_squares, abs=1e-12)
+
+
 def test_stages_are_cut_where_the_lines_cross():
     p = torch.tensor([0.0, 0.2, 0.4, 0.6, 1.0], dtype=torch.float64)
     memory, concept, abstract = 5 * p, 1 + 2 * p, torch.full_like(p, 2.2)

@@ -23,7 +23,10 @@ from papermill.exceptions import PapermillExecutionError
 from safetensors import safe_open
 from sklearn.cluster import KMeans
 from sklearn.covariance import LedoitWolf
+from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
+from sklearn.metrics.pairwise import cosine_similarity
+from sklearn.neighbors import NearestCentroid
 
 from repinf_core import data, profiles
 from repinf_core.training import Spec, TrainingRun
@@ -198,6 +201,82 @@ def test_the_collective_page_reports_its_two_groups(smoke_book, weights, memorie
     assert np.dot(sizes, shares) / SMOKE.trials == pytest.approx(own.mean())
     groups = KMeans(2, n_init=10, random_state=SMOKE.trial_seed).fit(state)
     assert found["silhouette"] == pytest.approx(silhouette_score(state, groups.labels_), rel=1e-3)
+
+
+def test_the_dimension_page_reports_its_own_network(smoke_book, memories):
+    found = results(smoke_book.out, "07_latent_dimension")["results"]
+    ratios = PCA().fit(memories).explained_variance_ratio_
+    np.testing.assert_allclose(found["contribution_ratios"], ratios, rtol=1e-4)
+    for share, name in ((0.7, "70"), (0.99, "99"), (0.999, "99.9")):
+        needed = np.searchsorted(ratios.cumsum(), share) + 1
+        assert found[f"components_for_{name}_percent"] == needed
+    active = (memories.var(0) > 0.01).sum()
+    assert found["active_latents"] == active
+    held = ratios[:active].sum()
+    assert found["share_of_as_many_components_as_active_latents"] == pytest.approx(held)
+    labels = TRAIN.labels.numpy()
+    concepts = references.concepts(memories, labels)
+    cosines = cosine_similarity(concepts)[~np.eye(10, dtype=bool)]
+    assert found["mean_absolute_cosine"] == pytest.approx(np.abs(cosines).mean(), rel=1e-4)
+    assert found["largest_absolute_cosine"] == pytest.approx(np.abs(cosines).max(), rel=1e-4)
+    squares = references.orthogonality(concepts)
+    assert found["orthogonality_sum_of_squares"] == pytest.approx(squares, rel=1e-4)
+    assert found["orthogonality_root"] == pytest.approx(squares**0.5, rel=1e-4)
+    own = NearestCentroid().fit(memories, labels).score(memories, labels)
+    # A memory between two concepts may count for either.
+    assert found["share_of_memories_nearest_own_concept"] == pytest.approx(own, abs=1 / len(labels))
+    for chosen, said in zip(
+        (labels < 10, labels < 3), found["share_nearest_own_mean_in_the_planes"], strict=True
+    ):
+        plane = PCA(2).fit_transform(memories[chosen])
+        own = NearestCentroid().fit(plane, labels[chosen]).score(plane, labels[chosen])
+        assert said == pytest.approx(own, abs=2 / chosen.sum())
+
+
+def test_the_dimension_page_reports_every_network_of_its_grid(smoke_book):
+    found = results(smoke_book.out, "07_latent_dimension")["results"]
+    rows, x0 = trials(range(10), SMOKE.trials, SMOKE)
+    fractions = np.linspace(0, 1, SMOKE.steps + 1)[:, None, None]
+    roots, approaching = [], []
+    assert list(found["by_n_z"]) == [str(n_z) for n_z in SMOKE.n_z_grid]
+    for n_z, said in found["by_n_z"].items():
+        cell = dataclasses.replace(SMOKE, n_z=int(n_z), epochs=SMOKE.grid_epochs)
+        weights = model_of(cell, smoke_book.models)
+        memories = references.encode(weights, references.array(TRAIN.images))[0]
+        concepts = references.concepts(memories, TRAIN.labels.numpy())
+        assert said["epochs_trained"] == SMOKE.grid_epochs
+        assert said["active_latents"] == (memories.var(0) > 0.01).sum()
+        ratios = PCA().fit(memories).explained_variance_ratio_
+        assert said["components_for_70_percent"] == np.searchsorted(ratios.cumsum(), 0.7) + 1
+        squares = references.orthogonality(concepts)
+        assert said["orthogonality_sum_of_squares"] == pytest.approx(squares, rel=1e-4)
+        assert said["orthogonality_root"] == pytest.approx(squares**0.5, rel=1e-4)
+        cosines = cosine_similarity(concepts)[~np.eye(10, dtype=bool)]
+        assert said["mean_absolute_cosine"] == pytest.approx(np.abs(cosines).mean(), rel=1e-4)
+        _, z = references.rollout(weights, x0, SMOKE.steps)
+        line = z[0] * (1 - fractions) + z[-1] * fractions
+        target = concepts[TRAIN.labels.numpy()[rows]]
+        mean, control = (
+            distances(path, target).reshape(SMOKE.steps + 1, 10, -1).mean(2) for path in (z, line)
+        )
+        strict = [references.approaches(mean[:, k], control[:, k].min()) for k in range(10)]
+        weaker = [
+            references.approaches(mean[:, k], control[mean[:, k].argmin(), k]) for k in range(10)
+        ]
+        assert said["labels_approaching"] == sum(strict)
+        assert said["labels_approaching_by_the_weaker_reading"] == sum(weaker)
+        assert said["label_approaches"] == strict[SMOKE.label]
+        assert said["label_approaches_by_the_weaker_reading"] == weaker[SMOKE.label]
+        assert said["step_of_label"] == mean[:, SMOKE.label].argmin()
+        roots.append(squares**0.5)
+        approaching.append(strict[SMOKE.label])
+    # "From then on": the first N_z behind the last failure.
+    failures = [i for i, it_does in enumerate(approaching) if not it_does]
+    beyond = SMOKE.n_z_grid[max(failures, default=-1) + 1 :]
+    assert found["label_approaches_from"] == (beyond[0] if beyond else None)
+    above = [i for i, root in enumerate(roots) if root - roots[-1] > (roots[0] - roots[-1]) / 10]
+    beyond = SMOKE.n_z_grid[max(above, default=-1) + 1 : -1]
+    assert found["orthogonality_levels_off_at"] == (beyond[0] if beyond else None)
 
 
 def test_a_page_for_another_dimension_from_the_command_line(tmp_path, model_store):

@@ -1,17 +1,30 @@
 """Arrays to matplotlib figures, one function per figure."""
 
 from repinf_core.figures.curves import against_noise, distance_panels, training_curve
+from repinf_core.figures.dimension import (
+    against_dimension,
+    concepts_by_latent,
+    contribution,
+    cosine_matrices,
+    cosine_matrix,
+)
 from repinf_core.figures.images import image_rows, inference_frames, noise_readings, strip
-from repinf_core.figures.latent import collective, collective_frames, schematic
+from repinf_core.figures.latent import collective, collective_frames, embedding, schematic
 from repinf_core.figures.network import architecture
 from repinf_core.figures.readings import times_by_reading
 
 __all__ = [
+    "against_dimension",
     "against_noise",
     "architecture",
     "collective",
     "collective_frames",
+    "concepts_by_latent",
+    "contribution",
+    "cosine_matrices",
+    "cosine_matrix",
     "distance_panels",
+    "embedding",
     "image_rows",
     "inference_frames",
     "noise_readings",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from repinf_core.figures.style import ABSTRACT, CONCEPT, CONTROL, MEMORY, TEST, WIDTH
@@ -50,6 +51,22 @@ def training_curve(history: Sequence, floor: float) -> Figure:
     return figure
 
 
+def distance_curve(axes: Axes, curves: np.ndarray, line: np.ndarray, colour: str) -> None:
+    """Mean distance +-1 SEM, its minimum, and the mean of the control, ``[T+1, trials]`` each."""
+    curves, mean = np.asarray(curves), np.asarray(curves).mean(1)
+    sem = curves.std(1, ddof=1) / np.sqrt(curves.shape[1])
+    steps, best = np.arange(len(mean)), int(mean.argmin())
+    axes.plot(steps, np.asarray(line).mean(1), "--", color=CONTROL, label="straight line")
+    axes.fill_between(steps, mean - sem, mean + sem, color=colour, alpha=0.3, linewidth=0)
+    axes.plot(steps, mean, color=colour, label=f"z(t), ±1 SEM of {curves.shape[1]} trials")
+    axes.plot(best, mean[best], "o", color="black", markersize=7, label="minimum of the mean")
+    axes.annotate(
+        f"t = {best}", (best, mean[best]), (9, -3), textcoords="offset points", va="top",
+        fontsize=12, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
+    )  # fmt: skip
+    axes.margins(y=0.22)
+
+
 def distance_panels(
     distances: np.ndarray,
     control: np.ndarray,
@@ -57,12 +74,12 @@ def distance_panels(
     target: str,
     metric: str = "distance",
 ) -> Figure:
-    """Fig. 3 and Suppl. C: mean distance over time, one panel per label, with +-1 SEM.
+    """Fig. 3, Suppl. C, preprint Fig. 6: mean distance over time, a panel each, with +-1 SEM.
 
     Args:
-        distances: ``[labels, T+1, trials]``, of z(t) to the label's target.
-        control: ``[labels, T+1, trials]``, of the synthetic linear interpolation.
-        names: of the labels.
+        distances: ``[panels, T+1, trials]``, of z(t) to the panel's target.
+        control: ``[panels, T+1, trials]``, of the synthetic linear interpolation.
+        names: of the panels: labels, or latent dimensions.
         target: ``"concept"``, ``"memory"`` or ``"wrong concept"``.
         metric: name of the distance, for the axis.
     """
@@ -71,19 +88,11 @@ def distance_panels(
     figure = Figure(figsize=(WIDTH, 1.95 * rows + 0.7))
     grid = figure.subplots(rows, 2, sharex=True)
     for axes, name, curves, line in zip(grid.flat, names, distances, control, strict=False):
-        curves, mean = np.asarray(curves), np.asarray(curves).mean(1)
-        sem = curves.std(1, ddof=1) / np.sqrt(curves.shape[1])
-        steps, best = np.arange(len(mean)), int(mean.argmin())
-        axes.plot(steps, np.asarray(line).mean(1), "--", color=CONTROL, label="straight line")
-        axes.fill_between(steps, mean - sem, mean + sem, color=colour, alpha=0.3, linewidth=0)
-        axes.plot(steps, mean, color=colour, label=f"z(t), ±1 SEM of {curves.shape[1]} trials")
-        axes.plot(best, mean[best], "o", color="black", markersize=7, label="minimum of the mean")
+        distance_curve(axes, curves, line, colour)
         axes.set_title(name, loc="left", fontweight="bold")
-        axes.annotate(
-            f"t = {best}", (best, mean[best]), (9, -3), textcoords="offset points", va="top",
-            fontsize=12, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
-        )  # fmt: skip
-        axes.margins(y=0.22)
+    for axes in grid.flat[len(names) :]:  # the panel above an empty place needs its own numbers
+        axes.axis("off")
+        grid.flat[len(names) - 2].tick_params(labelbottom=True)
     figure.supxlabel("t (steps)", fontsize=13)
     figure.supylabel(f"{metric} to the {target}", fontsize=13)
     handles, labels = grid.flat[0].get_legend_handles_labels()

@@ -108,3 +108,47 @@ def schematic(
     cloud = legend.legend_handles[0]
     cloud.set(alpha=1, sizes=[30])
     return figure
+
+
+def embedding(
+    panels: Sequence[tuple[str, np.ndarray, np.ndarray]], names: Sequence[str], at_most: int
+) -> Figure:
+    """Preprint Fig. A.1: memories in the plane of their two leading principal components.
+
+    Args:
+        panels: ``(title, points [n, 2], labels [n])`` each.
+        names: of all labels; each stands at the mean of its points, or beside it in a crowd.
+        at_most: points drawn in a panel, evenly spaced in the order given.
+    """
+    figure = Figure(figsize=(WIDTH, 4.7 * len(panels)))
+    grid = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    for axes, (title, points, labels) in zip(grid, panels, strict=True):
+        points, labels = np.asarray(points), np.asarray(labels)
+        drawn = slice(None, None, -(-len(points) // at_most))
+        colours = np.asarray(LABELS)[labels[drawn]]
+        axes.scatter(*points[drawn].T, s=9, c=colours, alpha=0.6, linewidths=0, rasterized=True)
+        present = np.unique(labels)
+        means = np.array([points[labels == k].mean(0) for k in present])
+        room = np.array([0.04 + 0.022 * max(len(names[k]) for k in present), 0.09])
+        places = _apart(means, room * np.ptp(points, axis=0))
+        for k, mean, place in zip(present, means, places, strict=True):
+            axes.plot(*np.stack([mean, place]).T, "-", color="black", linewidth=1)
+            axes.plot(*mean, "o", color=LABELS[k], markeredgecolor="black", markersize=6)
+            axes.text(
+                *place, names[k], ha="center", va="center", fontsize=14, fontweight="bold",
+                bbox={"facecolor": "white", "edgecolor": LABELS[k], "linewidth": 2, "pad": 2.5},
+            )  # fmt: skip
+        axes.set_title(title, loc="left")
+        axes.set(xlabel="first principal component", ylabel="second principal component")
+    return figure
+
+
+def _apart(points: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """Points ``[n, 2]`` pushed from one another until each has an ellipse of ``room`` ``[2]``."""
+    places = points / room
+    for _ in range(200):
+        gaps = places[:, None] - places
+        distances = np.linalg.norm(gaps, axis=-1) + np.eye(len(places))
+        lacking = np.maximum(1 - distances, 0)
+        places = places + 0.5 * (gaps * (lacking / distances)[..., None]).sum(1)
+    return places * room

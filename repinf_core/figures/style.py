@@ -31,6 +31,8 @@ mpl.rcParams.update(
         "legend.frameon": False,
     }
 )
+# Signed values in heat maps: brown below zero, purple above; a dash marks the negative ones too.
+SIGNED = "PuOr"
 WIDTH = 6.6  # inches: the text column of the book
 
 
