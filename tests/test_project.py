@@ -95,6 +95,7 @@ ALLOWED = {
     "classifier": {"checkpoint", "data", "store", "training"},
     "results": {"atomic", "profiles"},
     "votes": set(),
+    "claims": set(),
     "rollout": set(),
     "hierarchy": {"data", "geometry", "rollout"},
     "training": {"backprop", "checkpoint", "data", "geometry", "vae"},
