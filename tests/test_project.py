@@ -100,7 +100,8 @@ ALLOWED = {
     "hierarchy": {"data", "geometry", "rollout"},
     "training": {"backprop", "checkpoint", "data", "geometry", "vae"},
     "store": {"atomic", "data", "training", "weights"},
-    "sweep": {"store", "training"},
+    "parallel": set(),
+    "sweep": {"parallel", "store", "training"},
     "weights": {"atomic", "checkpoint", "training"},
 }
 
