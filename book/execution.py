@@ -39,17 +39,20 @@ class Page:
     name: str
     notebook: Path
     parameters: dict[str, Any]
-    reads: tuple[str, ...] = ()  # pages whose results it reads
+    reads: tuple["Page", ...] = ()  # whose results it reads
 
     def fingerprint(self, out: Path) -> str:
         """SHA-256 of all that shapes the page: source, parameters, core code, results it reads."""
         sha256 = hashlib.sha256(json.dumps(self.parameters, sort_keys=True).encode())
-        for name in self.reads:
-            path = out / "results" / f"{name}.json"
-            sha256.update(name.encode() + (path.read_bytes() if path.exists() else b""))
+        for name in self.ran(out):
+            sha256.update(name.encode() + (out / "results" / f"{name}.json").read_bytes())
         for path in [self.notebook, *sorted((ROOT / "repinf_core").rglob("*.py"))]:
             sha256.update(path.name.encode() + path.read_bytes())
         return sha256.hexdigest()
+
+    def ran(self, out: Path) -> list[str]:
+        """Of the pages that it reads, those whose results in ``out`` are of this very edition."""
+        return [page.name for page in self.reads if page.is_executed(out)]
 
     def is_executed(self, out: Path) -> bool:
         """Whether ``out`` holds this very page and its results."""
@@ -89,17 +92,18 @@ def plan(
         name for name, page in contents.items() if profile in page.get("profiles", [profile])
     ]
     wanted = [*(names or []), *(edition if others or not names else [])]
-    pages, taken = [], set()
-    for name in dict.fromkeys(wanted):  # each once
+
+    def page(name: str) -> Page:
         notebook = ROOT / "notebooks" / contents[name]["notebook"]
         takes = papermill.inspect_notebook(notebook)
         parameters = {key: value for key, value in given.items() if key in takes}
-        taken |= set(parameters)
         own = {"profile": profile, "page": name, **contents[name]["parameters"]}
-        reads = tuple(contents[name].get("reads", ()))
-        pages.append(Page(name, notebook, parameters | own, reads))
+        reads = tuple(map(page, contents[name].get("reads", ())))
+        return Page(name, notebook, parameters | own, reads)
+
+    pages = [page(name) for name in dict.fromkeys(wanted)]  # each once
     for name in given:
-        if name not in taken:
+        if not any(name in page.parameters for page in pages):
             raise profiles.ParameterError(f"Parameter {name} is taken by none of these pages.")
     return pages
 
@@ -122,7 +126,7 @@ def execute(page: Page, out: Path) -> float:
         papermill.execute_notebook(
             page.notebook,
             working,
-            page.parameters,
+            page.parameters | ({"ran": page.ran(out)} if page.reads else {}),
             cwd=out,
             progress_bar=False,
             extra_arguments=["--log-level=ERROR"],  # of the kernel
@@ -163,12 +167,10 @@ def execute_all(pages: list[Page], out: Path, jobs: int, force: bool) -> None:
     pending = list(pages)
     while pending:
         names = {page.name for page in pending}
-        ready = [page for page in pending if not names & set(page.reads)]
-        if not ready:
-            raise BuildError(f"Pages {', '.join(sorted(names))} read one another.")
+        ready = [page for page in pending if not names & {read.name for read in page.reads}]
         pending = [page for page in pending if page not in ready]
         for page in ready:
-            lacking = [name for name in page.reads if name in failures]
+            lacking = [read.name for read in page.reads if read.name in failures]
             if lacking:
                 failures[page.name] = f"Page {page.name} reads what failed: {', '.join(lacking)}."
         failures |= _execute_round([p for p in ready if p.name not in failures], out, jobs, force)

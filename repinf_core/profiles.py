@@ -201,6 +201,8 @@ PROFILES: dict[str, Experiment] = {
     "paper": _PAPER,
 }
 
+# Parameters of a notebook that are none of the experiment: who it is, and whose results it reads.
+_OF_THE_PAGE = ("profile", "page", "ran")
 _FIELDS = {field.name: field.metadata for field in dataclasses.fields(Experiment)}
 
 
@@ -277,7 +279,7 @@ def from_notebook(namespace: Mapping[str, Any]) -> Experiment:
     page = namespace["page"] if "page" in known else ""
     if not (isinstance(page, str) and re.fullmatch(r"[\w-]*", page)):
         _refuse("page", page, "a text of letters, digits, _ and -")
-    given = {name: namespace[name] for name in known if name not in ("profile", "page")}
+    given = {name: namespace[name] for name in known if name not in _OF_THE_PAGE}
     return experiment(namespace["profile"], given)
 
 

@@ -5,7 +5,7 @@ the results of one page and nothing else; without that page it is "not run".
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,14 +56,22 @@ class Judged:
     parameters: Mapping[str, Any]
 
 
-def judge(claims: Sequence[Claim], folder: str | Path) -> list[Judged]:
+def judge(
+    claims: Sequence[Claim], folder: str | Path, ran: Container[str] | None = None
+) -> list[Judged]:
     """Every claim judged by the results in ``folder``, ``<page>.json`` each.
 
     Args:
         claims: in the order in which they are to be told.
-        folder: of the results of one edition.
+        folder: of the results.
+        ran: pages whose results count; by default all that are there.
     """
-    return [_judge(claim, Path(folder)) for claim in claims]
+    return [
+        _judge(claim, Path(folder))
+        if ran is None or claim.page in ran
+        else Judged(claim, "", NOT_RUN, {})
+        for claim in claims
+    ]
 
 
 def _judge(claim: Claim, folder: Path) -> Judged:
