@@ -253,11 +253,11 @@ def test_a_label_map_names_its_regions_and_is_paler_where_fewer_agree():
         t, height = text.get_position()
         assert FASHION[MODAL[round(height * 10), round(t)]] == name
         assert text.get_fontweight() == ("bold" if name == "shirt" else "normal")
-    colours = axes.collections[0].get_facecolor().reshape(11, 31, 4)[..., :3]
+    colours = np.asarray(axes.collections[0].get_array())
     assert len(np.unique(colours.reshape(-1, 3), axis=0)) == 3
     np.testing.assert_allclose(colours[10, 30], to_rgb(LABELS[9]))  # all agree: its very colour
     half = figures.label_map(p, [(6, MODAL, 0 * SHARE + 0.5)], FASHION).axes[0]
-    paler = half.collections[0].get_facecolor().reshape(11, 31, 4)[10, 30, :3]
+    paler = np.asarray(half.collections[0].get_array())[10, 30]
     assert (paler > colours[10, 30]).all()
 
 

@@ -105,8 +105,9 @@ def _write_names(
             room = ndimage.distance_transform_edt(inside, sampling=cell / text)[1:-1, 1:-1]
             if room.max() < 0.6:
                 continue
-            roomiest = np.argwhere(room == room.max())
-            i, j = roomiest[len(roomiest) // 2]
+            rows, columns = np.nonzero(room == room.max())
+            i = rows[len(rows) // 2]
+            j = columns[rows == i][(rows == i).sum() // 2]
             axes.text(
                 (x[j] + x[j + 1]) / 2, (y[i] + y[i + 1]) / 2, names[label],
                 ha="center", va="center", fontsize=13, path_effects=_HALO,
