@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -360,6 +361,84 @@ def test_the_label_page_reports_the_final_states(smoke_book, weights, memories, 
             sem = distances(z[said["step"], chosen], concept).std(ddof=1) / chosen.sum() ** 0.5
             assert said["minimum_sem"] == pytest.approx(sem, rel=1e-3)
             assert said["leaves_again"] == (mean[-1] > mean.min() + 2 * sem)
+
+
+def test_the_fashion_page_measures_what_the_chapters_do(smoke_book):
+    """Of the edition's own dataset; Fashion-MNIST itself needs its images."""
+    found = results(smoke_book.out, "09_fashion_mnist")["results"]
+    own = found["datasets"]["digits"]
+    clusters = results(smoke_book.out, "04_cluster_centers")["results"]
+    for key in ("labels_approaching", "labels_approaching_by_the_weaker_reading"):
+        assert own[key] == clusters[key]
+    assert own["stages"] == results(smoke_book.out, "05_noise_and_hierarchy")["results"]["stages"]
+    model = results(smoke_book.out, "01_model")["results"]
+    for key in ("active_latents", "components_for_70_percent", "test_negative_elbo"):
+        assert own[key] == model[key]
+    assert (found["consistent"] is None) == ("fashion_mnist" not in found["datasets"])
+
+
+def test_the_page_of_readings_reports_each_of_them(smoke_book, judge):
+    found = results(smoke_book.out, "10_readings")["results"]["readings"]
+    assert [(r["noise"], r["beta"]) for r in found] == [
+        (noise, beta) for beta in SMOKE.beta_grid for noise in profiles.NOISE_MODES
+    ]
+    for said in found:
+        of = dataclasses.replace(
+            SMOKE, beta=said["beta"], noise=said["noise"], epochs=SMOKE.grid_epochs
+        )
+        w = model_of(of, smoke_book.models)
+        mu = references.encode(w, references.array(TRAIN.images))[0]
+        assert said["epochs_trained"] == SMOKE.grid_epochs
+        assert said["active_latents"] == (mu.var(0) > 0.01).sum()
+        explained = PCA().fit(mu).explained_variance_ratio_.cumsum()
+        assert said["components_for_70_percent"] == (explained >= 0.7).argmax() + 1
+        concept = references.concepts(mu, TRAIN.labels.numpy())[SMOKE.label]
+        for column, p in enumerate(SMOKE.p_grid):
+            rows, x0 = trials([SMOKE.label], SMOKE.trials_per_p, dataclasses.replace(of, p=p))
+            _, z = references.rollout(w, x0, SMOKE.steps)
+            # Where two steps are nearly as close, float32 may choose the other for a trial.
+            steps = distances(z, concept).argmin(0)
+            assert said["concept_time"][column] == pytest.approx(steps.mean(), abs=1.6)
+            steps = distances(z, mu[rows]).argmin(0)
+            assert said["memory_time"][column] == pytest.approx(steps.mean(), abs=1.6)
+        _, x0 = trials([SMOKE.label], SMOKE.trials, of)
+        images, _ = references.rollout(w, x0, SMOKE.final_step + 1)
+        stays = references.classify(judge, images[-1]).argmax(1) == SMOKE.label
+        assert said["share_still_right"] == pytest.approx(stays.mean(), abs=1.01 / SMOKE.trials)
+        inside = np.mean([20 <= t <= 30 for t in said["concept_time"]])
+        assert said["share_of_p_with_concept_time_20_to_30"] == pytest.approx(inside)
+
+
+def test_the_claims_page_is_true_to_its_results(smoke_book, tmp_path):
+    """One number altered in one results file, and the verdict is another."""
+    said = {
+        one["name"]: one["verdict"]
+        for one in results(smoke_book.out, "11_claims")["results"]["claims"]
+    }
+    assert said["Fashion-MNIST"] == "not run"
+    assert said["approach"] != "not run"
+    shutil.copytree(smoke_book.out / "results", tmp_path / "results")
+    path = tmp_path / "results" / "04_cluster_centers.json"
+    contents = json.loads(path.read_text())
+    assert contents["results"]["labels_approaching"] < 10
+    contents["results"]["labels_approaching"] = 10
+    path.write_text(json.dumps(contents))
+    (tmp_path / "results" / "05_noise_and_hierarchy.json").unlink()
+    page = NOTEBOOKS / "11_claims.ipynb"
+    parameters = {"profile": "smoke"}
+    out = tmp_path / "out.ipynb"
+    papermill.execute_notebook(page, out, parameters, cwd=tmp_path, progress_bar=False)
+    expected = said | {
+        "approach": "reproduced",
+        "stages": "not run",
+        "memory time": "not run",
+        "concept time": "not run",
+    }
+    found = results(tmp_path, "11_claims")["results"]
+    assert {one["name"]: one["verdict"] for one in found["claims"]} == expected
+    shown = json.dumps([cell.get("outputs", []) for cell in nbformat.read(out, 4).cells])
+    for verdict, count in found["counts"].items():
+        assert shown.count(f"**{verdict}** |") == count
 
 
 def test_a_page_for_another_dimension_from_the_command_line(tmp_path, model_store):
