@@ -172,6 +172,7 @@ _DIGITS = dataclasses.replace(
     trials_per_p=200,
     n_z_grid=(2, 5, 10, 20, 100),
     grid_epochs=60,
+    classified_trials=50,
     selection_minibatches=(50, 200),
     selection_epochs=10,
 )

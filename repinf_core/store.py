@@ -101,7 +101,7 @@ def kept(
     """
     final = model_file(spec, models)
     if not final.exists():
-        with _locked(final.parent):
+        with _lock(final.parent):
             if not final.exists():
                 _train_into(final, spec, kind, fit, device, report, checkpoint_seconds)
     return kind.load(final, spec, device)
@@ -115,16 +115,19 @@ def deposit(spec: Spec, content: bytes) -> None:
         StoreError: the store's folder cannot be made.
     """
     final = model_file(spec)
-    with _locked(final.parent):
+    with _lock(final.parent):
         if not final.exists():
             with replacing(final) as temporary:
                 temporary.write_bytes(content)
                 TrainingRun.load(temporary, spec)
 
 
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Make the folder of a model and hold it against other processes."""
+def made(folder: Path) -> Path:
+    """The folder, made if it is not there.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -132,8 +135,12 @@ def _locked(folder: Path) -> Iterator[None]:
             f"Models cannot be kept in {folder} ({error.strerror}); set REPINF_MODELS to a "
             f"folder that can be written."
         ) from error
-    with filelock.FileLock(folder / "lock"):
-        yield
+    return folder
+
+
+def _lock(folder: Path) -> filelock.BaseFileLock:
+    """Make the folder of a model; the lock holds it against other processes."""
+    return filelock.FileLock(made(folder) / "lock")
 
 
 def _train_into(

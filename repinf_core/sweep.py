@@ -6,18 +6,21 @@ cluster.  A worker sends the finished model home, so it need not share the calle
 """
 
 import dataclasses
+import functools
 import itertools
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import joblib
 import torch
-from joblib.externals.loky.process_executor import TerminatedWorkerError
-from joblib.parallel import LokyBackend, get_active_backend
 from tqdm import tqdm
 
-from repinf_core import store
+from repinf_core import parallel, store
 from repinf_core.training import Spec, TrainingRun
+
+_KILLED = (
+    "A worker process was killed before this model was finished, perhaps because memory ran out."
+)
 
 
 class SweepError(RuntimeError):
@@ -76,6 +79,7 @@ def train(
     Raises:
         ValueError: ``jobs`` is less than 1.
         SweepError: a cell failed; raised when all others are done.
+        StoreError: the store's folder cannot be made.
     """
     if jobs is not None and jobs < 1:
         raise ValueError(f"The number of jobs is {jobs}; allowed is an integer from 1.")
@@ -87,29 +91,17 @@ def train(
     if jobs is None:
         # By all cells, not the missing ones: after an interruption the sums are in the same order.
         jobs = min(threads, len(cells)) if torch.device(device).type == "cpu" else 1
-    backend, _ = get_active_backend()
-    if isinstance(backend, LokyBackend) and backend.inner_max_num_threads is None:
-        backend = LokyBackend(inner_max_num_threads=max(1, threads // jobs))
-    # One cell a batch, all handed out at once: a growing cluster sees what there is to do.
-    parallel = joblib.Parallel(
-        jobs, backend=backend, return_as="generator_unordered", batch_size=1, pre_dispatch="all"
-    )
-    failures = dict.fromkeys(missing, "its worker process was killed, for memory perhaps.")
-    folder = store.models_folder()
+    failures = {}
+    cell = functools.partial(_cell, device=device, folder=store.made(store.models_folder()))
+    share = max(1, threads // jobs)
     with tqdm(total=len(cells), initial=len(cells) - len(missing), unit="model") as bar:
-        try:
-            for spec, model, reason in parallel(
-                joblib.delayed(_cell)(spec, device, folder) for spec in missing
-            ):
-                if reason is None:
-                    store.deposit(spec, model)
-                    del failures[spec]
-                else:
-                    failures[spec] = reason
-                    bar.write(f"{spec.name} failed: {reason}")
-                bar.update()
-        except TerminatedWorkerError:  # loky gives up all cells that are not done
-            pass
+        for spec, outcome in parallel.outcomes(cell, missing, jobs, share):
+            if isinstance(outcome, bytes):
+                store.deposit(spec, outcome)
+            else:
+                failures[spec] = outcome or _KILLED
+                bar.write(f"{spec.name} failed: {failures[spec]}", file=sys.stderr)
+            bar.update()
     if failures:
         raise SweepError(failures, len(cells))
 
@@ -126,14 +118,12 @@ def trained(
     return [store.trained(spec, device) for spec in specs]
 
 
-def _cell(
-    spec: Spec, device: torch.device | str, folder: Path
-) -> tuple[Spec, bytes | None, str | None]:
+def _cell(spec: Spec, device: torch.device | str, folder: Path) -> bytes | str:
     """In a worker: the finished model's file, or in words why there is none."""
     # The caller's store where it can be seen (this machine, a shared disk), else the worker's own.
     models = folder if folder.is_dir() else store.models_folder()
     try:
         store.trained(spec, device, models=models)
-        return spec, store.model_file(spec, models).read_bytes(), None
+        return store.model_file(spec, models).read_bytes()
     except Exception as error:  # whatever it is, it must not stop the other cells
-        return spec, None, f"{error} ({type(error).__name__})"
+        return f"{type(error).__name__}: {error}"

@@ -157,3 +157,23 @@ def orthogonality(vectors):
             cosine = sum(a * b) / (distance(a, origin) * distance(b, origin))
             total += (cosine - (i == j)) ** 2
     return total
+
+
+def classify(w, x):
+    """Probabilities of the judge for images ``[N, 784]``, layer by layer as the paper has them."""
+
+    def convolve(layer, inputs):  # 3 x 3, valid: the sum over the nine shifted images
+        size = inputs.shape[-1] - 2
+        kernel, total = w[f"{layer}.weight"], w[f"{layer}.bias"][:, None, None]
+        for i in range(3):
+            for j in range(3):
+                shifted = inputs[:, :, i : i + size, j : j + size]
+                product = np.tensordot(kernel[:, :, i, j], shifted, (1, 1))
+                total = total + np.moveaxis(product, 0, 1)
+        return np.maximum(total, 0)
+
+    h = convolve("convolution2", convolve("convolution1", x.reshape(-1, 1, 28, 28)))
+    h = h.reshape(len(h), 64, 12, 2, 12, 2).max((3, 5)).reshape(len(h), -1)
+    logits = _affine(w, "out", np.maximum(_affine(w, "connected", h), 0))
+    exponentials = np.exp(logits - logits.max(1, keepdims=True))
+    return exponentials / exponentials.sum(1, keepdims=True)

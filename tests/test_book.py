@@ -1,15 +1,18 @@
 """The book is built from its sources, says so when it cannot, and reads without a network."""
 
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import build
+import execution
 import nbformat
 import pytest
 import yaml
 from check import problems
+from distributed import LocalCluster
 
 from repinf_core import profiles
 
@@ -22,7 +25,8 @@ def run(*arguments, **environment):
 
 
 def test_the_build_leaves_pages_results_and_a_sound_book(smoke_book):
-    names = list(yaml.safe_load((ROOT / "book" / "pages.yml").read_text()))
+    contents = yaml.safe_load((ROOT / "book" / "pages.yml").read_text())
+    names = [name for name, page in contents.items() if "smoke" in page.get("profiles", ["smoke"])]
     assert sorted(p.stem for p in (smoke_book.out / "pages").glob("*.ipynb")) == names
     assert sorted(p.stem for p in (smoke_book.out / "results").glob("*.json")) == names
     html = smoke_book.out / "html"
@@ -51,9 +55,9 @@ def copy(smoke_book, tmp_path):
 
 def test_what_was_executed_is_not_executed_again(smoke_book, tmp_path):
     out = copy(smoke_book, tmp_path)
-    pages = build.plan("smoke", {}, None)
+    pages = execution.plan("smoke", {}, None)
     assert all(page.is_executed(out) for page in pages)
-    other = build.plan("smoke", {"n_z": 11}, None)
+    other = execution.plan("smoke", {"n_z": 11}, None)
     assert not any(page.is_executed(out) for page in other)
     (out / "results" / "01_model.json").unlink()
     (out / "_static" / "movies" / "02_repeated_inference.mp4").unlink()
@@ -63,16 +67,16 @@ def test_what_was_executed_is_not_executed_again(smoke_book, tmp_path):
 
 
 def test_another_source_or_core_is_another_page(tmp_path, monkeypatch):
-    (page, *_) = build.plan("smoke", {}, None)
-    before = page.fingerprint()
+    (page, *_) = execution.plan("smoke", {}, None)
+    before = page.fingerprint(tmp_path)
     edited = tmp_path / page.notebook.name
     edited.write_text(page.notebook.read_text().replace("Methods", "Method"))
-    assert build.Page(page.name, edited, page.parameters).fingerprint() != before
+    assert execution.Page(page.name, edited, page.parameters).fingerprint(tmp_path) != before
     shutil.copytree(ROOT / "repinf_core", tmp_path / "repinf_core")
     with open(tmp_path / "repinf_core" / "vae.py", "a") as core:
         core.write("# another core\n")
-    monkeypatch.setattr(build, "ROOT", tmp_path)
-    assert page.fingerprint() != before
+    monkeypatch.setattr(execution, "ROOT", tmp_path)
+    assert page.fingerprint(tmp_path) != before
 
 
 def notebook(path, *sources):
@@ -89,14 +93,130 @@ def test_a_failing_page_is_named_and_the_finished_ones_stay(tmp_path, capsys):
     good = notebook(tmp_path / "good.ipynb", "profile: str = 'smoke'", "print('fine')")
     bad = notebook(tmp_path / "bad.ipynb", "profile: str = 'smoke'", "raise OSError('disk full')")
     pages = [
-        build.Page("bad", bad, {"profile": "smoke"}),
-        build.Page("good", good, {"profile": "smoke"}),
+        execution.Page("bad", bad, {"profile": "smoke"}),
+        execution.Page("good", good, {"profile": "smoke"}),
     ]
-    with pytest.raises(build.BuildError, match=r"Page bad failed in cell 2 \(OSError: disk full"):
-        build.execute_all(pages, out, jobs=1, force=False)
+    with pytest.raises(
+        execution.BuildError, match=r"Page bad failed in cell 2 \(OSError: disk full"
+    ):
+        execution.execute_all(pages, out, jobs=1, force=False)
     assert [path.name for path in (out / "pages").iterdir()] == ["good.ipynb"]
     assert (out / "failed" / "bad.ipynb").exists()
     assert "good" in capsys.readouterr().out
+
+
+COUNTS = """\
+import json, pathlib
+read = [json.loads(p.read_text())["n"] for p in sorted(pathlib.Path("results").glob("[a-y]*"))]
+path = pathlib.Path(f"results/{page}.json")
+path.parent.mkdir(exist_ok=True)
+path.write_text(json.dumps({"n": sum(read) + n, "read": len(read)}))
+"""
+
+
+def counting(tmp_path, name, n, reads=()):
+    """A page that sums what the pages before it left, and its own n."""
+    made = notebook(tmp_path / f"{name}.ipynb", f"page: str = '{name}'\nn: int = {n}", COUNTS)
+    return execution.Page(name, made, {"page": name}, reads)
+
+
+def count(out, name="z"):
+    return json.loads((out / "results" / f"{name}.json").read_text())
+
+
+def test_a_page_that_reads_others_comes_after_them_and_again_when_they_change(tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    reader = counting(tmp_path, "z", 0, ("a", "b", "absent"))
+    reader_of_it = counting(tmp_path, "zz", 0, ("z",))
+    a, b = counting(tmp_path, "a", 1), counting(tmp_path, "b", 10)
+    execution.execute_all([reader_of_it, reader, a, b], out, jobs=1, force=False)
+    assert count(out)["read"] == 2
+    order = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+    assert order == ["a:", "b:", "z:", "zz:"]
+    execution.execute_all([reader_of_it, reader, a, b], out, jobs=1, force=False)
+    assert capsys.readouterr().out.count("executed before") == 4
+    # Another number in what it reads, and it is another page.
+    b = counting(tmp_path, "b", 20)
+    before = reader.fingerprint(out)
+    execution.execute_all([reader, a, b], out, jobs=1, force=False)
+    assert "a: executed before" in capsys.readouterr().out
+    assert reader.fingerprint(out) != before
+    assert reader.is_executed(out)
+    assert not reader_of_it.is_executed(out)
+    assert count(out)["n"] > count(out, "b")["n"] >= 20
+
+
+def test_a_page_whose_reading_failed_is_not_executed(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    bad = notebook(tmp_path / "bad.ipynb", "profile: str = 'smoke'", "1 / 0")
+    pages = [
+        counting(tmp_path, "z", 0, ("bad", "a")),
+        execution.Page("bad", bad, {}),
+        counting(tmp_path, "a", 1),
+    ]
+    with pytest.raises(execution.BuildError, match=r"\nPage z reads what failed: bad\.$"):
+        execution.execute_all(pages, out, jobs=1, force=False)
+    assert [path.name for path in (out / "results").iterdir()] == ["a.json"]
+
+
+def test_pages_that_read_one_another_are_refused(tmp_path):
+    pages = [counting(tmp_path, "a", 1, ("b",)), counting(tmp_path, "b", 1, ("a",))]
+    with pytest.raises(execution.BuildError, match=r"^Pages a, b read one another\.$"):
+        execution.execute_all(pages, tmp_path, jobs=1, force=False)
+
+
+def test_a_cluster_executes_pages_in_their_order(tmp_path):
+    """Two workers over TCP, in processes that have never heard of this book."""
+    out = tmp_path / "out"
+    out.mkdir()
+    pages = [counting(tmp_path, "z", 0, ("a", "b")), counting(tmp_path, "a", 1)]
+    pages.append(counting(tmp_path, "b", 10))
+    with (
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            protocol="tcp://",
+            dashboard_address=None,
+            local_directory=str(tmp_path),
+        ) as workers,
+        execution.cluster(workers.scheduler_address),
+    ):
+        execution.execute_all(pages, out, jobs=1, force=False)
+        elsewhere = [counting(tmp_path, "c", 1)]
+        with pytest.raises(execution.BuildError, match="must share these folders"):
+            execution.execute_all(elsewhere, tmp_path / "absent", jobs=1, force=False)
+    assert count(out)["read"] == 2
+    assert all(page.is_executed(out) for page in pages)
+
+
+def test_an_address_without_a_scheduler_is_refused(tmp_path):
+    with (
+        pytest.raises(execution.BuildError, match=r"^No dask scheduler answers at tcp://127\.0"),
+        execution.cluster("tcp://127.0.0.1:1"),
+    ):
+        pass
+
+
+def test_a_page_of_another_edition_is_made_when_asked_for_by_name(tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    (tmp_path / "pages.yml").write_text(
+        "first: {notebook: 01_model.ipynb, parameters: {}}\n"
+        "of_paper: {notebook: 01_model.ipynb, parameters: {seed: 1}, profiles: [paper]}\n"
+        "last: {notebook: 04_cluster_centers.ipynb, parameters: {}, reads: [first, of_paper]}\n"
+    )
+    monkeypatch.setattr(execution, "BOOK", tmp_path)
+
+    def names(*arguments, **others):
+        return [page.name for page in execution.plan(*arguments, **others)]
+
+    assert names("quick", {}, None) == ["first", "last"]
+    assert names("paper", {}, None) == ["first", "of_paper", "last"]
+    assert names("quick", {}, ["of_paper"]) == ["of_paper"]
+    assert names("quick", {}, ["of_paper"], others=True) == ["of_paper", "first", "last"]
+    *_, last = execution.plan("quick", {}, None)
+    assert last.reads == ("first", "of_paper")
 
 
 @pytest.mark.parametrize(
@@ -129,14 +249,14 @@ def test_a_kernel_that_dies_is_a_failed_page(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     killed = notebook(tmp_path / "bad.ipynb", "profile: str = 'smoke'", "import os; os._exit(9)")
-    with pytest.raises(build.BuildError, match=r"Page bad failed \(DeadKernelError"):
-        build.execute(build.Page("bad", killed, {"profile": "smoke"}), out)
+    with pytest.raises(execution.BuildError, match=r"Page bad failed \(DeadKernelError"):
+        execution.execute(execution.Page("bad", killed, {"profile": "smoke"}), out)
 
 
 def test_a_page_of_another_edition_stays_out_and_links_to_it_are_text(smoke_book, tmp_path):
     out = copy(smoke_book, tmp_path)
     shutil.rmtree(out / "html")
-    pages = build.plan("smoke", {}, None)
+    pages = execution.plan("smoke", {}, None)
     other = next(page for page in pages if page.name == "04_cluster_centers")
     path = out / "pages" / "04_cluster_centers.ipynb"
     path.write_text(path.read_text().replace(other.fingerprint(), "of another edition"))
@@ -148,11 +268,11 @@ def test_a_page_of_another_edition_stays_out_and_links_to_it_are_text(smoke_book
 
 
 def test_a_parameter_goes_to_the_pages_that_take_it():
-    model, inference, *_ = build.plan("smoke", {"p": 0.1, "n_z": 3}, None)
+    model, inference, *_ = execution.plan("smoke", {"p": 0.1, "n_z": 3}, None)
     assert model.parameters == {"profile": "smoke", "page": "01_model", "n_z": 3}
     assert inference.parameters["p"] == 0.1
     with pytest.raises(profiles.ParameterError):
-        build.plan("smoke", {"p": 2}, None)
+        execution.plan("smoke", {"p": 2}, None)
 
 
 BROKEN = {

@@ -5,8 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 
-from repinf_core import figures
+from repinf_core import data, figures
+from repinf_core.figures.style import LABELS
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.random((31, 784))
@@ -31,6 +33,12 @@ COSINES = np.array([[1, -0.5], [-0.5, 1]])
 LABELLED = np.arange(300) % 10
 CLOUD = RANDOM.standard_normal((300, 2))
 INSETS = [(n_z, CURVES[k], CURVES[k, ::-1]) for k, n_z in enumerate((2, 8, 100))]
+FASHION = data.CLASS_NAMES["fashion_mnist"]
+# A map of three labels: 6 below; above it 2, then 9; half of the trials agree, all on 9.
+MODAL = np.full((11, 31), 6)
+MODAL[6:, :15], MODAL[6:, 15:] = 2, 9
+SHARE = np.where(MODAL == 9, 1, 0.5)
+PROBABILITIES = RANDOM.dirichlet(np.full(10, 0.1), 40)
 FIGURES = {
     "against_dimension": lambda: figures.against_dimension(
         [2, 8, 20, 100], np.array([7, 5, 2, 1]), np.array([6.3, 1.6, 0, 0]), INSETS
@@ -54,6 +62,13 @@ FIGURES = {
     "one image": lambda: figures.image_rows([("upper", IMAGES[:1])]),
     "strip": lambda: figures.strip(IMAGES, IMAGES[0], 4, 2),
     "noise_readings": lambda: figures.noise_readings([("swap", IMAGES[:3])], [0, 1, 5]),
+    "label_map": lambda: figures.label_map(
+        np.linspace(0, 1, 11), [(6, MODAL, SHARE), (1, MODAL, SHARE)], FASHION
+    ),
+    "final_probabilities": lambda: figures.final_probabilities(PROBABILITIES, FASHION),
+    "staying": lambda: figures.staying(CURVES[0], np.arange(20) < 12, "6"),
+    "none stays": lambda: figures.staying(CURVES[0], np.zeros(20, bool), "6"),
+    "one stays": lambda: figures.staying(CURVES[0], np.arange(20) == 3, "6"),
     "distance_panels": lambda: figures.distance_panels(CURVES, CURVES, NAMES, "concept"),
 }
 
@@ -225,3 +240,70 @@ def test_an_embedding_names_every_label_and_none_hides_another():
         for i in range(10):
             for j in range(i):
                 assert (np.abs(centres[i] - centres[j]) > 0.9 * sizes[i]).any()
+
+
+def test_a_label_map_names_its_regions_and_is_paler_where_fewer_agree():
+    p = np.linspace(0, 1, 11)
+    figure = figures.label_map(p, [(6, MODAL, SHARE)], FASHION)
+    axes = figure.axes[0]
+    assert axes.get_title(loc="left") == "from 'shirt'"
+    named = {text.get_text(): text for text in axes.texts}
+    assert set(named) == {"shirt", "pullover", "boot"}
+    for name, text in named.items():  # each name lies in its own region
+        t, height = text.get_position()
+        assert FASHION[MODAL[round(height * 10), round(t)]] == name
+        assert text.get_fontweight() == ("bold" if name == "shirt" else "normal")
+    colours = axes.collections[0].get_facecolor().reshape(11, 31, 4)[..., :3]
+    assert len(np.unique(colours.reshape(-1, 3), axis=0)) == 3
+    np.testing.assert_allclose(colours[10, 30], to_rgb(LABELS[9]))  # all agree: its very colour
+    half = figures.label_map(p, [(6, MODAL, 0 * SHARE + 0.5)], FASHION).axes[0]
+    paler = half.collections[0].get_facecolor().reshape(11, 31, 4)[10, 30, :3]
+    assert (paler > colours[10, 30]).all()
+
+
+def test_a_label_map_draws_a_border_wherever_labels_change_and_a_strong_one_around_the_own():
+    axes = figures.label_map(np.linspace(0, 1, 11), [(6, MODAL, SHARE)], FASHION).axes[0]
+    thin, thick = axes.collections[1:]
+    own = {((t - 0.5, 0.55), (t + 0.5, 0.55)) for t in range(31)}
+    other = {((14.5, k / 10 - 0.05), (14.5, k / 10 + 0.05)) for k in range(6, 11)}
+
+    def segments(lines):
+        return {tuple(map(tuple, segment.round(9))) for segment in np.array(lines.get_segments())}
+
+    rounded = lambda lines: {tuple(map(tuple, np.round(line, 9))) for line in lines}  # noqa: E731
+    assert segments(thick) == rounded(own)
+    assert segments(thin) == rounded(own | other)
+    assert thick.get_linewidth()[0] > 2 * thin.get_linewidth()[0]
+
+
+def test_a_region_too_small_for_its_name_has_none():
+    modal = np.full((11, 31), 6)
+    modal[5, 5] = 2
+    axes = figures.label_map(np.linspace(0, 1, 11), [(6, modal, SHARE)], FASHION).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["shirt"]
+
+
+def test_final_probabilities_show_every_trial_once_in_the_order_of_its_label():
+    figure = figures.final_probabilities(PROBABILITIES, FASHION)
+    shown = figure.axes[0].images[0].get_array()
+    assert shown.shape == (10, 40)
+    np.testing.assert_array_equal(np.unique(shown.T, axis=0), np.unique(PROBABILITIES, axis=0))
+    judged = shown.argmax(0)
+    assert (np.diff(judged) >= 0).all()
+    right = figure.axes[0].child_axes[0]
+    counts = [int(label.get_text()) for label in right.get_yticklabels()]
+    assert counts == [(PROBABILITIES.argmax(1) == k).sum() for k in range(10)]
+
+
+def test_curves_of_all_and_of_those_that_stay():
+    stays = np.arange(20) < 12
+    (axes,) = figures.staying(CURVES[0], stays, "6").axes
+    dashed, first, solid, second = axes.lines
+    for line, point, curves in ((dashed, first, CURVES[0]), (solid, second, CURVES[0][:, :12])):
+        mean = curves.mean(1)
+        np.testing.assert_allclose(line.get_ydata(), mean)
+        assert point.get_xydata().tolist() == [[mean.argmin(), mean.min()]]
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names == ["all 20 trials", "the 12 that stay '6'"]
+    (alone,) = figures.staying(CURVES[0], np.zeros(20, bool), "6").axes
+    assert len(alone.lines) == 2

@@ -29,6 +29,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import NearestCentroid
 
 from repinf_core import data, profiles
+from repinf_core.classifier import ClassifierSpec
 from repinf_core.training import Spec, TrainingRun
 
 ROOT = Path(__file__).parents[1]
@@ -278,6 +279,88 @@ def test_the_dimension_page_reports_every_network_of_its_grid(smoke_book):
     apart = [i for i, root in enumerate(roots) if not abs(root - roots[-1]) <= tenth]
     beyond = SMOKE.n_z_grid[max(apart, default=-1) + 1 : -1]
     assert found["orthogonality_levels_off_at"] == (beyond[0] if beyond else None)
+
+
+@pytest.fixture(scope="session")
+def judge(smoke_book):
+    """Weights of the smoke book's classifier, float64, read without the core's own code."""
+    path = smoke_book.models / ClassifierSpec.of(SMOKE).name / "model.safetensors"
+    with safe_open(path, "pt") as file:
+        names = [name for name in file.keys() if name.startswith("weights.")]  # noqa: SIM118
+        tensors = {name.removeprefix("weights."): file.get_tensor(name) for name in names}
+    return {name: references.array(tensor) for name, tensor in tensors.items()}
+
+
+def test_the_label_page_reports_the_votes_of_a_plain_network(smoke_book, weights, judge):
+    found = results(smoke_book.out, "06_label_detection")["results"]
+    named = references.classify(judge, references.array(TEST.images)).argmax(1)
+    accuracy = (named == TEST.labels.numpy()).mean()
+    assert found["classifier"]["test_accuracy"] == pytest.approx(accuracy)
+    assert accuracy > 0.9
+    n = SMOKE.classified_trials
+    for label, column in ((SMOKE.label, 2), (1, 1)):
+        _, x0 = trials([label], n, dataclasses.replace(SMOKE, p=SMOKE.p_grid[column]))
+        images, _ = references.rollout(weights, x0, SMOKE.steps + 1)
+        said = found["labels"][str(label)]["modal_label"][column]
+        assert len(said) == SMOKE.steps + 1
+        for t, image in enumerate(images[1:]):
+            counts = np.bincount(references.classify(judge, image).argmax(1), minlength=10)
+            # One trial on the edge between two labels may be named otherwise in float32.
+            assert counts[int(said[t])] >= counts.max() - 2
+            if np.sort(counts)[-2] < counts.max() - 2:
+                assert int(said[t]) == counts.argmax()
+
+
+def test_the_label_page_counts_from_the_smallest_noise_fraction(smoke_book):
+    found = results(smoke_book.out, "06_label_detection")["results"]
+    assert list(found["labels"]) == ["6", "1"]
+    for own, said in found["labels"].items():
+        for condition, key in ((all, "right_at_every_step"), (any, "right_in_some_window")):
+            last, fails = None, None
+            for p, row in zip(SMOKE.p_grid, said["modal_label"], strict=True):
+                if not condition(label == own for label in row):
+                    fails = p
+                    break
+                last = p
+            assert said[f"{key}_up_to_p"] == last
+            assert said[f"{key}_fails_at_p"] == fails
+        window = said["window"]
+        if said["right_in_some_window_up_to_p"] is None:
+            assert window is None
+            continue
+        row = said["modal_label"][SMOKE.p_grid.index(said["right_in_some_window_up_to_p"])]
+        runs = re.findall(f"{own}+", row)
+        start, stop = window
+        assert row[start : stop + 1] == max(runs, key=len)
+
+
+def test_the_label_page_reports_the_final_states(smoke_book, weights, memories, judge):
+    found = results(smoke_book.out, "06_label_detection")["results"]["final"]
+    _, x0 = trials([SMOKE.label], SMOKE.trials, SMOKE)
+    images, z = references.rollout(weights, x0, SMOKE.final_step + 1)
+    z = z[:-1]
+    judged = references.classify(judge, images[-1]).argmax(1)
+    assert list(found["judged"].values()) == np.bincount(judged, minlength=10).tolist()
+    stays = judged == SMOKE.label
+    assert found["judged_own"] == stays.sum()
+    assert found["share_judged_own"] == pytest.approx(stays.mean())
+    concept = references.concepts(memories, TRAIN.labels.numpy())[SMOKE.label]
+    groups = {"all": stays | True, "staying": stays, "leaving": ~stays}
+    for name, said in found["distance_to_concept"].items():
+        chosen = groups[name]
+        mean = distances(z[:, chosen], concept).mean(1)
+        fractions = np.linspace(0, 1, SMOKE.final_step + 1)[:, None, None]
+        line = z[0, chosen] * (1 - fractions) + z[-1, chosen] * fractions
+        control = distances(line, concept).mean(1).min()
+        assert said["trials"] == chosen.sum()
+        assert said["minimum"] == pytest.approx(mean.min(), rel=2e-4)
+        assert said["line_minimum"] == pytest.approx(control, rel=2e-4)
+        assert said["last"] == pytest.approx(mean[-1], rel=2e-4)
+        assert said["approaches"] == references.approaches(mean, control)
+        if chosen.sum() > 1:
+            sem = distances(z[said["step"], chosen], concept).std(ddof=1) / chosen.sum() ** 0.5
+            assert said["minimum_sem"] == pytest.approx(sem, rel=1e-3)
+            assert said["leaves_again"] == (mean[-1] > mean.min() + 2 * sem)
 
 
 def test_a_page_for_another_dimension_from_the_command_line(tmp_path, model_store):

@@ -95,11 +95,13 @@ ALLOWED = {
     "classifier": {"checkpoint", "data", "store", "training"},
     "results": {"atomic", "profiles"},
     "votes": set(),
+    "claims": set(),
     "rollout": set(),
     "hierarchy": {"data", "geometry", "rollout"},
     "training": {"backprop", "checkpoint", "data", "geometry", "vae"},
     "store": {"atomic", "data", "training", "weights"},
-    "sweep": {"store", "training"},
+    "parallel": set(),
+    "sweep": {"parallel", "store", "training"},
     "weights": {"atomic", "checkpoint", "training"},
 }
 

@@ -9,6 +9,7 @@ from repinf_core.figures.dimension import (
     cosine_matrix,
 )
 from repinf_core.figures.images import image_rows, inference_frames, noise_readings, strip
+from repinf_core.figures.labels import final_probabilities, label_map, staying
 from repinf_core.figures.latent import collective, collective_frames, embedding, schematic
 from repinf_core.figures.network import architecture
 from repinf_core.figures.readings import times_by_reading
@@ -25,10 +26,13 @@ __all__ = [
     "cosine_matrix",
     "distance_panels",
     "embedding",
+    "final_probabilities",
     "image_rows",
     "inference_frames",
+    "label_map",
     "noise_readings",
     "schematic",
+    "staying",
     "strip",
     "times_by_reading",
     "training_curve",

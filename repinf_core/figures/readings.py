@@ -39,6 +39,7 @@ def times_by_reading(
             if centre == "concept":
                 axes.axhspan(*printed, color="0.9", zorder=0)
             axes.set_title(f"{centre}, {noise}", loc="left")
+            axes.set(xticks=(0, 0.5, 1), xticklabels=("0", "0.5", "1"))
     figure.supxlabel("noise fraction p", fontsize=13)
     figure.supylabel("mean t of the smallest distance (steps)", fontsize=13)
     handles, labels = grid[1, 0].get_legend_handles_labels()

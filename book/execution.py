@@ -1,0 +1,225 @@
+"""The pages: which there are, what each is made of, and their execution with papermill."""
+
+import contextlib
+import functools
+import hashlib
+import json
+import platform
+import re
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import nbformat
+import papermill
+import yaml
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from repinf_core import parallel, profiles
+from repinf_core.atomic import replacing
+
+BOOK = Path(__file__).resolve().parent
+ROOT = BOOK.parent
+_BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+
+
+class BuildError(Exception):
+    """What stops a build, in words for the person who started it."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page to be made: its name, its notebook, and what papermill is to inject."""
+
+    name: str
+    notebook: Path
+    parameters: dict[str, Any]
+    reads: tuple[str, ...] = ()  # pages whose results it reads
+
+    def fingerprint(self, out: Path) -> str:
+        """SHA-256 of all that shapes the page: source, parameters, core code, results it reads."""
+        sha256 = hashlib.sha256(json.dumps(self.parameters, sort_keys=True).encode())
+        for name in self.reads:
+            path = out / "results" / f"{name}.json"
+            sha256.update(name.encode() + (path.read_bytes() if path.exists() else b""))
+        for path in [self.notebook, *sorted((ROOT / "repinf_core").rglob("*.py"))]:
+            sha256.update(path.name.encode() + path.read_bytes())
+        return sha256.hexdigest()
+
+    def is_executed(self, out: Path) -> bool:
+        """Whether ``out`` holds this very page and its results."""
+        try:
+            text = (out / "pages" / f"{self.name}.ipynb").read_text()
+            metadata = json.loads(text)["metadata"]
+        except (OSError, json.JSONDecodeError, KeyError):  # absent or damaged: not executed
+            return False
+        made = [f"results/{self.name}.json", *re.findall(r"_static/movies/[\w.-]+\.mp4", text)]
+        complete = all((out / path).exists() for path in made)
+        return complete and metadata.get("fingerprint") == self.fingerprint(out)
+
+
+def plan(
+    profile: str, given: dict[str, Any], names: list[str] | None, others: bool = False
+) -> list[Page]:
+    """The pages asked for by name, or those of the profile's edition.
+
+    Args:
+        profile: of all pages.
+        given: parameters; each page gets those that it takes.
+        names: of pages; those of another profile's edition too.
+        others: the pages of the profile's edition besides those asked for by name.
+
+    Raises:
+        BuildError: a page that does not exist.
+        profiles.ParameterError: a parameter that is unknown, wrong, or that no page takes.
+    """
+    if {"profile", "page"} & set(given):
+        raise BuildError("Give the profile as --profile; a page's name is that of pages.yml.")
+    profiles.experiment(profile, given)
+    contents = yaml.safe_load((BOOK / "pages.yml").read_text())
+    for name in names or []:
+        if name not in contents:
+            raise BuildError(f"Page {name} is unknown; allowed are {', '.join(contents)}.")
+    edition = [
+        name for name, page in contents.items() if profile in page.get("profiles", [profile])
+    ]
+    wanted = [*(names or []), *(edition if others or not names else [])]
+    pages, taken = [], set()
+    for name in dict.fromkeys(wanted):  # each once
+        notebook = ROOT / "notebooks" / contents[name]["notebook"]
+        takes = papermill.inspect_notebook(notebook)
+        parameters = {key: value for key, value in given.items() if key in takes}
+        taken |= set(parameters)
+        own = {"profile": profile, "page": name, **contents[name]["parameters"]}
+        reads = tuple(contents[name].get("reads", ()))
+        pages.append(Page(name, notebook, parameters | own, reads))
+    for name in given:
+        if name not in taken:
+            raise profiles.ParameterError(f"Parameter {name} is taken by none of these pages.")
+    return pages
+
+
+def execute(page: Page, out: Path) -> float:
+    """Execute one page into ``out``; returns its seconds.
+
+    Raises:
+        BuildError: a cell failed; the page as far as it came is in ``out/failed``.
+    """
+    started = time.perf_counter()
+    working = out / "failed" / f"{page.name}.ipynb"
+    if not (page.notebook.exists() and out.is_dir()):
+        raise BuildError(
+            f"Page {page.name} failed: {platform.node()} does not see {page.notebook} and {out}; "
+            f"a cluster's machines must share these folders."
+        )
+    working.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(
+            page.notebook,
+            working,
+            page.parameters,
+            cwd=out,
+            progress_bar=False,
+            extra_arguments=["--log-level=ERROR"],  # of the kernel
+        )
+    except PapermillExecutionError as error:
+        raise BuildError(
+            f"Page {page.name} failed in cell {error.cell_index} "
+            f"({error.ename}: {error.evalue}); as far as it came: {working}"
+        ) from None
+    except (DeadKernelError, OSError) as error:  # killed for memory, say, or a full disk
+        raise BuildError(
+            f"Page {page.name} failed ({type(error).__name__}: {error}); "
+            f"as far as it came: {working}"
+        ) from None
+    notebook = nbformat.read(working, 4)
+    # The papermill metadata hold absolute paths and times: a page says the same everywhere.
+    notebook.metadata.pop("papermill", None)
+    notebook.metadata["fingerprint"] = page.fingerprint(out)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        cell.source = cell.source.replace(_BADGE, "_static/colab-badge.svg")
+    with replacing(out / "pages" / working.name) as temporary:
+        nbformat.write(notebook, temporary)
+    working.unlink()
+    with contextlib.suppress(OSError):  # another page's failure may lie there
+        working.parent.rmdir()
+    return time.perf_counter() - started
+
+
+def execute_all(pages: list[Page], out: Path, jobs: int, force: bool) -> None:
+    """Execute what is not executed yet, a page after those that it reads.
+
+    Raises:
+        BuildError: a page failed; those that do not read it are finished first, and stay.
+    """
+    failures: dict[str, str] = {}
+    pending = list(pages)
+    while pending:
+        names = {page.name for page in pending}
+        ready = [page for page in pending if not names & set(page.reads)]
+        if not ready:
+            raise BuildError(f"Pages {', '.join(sorted(names))} read one another.")
+        pending = [page for page in pending if page not in ready]
+        for page in ready:
+            lacking = [name for name in page.reads if name in failures]
+            if lacking:
+                failures[page.name] = f"Page {page.name} reads what failed: {', '.join(lacking)}."
+        failures |= _execute_round([p for p in ready if p.name not in failures], out, jobs, force)
+    if failures:
+        raise BuildError("\n".join(failures.values()))
+
+
+def _execute_round(pages: list[Page], out: Path, jobs: int, force: bool) -> dict[str, str]:
+    """Execute pages in any order, a line of progress for each; returns what failed, and why."""
+    todo = [page for page in pages if force or not page.is_executed(out)]
+    for page in pages:
+        if page not in todo:
+            print(f"{page.name}: executed before")
+    failures = {}
+    runs = parallel.outcomes(functools.partial(_attempt, out=out), todo, jobs)
+    for done, (page, outcome) in enumerate(runs, start=1):
+        if not isinstance(outcome, float):
+            failures[page.name] = outcome or f"Page {page.name} failed: its process was killed."
+        told = "failed" if page.name in failures else f"{outcome:.1f} s"
+        print(f"[{done}/{len(todo)}] {page.name}: {told}", flush=True)
+    return failures
+
+
+def _attempt(page: Page, out: Path) -> float | str:
+    """A failure is returned, not raised, so that it does not take the other pages with it."""
+    try:
+        return execute(page, out)
+    except BuildError as error:
+        return str(error)
+
+
+@contextlib.contextmanager
+def cluster(address: str | None) -> Iterator[None]:
+    """Execute pages on the cluster of the dask scheduler at ``address``; None: on this machine.
+
+    Raises:
+        BuildError: dask is not installed, or no scheduler answers.
+    """
+    if address is None:
+        yield
+        return
+    try:
+        import cloudpickle
+        from distributed import Client
+    except ImportError:
+        raise BuildError("--cluster needs dask: pip install --editable '.[book,cluster]'") from None
+    try:
+        client = Client(address, timeout="10s")
+    except (OSError, ValueError) as error:
+        raise BuildError(f"No dask scheduler answers at {address} ({error}).") from None
+    # The workers cannot import this file: it travels with the work, and ROOT in it.
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    with client, joblib.parallel_config(backend="dask"):
+        yield

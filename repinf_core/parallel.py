@@ -1,0 +1,84 @@
+"""One function over many items at once, through joblib's backend, whatever dies on the way.
+
+Processes of this machine (loky) by default; inside ``joblib.parallel_config(backend="dask")``
+the workers of the cluster that the present ``distributed.Client`` is connected to.
+"""
+
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib.parallel import LokyBackend, get_active_backend
+
+
+def outcomes(
+    function: Callable[[Any], Any], items: Sequence[Any], jobs: int, threads: int | None = None
+) -> Iterator[tuple[Any, Any]]:
+    """Yield each item with ``function(item)`` as soon as it is there, in no order.
+
+    An item whose worker is killed goes to another one on a cluster; if it takes that down too,
+    again and again, the outcome is None.  On this machine the outcome of all that is not done
+    is None when a process is killed.
+
+    Args:
+        function: must return something other than None and not raise.
+        items: what it is called with.
+        jobs: how many at once; a cluster decides by its workers.
+        threads: of each process on this machine; by default its share of the cores.
+    """
+    backend, _ = get_active_backend()
+    on_cluster = hasattr(backend, "client")
+    yield from (
+        _on_cluster(backend, function, items)
+        if on_cluster
+        else _here(backend, function, items, jobs, threads)
+    )
+
+
+def _on_cluster(
+    backend: Any, function: Callable[[Any], Any], items: Sequence[Any]
+) -> Iterator[tuple[Any, Any]]:
+    # Futures of the backend's own client: joblib.Parallel waits forever for a task that dask
+    # gave up because it took several workers down (seen with joblib 1.6, distributed 2026.8).
+    import cloudpickle
+    from distributed import as_completed
+
+    submitted = {}
+    for item in items:
+        call = cloudpickle.dumps((function, item))  # code that workers cannot import goes along
+        submitted[backend.client.submit(_call, call, pure=False, **backend.submit_kwargs)] = item
+    for future in as_completed(list(submitted)):
+        item = submitted.pop(future)
+        yield item, future.result() if future.status == "finished" else None
+
+
+def _call(pickled: bytes) -> Any:
+    function, item = pickle.loads(pickled)
+    return function(item)
+
+
+def _here(
+    backend: Any,
+    function: Callable[[Any], Any],
+    items: Sequence[Any],
+    jobs: int,
+    threads: int | None,
+) -> Iterator[tuple[Any, Any]]:
+    if isinstance(backend, LokyBackend) and threads is not None:
+        backend = LokyBackend(inner_max_num_threads=threads)
+    parallel = joblib.Parallel(
+        jobs, backend=backend, return_as="generator_unordered", batch_size=1, pre_dispatch="all"
+    )
+    left = dict(enumerate(items))
+    tasks = [joblib.delayed(_numbered)(function, number, item) for number, item in left.items()]
+    try:
+        for number, outcome in parallel(tasks):
+            yield left.pop(number), outcome
+    except TerminatedWorkerError:
+        yield from ((item, None) for item in left.values())
+
+
+def _numbered(function: Callable[[Any], Any], number: int, item: Any) -> tuple[int, Any]:
+    return number, function(item)

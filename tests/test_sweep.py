@@ -1,0 +1,223 @@
+"""A sweep trains each cell once, wherever it runs, and a failing or killed one costs no other."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import joblib
+import pytest
+import small
+import torch
+from distributed import Client, LocalCluster
+
+from repinf_core import parallel, store, sweep
+from repinf_core.checkpoint import CheckpointError
+from repinf_core.training import Spec
+
+CELL = small.spec(epochs=2)
+DIVERGES = small.spec(epochs=2, learning_rates=(1e30,))
+
+
+def same(run, of):
+    return small.bits(run.flat.vector) == small.bits(small.undisturbed(of).flat.vector)
+
+
+def test_a_product_has_every_combination_once_and_in_order():
+    cells = sweep.product(CELL, n_z=(2, 5), minibatch=[50, 200], seed=range(2))
+    expected = [
+        small.spec(epochs=2, n_z=n_z, minibatch=minibatch, seed=seed)
+        for n_z in (2, 5)
+        for minibatch in (50, 200)
+        for seed in (0, 1)
+    ]
+    assert cells == expected
+    assert sweep.product(CELL) == [CELL]
+    assert sweep.product(CELL, n_z=(2, 2, 3)) == [small.spec(epochs=2, n_z=n) for n in (2, 3)]
+    assert sweep.product(CELL, n_z=()) == []
+
+
+def test_a_product_over_what_no_spec_has_is_refused():
+    with pytest.raises(ValueError, match=r"^A sweep over nz is unknown; allowed are dataset, n_z"):
+        sweep.product(CELL, nz=(2, 3))
+
+
+def test_a_wrong_number_of_jobs_is_refused_before_any_training(model_store):
+    with pytest.raises(ValueError, match=r"^The number of jobs is 0; allowed is an integer from 1"):
+        sweep.trained([CELL], jobs=0)
+    assert not model_store.exists()
+
+
+def test_a_sweep_gives_what_each_training_alone_gives_in_the_order_asked(capfd):
+    cells = sweep.product(CELL, n_z=(4, 2, 3))
+    runs = sweep.trained([*cells, cells[0]])
+    assert [run.spec for run in runs] == [*cells, cells[0]]
+    assert all(same(run, cell) for run, cell in zip(runs, cells, strict=False))
+    assert "3/3" in capfd.readouterr().err
+    # Trained before: nothing is done, and nothing said.
+    sweep.trained(cells)
+    assert capfd.readouterr().err == ""
+
+
+def test_processes_use_this_store_and_give_the_same_bits(model_store, monkeypatch, tmp_path):
+    cells = sweep.product(CELL, n_z=(2, 3))
+    assert [same(*pair) for pair in zip(sweep.trained(cells, jobs=2), cells, strict=True)] == [1, 1]
+    # The processes live on: they must see what the store is now, not what it was.
+    monkeypatch.setenv("REPINF_MODELS", str(tmp_path / "other"))
+    sweep.trained(sweep.product(CELL, n_z=(4, 5)), jobs=2)
+    assert len(list(model_store.iterdir())) == 2
+    assert len(list((tmp_path / "other").iterdir())) == 2
+
+
+def test_what_was_interrupted_goes_on_and_what_was_finished_is_skipped(model_store, monkeypatch):
+    cells = sweep.product(small.SPEC, n_z=(2, 3, 4))
+    store.trained(cells[0])
+
+    class Stop(Exception):
+        pass
+
+    def stop(record):
+        if record.epoch == 3:
+            raise Stop
+
+    with pytest.raises(Stop):
+        store.trained(cells[1], report=stop, checkpoint_seconds=0)
+    written = store.model_file(cells[0]).stat().st_mtime_ns
+    begun = []
+    load = store.TrainingRun.load.__func__
+    monkeypatch.setattr(
+        store.TrainingRun,
+        "load",
+        classmethod(lambda *a: begun.append(a[1].name) or load(*a)),
+    )
+    runs = sweep.trained(cells)
+    assert "checkpoint-3.safetensors" in begun
+    assert all(same(run, cell) for run, cell in zip(runs, cells, strict=True))
+    assert store.model_file(cells[0]).stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_failing_cell_is_named_and_the_others_are_trained(jobs, capfd):
+    cells = [DIVERGES, *sweep.product(CELL, n_z=(2, 3))]
+    with pytest.raises(sweep.SweepError) as failed:
+        sweep.trained(cells, jobs=jobs)
+    assert list(failed.value.failures) == [DIVERGES]
+    first, second = str(failed.value).splitlines()
+    assert first == "1 of 3 cells failed; the others are kept."
+    assert second.startswith(f"{DIVERGES.name}: TrainingDiverged: The objective is nan nats")
+    assert all(same(store.trained(cell, report=fail), cell) for cell in cells[1:])
+    assert f"{DIVERGES.name} failed" in capfd.readouterr().err
+
+
+def fail(record):
+    raise AssertionError("this was trained before")
+
+
+def test_a_shipped_model_counts_as_trained(model_store):
+    shipped = Spec("mnist", 100, 1024, 1.0, 2, 1500, (5e-4, 1e-4, 5e-5), 100, "bfloat16", 0)
+    (run,) = sweep.trained([shipped])
+    assert run.epoch > 0
+    assert not store.model_file(shipped).exists()
+
+
+def test_a_damaged_model_does_not_get_into_the_store():
+    store.trained(CELL)
+    content = store.model_file(CELL).read_bytes()
+    store.model_file(CELL).unlink()
+    with pytest.raises(CheckpointError):
+        store.deposit(CELL, small.flip(content, len(content) // 2))
+    with pytest.raises(CheckpointError, match="another model"):
+        store.deposit(small.spec(epochs=2, n_z=4), content)
+    assert not store.is_trained(CELL)
+    store.deposit(CELL, content)
+    assert store.model_file(CELL).read_bytes() == content
+
+
+def kill_or_square(number):
+    """Killed by -1; what comes first takes no time, the rest waits for the kill."""
+    if number < 0:
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if number > 1:
+        time.sleep(2)
+    return number**2
+
+
+def test_a_killed_process_of_this_machine_ends_the_sweep_and_keeps_what_was_done():
+    found = dict(parallel.outcomes(kill_or_square, [1, -1, 5, 7], jobs=2))
+    assert found == {1: 1, -1: None, 5: None, 7: None}
+
+
+def threads_of(_):
+    return torch.get_num_threads()
+
+
+def test_processes_share_the_threads(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    found = list(parallel.outcomes(threads_of, ["a", "b"], jobs=2, threads=1))
+    assert sorted(found) == [("a", 1), ("b", 1)]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Two workers over TCP, real processes with a store of their own: no shared disk."""
+    folder = tmp_path_factory.mktemp("workers")
+    with (
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            protocol="tcp://",
+            dashboard_address=None,
+            env={"REPINF_MODELS": str(folder / "models")},
+            local_directory=str(folder),
+        ) as made,
+        Client(made) as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_killed_worker_of_a_cluster_costs_no_cell(cluster, monkeypatch, shared):
+    """With a store that all see, and with one that only the caller does."""
+    if not shared:
+        monkeypatch.setattr(sweep, "_cell", cell_elsewhere)
+    cells = sweep.product(small.spec(epochs=12, n_hidden=64), n_z=range(2, 8), seed=[int(shared)])
+    victim, kept = next(iter(cluster.run(os.getpid).values())), []
+    deposit = store.deposit
+
+    def kill_after_the_first(spec, content):
+        deposit(spec, content)
+        kept.append(spec)
+        if len(kept) == 1:
+            os.kill(victim, signal.SIGKILL)
+
+    monkeypatch.setattr(store, "deposit", kill_after_the_first)
+    with joblib.parallel_config(backend="dask"):
+        runs = sweep.trained(cells)
+    assert sorted(kept, key=cells.index) == cells
+    assert victim not in cluster.run(os.getpid).values()
+    assert all(same(run, cell) for run, cell in zip(runs, cells, strict=True))
+
+
+def cell_elsewhere(spec, device, folder):
+    """On another machine, where the caller's folder is not."""
+    return CELL_OF_A_WORKER(spec, device, Path("/not/here"))
+
+
+CELL_OF_A_WORKER = sweep._cell
+
+
+def test_what_takes_every_worker_down_is_given_up_and_the_rest_is_done(cluster):
+    with joblib.parallel_config(backend="dask"):
+        found = dict(parallel.outcomes(kill_or_square, [-1, 1, 5, 7], jobs=1))
+    assert found == {-1: None, 1: 1, 5: 25, 7: 49}
+
+
+def test_a_failing_cell_on_a_cluster_is_named(cluster):
+    with (
+        joblib.parallel_config(backend="dask"),
+        pytest.raises(sweep.SweepError, match="TrainingDiverged: The objective is nan"),
+    ):
+        sweep.trained([DIVERGES, CELL])
+    assert store.is_trained(CELL)
