@@ -62,7 +62,8 @@ def distance_curve(axes: Axes, curves: np.ndarray, line: np.ndarray, colour: str
     axes.plot(best, mean[best], "o", color="black", markersize=7, label="minimum of the mean")
     axes.annotate(
         f"t = {best}", (best, mean[best]), (9, -3), textcoords="offset points", va="top",
-        fontsize=12, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
+        fontsize=12, zorder=2.4,  # under the axis, which starts at 2.5
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
     )  # fmt: skip
     axes.margins(y=0.22)
 

@@ -54,8 +54,9 @@ def concepts_by_latent(
         markersize=4, label="inactive",
     )  # fmt: skip
     bottom.axhline(threshold, color="black", linestyle="--", linewidth=1)
-    bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
+    bottom.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     bottom.set(yscale="log", ylabel="variance", xlabel="index of the latent variable")
+    bottom.set_ylim(min(shown.min(), threshold / 10) / 2, max(shown.max(), threshold * 10) * 2)
     figure.legend(loc="outside lower center", ncols=2, fontsize=12)
     return figure
 
@@ -81,7 +82,7 @@ def contribution(ratios: np.ndarray, share: float, components: int, active: int)
     noun = "active latent" if active == 1 else "active latents"
     axes.axvline(active, color=CONTROL, linestyle=":", label=f"{active} {noun}")
     axes.set(xlabel="principal components", ylabel="cumulative contribution ratio")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set(xlim=(0, len(cumulative) + 1), ylim=(0, 1.03))
     figure.legend(loc="outside lower center", ncols=2, fontsize=12)
     return figure
