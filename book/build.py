@@ -41,13 +41,17 @@ def render(out: Path, pages: list[Page], strict: bool) -> Path:
         shutil.copytree(out / "_static", source / "_static", dirs_exist_ok=True)
     for name in ("_config.yml", "intro.md", "references.md", "references.bib"):
         shutil.copy(BOOK / name, source)
-    names = [page.name for page in pages if page.is_executed(out)]
-    for name in names:
-        text = (out / "pages" / f"{name}.ipynb").read_text()
-        linked = re.sub(  # a link to a page that is not in this book is plain text
+    shown = [page for page in pages if page.is_executed(out)]
+    names = [page.name for page in shown]
+    for page in shown:
+        text = (out / "pages" / f"{page.name}.ipynb").read_text()
+        text = re.sub(  # a link to a page that is not in this book is plain text
             r'\[([^][\n"]+)\]\((\w+)\.ipynb\)', lambda m: m[0] if m[2] in names else m[1], text
         )
-        (source / f"{name}.ipynb").write_text(linked)
+        if page.name != page.notebook.stem:  # a notebook's second page needs labels of its own
+            own = page.name.replace("_", "-")
+            text = re.sub(r"\b(fig|eq)-(?=[a-z])", rf"\1-{own}-", text)
+        (source / f"{page.name}.ipynb").write_text(text)
     toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
     toc["chapters"] = [c for c in toc["chapters"] if (source / f"{c['file']}.ipynb").exists()]
     toc["chapters"].append({"file": "references"})
