@@ -16,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 from repinf_core import parallel, store
-from repinf_core.training import Spec, TrainingRun
+from repinf_core.training import Spec, TrainingRun, seconds_per_step
 
 _KILLED = (
     "A worker process was killed before this model was finished, perhaps because memory ran out."
@@ -87,13 +87,11 @@ def train(
     missing = [spec for spec in cells if not store.is_trained(spec)]
     if not missing:
         return
-    threads = torch.get_num_threads()
-    if jobs is None:
-        # By all cells, not the missing ones: after an interruption the sums are in the same order.
-        jobs = min(threads, len(cells)) if torch.device(device).type == "cpu" else 1
+    # By all cells, not the missing ones: after an interruption the sums are in the same order.
+    jobs = jobs or _jobs(cells, device)
     failures = {}
     cell = functools.partial(_cell, device=device, folder=store.made(store.models_folder()))
-    share = max(1, threads // jobs)
+    share = max(1, torch.get_num_threads() // jobs)
     with tqdm(total=len(cells), initial=len(cells) - len(missing), unit="model") as bar:
         for spec, outcome in parallel.outcomes(cell, missing, jobs, share):
             if isinstance(outcome, bytes):
@@ -116,6 +114,28 @@ def trained(
     """
     train(specs, device, jobs)
     return [store.trained(spec, device) for spec in specs]
+
+
+def _jobs(cells: Sequence[Spec], device: torch.device | str) -> int:
+    return min(torch.get_num_threads(), len(cells)) if torch.device(device).type == "cpu" else 1
+
+
+def outlook(specs: Sequence[Spec], device: torch.device | str, n_images: int) -> str:
+    """A few lines before the work starts: device, dataset, cells, and the time they will take."""
+    cells = list(dict.fromkeys(specs))
+    missing = [spec for spec in cells if not store.is_trained(spec)]
+    at_once = _jobs(cells, device)
+    seconds = sum(
+        spec.epochs * -(-n_images // spec.minibatch) * seconds_per_step(spec, n_images, device)
+        for spec in missing
+    )
+    datasets = ", ".join(dict.fromkeys(spec.dataset for spec in cells))
+    return (
+        f"device   {device}, models trained at once: {at_once}\n"
+        f"dataset  {datasets}, {n_images:,} training images\n"
+        f"models   {len(cells)}, {len(cells) - len(missing)} of them trained before"
+        + (f"\n         about {seconds / 60 / at_once:.1f} minutes to train" if missing else "")
+    )
 
 
 def _cell(spec: Spec, device: torch.device | str, folder: Path) -> bytes | str:

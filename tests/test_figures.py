@@ -39,7 +39,12 @@ MODAL = np.full((11, 31), 6)
 MODAL[6:, :15], MODAL[6:, 15:] = 2, 9
 SHARE = np.where(MODAL == 9, 1, 0.5)
 PROBABILITIES = RANDOM.dirichlet(np.full(10, 0.1), 40)
+ERRORS = np.array(
+    [[[330.0, 340], [350, 345]], [[310, 305], [9000, np.inf]], [[308, 311], [325, 320]]]
+)
 FIGURES = {
+    "best_of_settings": lambda: figures.best_of_settings([2, 10, 100], ERRORS, (10, 20)),
+    "by_rate": lambda: figures.by_rate([2, 10, 100], [0.1, 0.01], ERRORS),
     "against_dimension": lambda: figures.against_dimension(
         [2, 8, 20, 100], np.array([7, 5, 2, 1]), np.array([6.3, 1.6, 0, 0]), INSETS
     ),
@@ -307,3 +312,41 @@ def test_curves_of_all_and_of_those_that_stay():
     assert names == ["all 20 trials", "the 12 that stay '6'"]
     (alone,) = figures.staying(CURVES[0], np.zeros(20, bool), "6").axes
     assert len(alone.lines) == 2
+
+
+def test_the_best_setting_of_each_dimension_is_the_curve_and_what_lies_above_is_counted():
+    figure = figures.best_of_settings([2, 10, 100], ERRORS, (10, 20))
+    (axes,) = figure.axes
+    every, best, circle = axes.lines
+    assert sorted(map(tuple, every.get_xydata())) == sorted(
+        (n_z, error)
+        for n_z, of_n_z in zip([2, 10, 100], ERRORS, strict=True)
+        for error in of_n_z.flat
+    )
+    assert best.get_xydata().tolist() == [[2, 330], [10, 305], [100, 308]]
+    assert circle.get_xydata().tolist() == [[10, 305]]
+    assert {"$N_z^* = 10$", "+2"} <= texts(figure)
+    assert not {"+1", "+3", "+4"} & texts(figure)
+    low, high = axes.get_ylim()
+    assert low < 305
+    assert 350 < high < 9000
+
+
+def test_each_rate_has_its_own_curve_colour_and_marker():
+    (axes,) = figures.by_rate([2, 10, 100], [0.1, 0.01], ERRORS).axes
+    assert [line.get_ydata().tolist() for line in axes.lines] == [
+        [330, 305, 308],
+        [345, 9000, 320],
+    ]
+    assert len({line.get_color() for line in axes.lines}) == 2
+    assert len({line.get_marker() for line in axes.lines}) == 2
+    assert "+1" in texts(axes)
+
+
+def test_a_dimension_whose_trainings_all_failed_has_no_point_and_does_not_set_the_scale():
+    failed = ERRORS.copy()
+    failed[1] = np.inf
+    (axes,) = figures.best_of_settings([2, 10, 100], failed, (10, 20)).axes
+    assert np.isinf(axes.lines[1].get_ydata()[1])
+    assert axes.get_ylim()[1] < 9000
+    assert {"$N_z^* = 100$", "+4"} <= texts(axes)

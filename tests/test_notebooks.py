@@ -442,6 +442,74 @@ def test_the_claims_page_is_true_to_its_results(smoke_book, tmp_path):
         assert shown.count(f"**{verdict}** |") == count
 
 
+def test_the_generalization_page_reports_what_the_stored_histories_say(smoke_book):
+    found = results(smoke_book.out, "08_generalization")["results"]
+    objective = {}
+    for n_z in SMOKE.n_z_grid:
+        for rate in SMOKE.selection_rates:
+            for minibatch in SMOKE.selection_minibatches:
+                spec = Spec.of(
+                    dataclasses.replace(
+                        SMOKE,
+                        n_z=n_z,
+                        learning_rates=(rate,),
+                        minibatch=minibatch,
+                        epochs=SMOKE.selection_epochs,
+                    )
+                )
+                path = smoke_book.models / spec.name / "model.safetensors"
+                with safe_open(path, "pt") as file:
+                    history = json.loads(file.metadata()["history"])
+                assert len(history) == SMOKE.selection_epochs
+                objective[n_z, rate, minibatch] = history[-1]["test_negative_elbo"]
+    said = {(c["n_z"], c["rate"], c["minibatch"]): c for c in found["cells"]}
+    assert {key: cell["test_negative_elbo"] for key, cell in said.items()} == objective
+    for key, cell in said.items():
+        assert (cell["outcome"] == "nothing learned") == (objective[key] > 784 * np.log(2))
+    smallest = {
+        n_z: min(value for key, value in objective.items() if key[0] == n_z)
+        for n_z in SMOKE.n_z_grid
+    }
+    for n_z, row in zip(SMOKE.n_z_grid, found["best"], strict=True):
+        assert row["test_negative_elbo"] == smallest[n_z]
+        assert objective[n_z, row["rate"], row["minibatch"]] == smallest[n_z]
+    star = min(smallest, key=smallest.get)
+    assert found["n_z_star"] == star
+    assert found["smallest_error"] == smallest[star]
+    assert found["gain"] == pytest.approx(smallest[SMOKE.n_z_grid[0]] - smallest[star])
+    later = [smallest[n_z] - smallest[star] for n_z in SMOKE.n_z_grid if n_z > star]
+    assert found["rise"] == (pytest.approx(max(later)) if later else None)
+    at_end = star in (SMOKE.n_z_grid[0], SMOKE.n_z_grid[-1])
+    assert found["star_is_at_an_end"] == at_end
+    expected = None if at_end else found["rise"] <= 0.1 * found["gain"]
+    assert found["flat_afterwards"] == expected
+
+
+def test_trainings_that_come_to_nothing_do_not_stop_the_generalization_page(tmp_path):
+    """At the rate 1e30 the objective is no number, at 0.1 it is one, and a bad one."""
+    papermill.execute_notebook(
+        NOTEBOOKS / "08_generalization.ipynb",
+        tmp_path / "out.ipynb",
+        {"profile": "smoke", "n_z_grid": [1, 3], "selection_rates": [1e30, 0.1, 0.001]}
+        | {"selection_minibatches": [50, 500], "selection_epochs": 1},
+        cwd=tmp_path,
+        progress_bar=False,
+    )
+    found = results(tmp_path, "08_generalization")["results"]
+    assert len(found["cells"]) == 12
+    for cell in found["cells"]:
+        error = cell["test_negative_elbo"]
+        assert (cell["outcome"] == "TrainingDiverged") == (cell["rate"] == 1e30) == (error is None)
+        if error is not None:
+            assert (cell["outcome"] == "nothing learned") == (error > 784 * np.log(2))
+    outcomes = [cell["outcome"] for cell in found["cells"]]
+    assert set(outcomes) == {"TrainingDiverged", "nothing learned", "trained"}
+    assert {row["rate"] for row in found["best"]} == {0.001}
+    outputs = [cell.get("outputs", []) for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells]
+    in_vain = len(outcomes) - outcomes.count("trained")
+    assert f"Of 12 trainings {in_vain} came to nothing" in json.dumps(outputs)
+
+
 def test_a_page_for_another_dimension_from_the_command_line(tmp_path, model_store):
     """As in the README, and again: the same parameters give the same numbers, byte for byte."""
     command = [Path(sys.executable).with_name("papermill"), NOTEBOOKS / "04_cluster_centers.ipynb"]

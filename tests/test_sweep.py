@@ -133,6 +133,17 @@ def test_a_damaged_model_does_not_get_into_the_store():
     assert store.model_file(CELL).read_bytes() == content
 
 
+def test_the_outlook_counts_each_cell_once_and_what_is_left():
+    cells = sweep.product(CELL, n_z=(2, 3, 4))
+    store.trained(cells[1])
+    device, dataset, models, time_needed = sweep.outlook([*cells, *cells], "cpu", 1500).splitlines()
+    assert device == "device   cpu, models trained at once: 1"
+    assert dataset == "dataset  digits, 1,500 training images"
+    assert models == "models   3, 1 of them trained before"
+    assert "minutes to train" in time_needed
+    assert "minutes" not in sweep.outlook(cells[1:2], "cpu", 1500)
+
+
 def kill_or_square(number):
     """Killed by -1; what comes first takes no time, the rest waits for the kill."""
     if number < 0:
