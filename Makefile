@@ -3,13 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 PROFILE ?= quick
 OUT ?= book/_build/$(PROFILE)
-JOBS ?= 1
 BIN = $(VENV)/bin
 
 .PHONY: book test lint clean
 
 book: $(VENV)/installed
-	$(BIN)/python book/build.py --profile $(PROFILE) --jobs $(JOBS) --out $(OUT)
+	$(BIN)/python book/build.py --profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS)) --out $(OUT)
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest

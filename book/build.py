@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import joblib
 import yaml
 from check import problems
 from execution import BOOK, BuildError, Page, cluster, execute_all, plan
@@ -92,7 +93,12 @@ def main() -> None:
         "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="parameters"
     )
     parser.add_argument("--pages", nargs="+", metavar="NAME", help="default: all of pages.yml")
-    parser.add_argument("--jobs", type=int, default=1, help="pages executed at once")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=joblib.cpu_count(),
+        help="pages executed at once, the cores shared among them; default: one per core",
+    )
     parser.add_argument(
         "--cluster",
         metavar="ADDRESS",

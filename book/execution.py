@@ -168,6 +168,8 @@ def execute_all(pages: list[Page], out: Path, jobs: int, force: bool) -> None:
     while pending:
         names = {page.name for page in pending}
         ready = [page for page in pending if not names & {read.name for read in page.reads}]
+        if len(pending) == len(pages):
+            ready = ready[:1]  # it trains the edition's model, for which others would only wait
         pending = [page for page in pending if page not in ready]
         for page in ready:
             lacking = [read.name for read in page.reads if read.name in failures]
@@ -185,6 +187,7 @@ def _execute_round(pages: list[Page], out: Path, jobs: int, force: bool) -> dict
         if page not in todo:
             print(f"{page.name}: executed before")
     failures = {}
+    jobs = max(1, min(jobs, len(todo)))  # fewer pages, more threads for each
     runs = parallel.outcomes(functools.partial(_attempt, out=out), todo, jobs)
     for done, (page, outcome) in enumerate(runs, start=1):
         if not isinstance(outcome, float):
