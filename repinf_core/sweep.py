@@ -18,9 +18,7 @@ from tqdm import tqdm
 from repinf_core import parallel, store
 from repinf_core.training import Spec, TrainingRun, seconds_per_step
 
-_KILLED = (
-    "A worker process was killed before this model was finished, perhaps because memory ran out."
-)
+_KILLED = "The process that trained it was killed, perhaps because memory ran out."
 
 
 class SweepError(RuntimeError):
