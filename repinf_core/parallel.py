@@ -18,9 +18,8 @@ def outcomes(
 ) -> Iterator[tuple[Any, Any]]:
     """Yield each item with ``function(item)`` as soon as it is there, in no order.
 
-    An item whose worker is killed goes to another one on a cluster; if it takes that down too,
-    again and again, the outcome is None.  On this machine the outcome of all that is not done
-    is None when a process is killed.
+    Where a process is killed, its item and those that it may have taken with it are done again,
+    one at a time; the outcome of an item whose process is then killed is None.
 
     Args:
         function: must return something other than None and not raise.
@@ -43,14 +42,25 @@ def _on_cluster(
     # Futures of the backend's own client: joblib.Parallel waits forever for a task that dask
     # gave up because it took several workers down (seen with joblib 1.6, distributed 2026.8).
     import cloudpickle
-    from distributed import as_completed
+    from distributed import as_completed, wait
 
-    submitted = {}
-    for item in items:
+    def submit(item: Any) -> Any:
         call = cloudpickle.dumps((function, item))  # code that workers cannot import goes along
-        submitted[backend.client.submit(_call, call, pure=False, **backend.submit_kwargs)] = item
+        return backend.client.submit(_call, call, pure=False, **backend.submit_kwargs)
+
+    # The scheduler gives a dead worker's tasks to others, and gives up those that were with
+    # four dead workers: the guilty one and, it may be, some that only waited there.
+    given_up = []
+    submitted = {submit(item): item for item in items}
     for future in as_completed(list(submitted)):
         item = submitted.pop(future)
+        if future.status == "finished":
+            yield item, future.result()
+        else:
+            given_up.append(item)
+    for item in given_up:
+        future = submit(item)
+        wait(future)
         yield item, future.result() if future.status == "finished" else None
 
 
@@ -68,16 +78,21 @@ def _here(
 ) -> Iterator[tuple[Any, Any]]:
     if isinstance(backend, LokyBackend) and threads is not None:
         backend = LokyBackend(inner_max_num_threads=threads)
-    parallel = joblib.Parallel(
-        jobs, backend=backend, return_as="generator_unordered", batch_size=1, pre_dispatch="all"
-    )
+    settings = {"backend": backend, "batch_size": 1, "pre_dispatch": "all"}
+    parallel = joblib.Parallel(jobs, return_as="generator_unordered", **settings)
     left = dict(enumerate(items))
     tasks = [joblib.delayed(_numbered)(function, number, item) for number, item in left.items()]
     try:
         for number, outcome in parallel(tasks):
             yield left.pop(number), outcome
-    except TerminatedWorkerError:
-        yield from ((item, None) for item in left.values())
+    except TerminatedWorkerError:  # loky gives up all that is not done
+        for number, item in left.items():
+            try:
+                # Two, because a single one would be this process.
+                ((_, outcome),) = joblib.Parallel(2, **settings)([tasks[number]])
+            except TerminatedWorkerError:
+                outcome = None
+            yield item, outcome
 
 
 def _numbered(function: Callable[[Any], Any], number: int, item: Any) -> tuple[int, Any]:

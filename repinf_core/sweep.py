@@ -18,9 +18,7 @@ from tqdm import tqdm
 from repinf_core import parallel, store
 from repinf_core.training import Spec, TrainingRun, seconds_per_step
 
-_KILLED = (
-    "A worker process was killed before this model was finished, perhaps because memory ran out."
-)
+_KILLED = "The process that trained it was killed, perhaps because memory ran out."
 
 
 class SweepError(RuntimeError):
@@ -125,9 +123,13 @@ def outlook(specs: Sequence[Spec], device: torch.device | str, n_images: int) ->
     cells = list(dict.fromkeys(specs))
     missing = [spec for spec in cells if not store.is_trained(spec)]
     at_once = _jobs(cells, device)
+    # Neither rate nor seed nor epochs change what a step takes.
+    alike = {
+        spec: dataclasses.replace(spec, learning_rates=(0.0,), seed=0, epochs=1) for spec in missing
+    }
+    of_step = {kind: seconds_per_step(kind, n_images, device) for kind in set(alike.values())}
     seconds = sum(
-        spec.epochs * -(-n_images // spec.minibatch) * seconds_per_step(spec, n_images, device)
-        for spec in missing
+        spec.epochs * -(-n_images // spec.minibatch) * of_step[kind] for spec, kind in alike.items()
     )
     datasets = ", ".join(dict.fromkeys(spec.dataset for spec in cells))
     return (
