@@ -407,7 +407,7 @@ CLAIMS: tuple[Claim, ...] = (
         "the best N_z of the grid is 10 to 20, and beyond it the objective rises by at most a "
         "tenth of what it fell before; partly: one of the two",
         "08_generalization",
-        "08-08",
+        "08-11",
         _generalization,
     ),
 )
