@@ -5,10 +5,18 @@ PROFILE ?= quick
 OUT ?= book/_build/$(PROFILE)
 BIN = $(VENV)/bin
 
-.PHONY: book test lint clean
+.PHONY: book paper read test lint clean
 
 book: $(VENV)/installed
 	$(BIN)/python book/build.py --profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS)) --out $(OUT)
+
+# The published edition: executed with MNIST and Fashion-MNIST into book/pages, to be committed.
+paper: $(VENV)/installed
+	$(BIN)/python book/build.py --profile paper --out book --html book/_build/html $(if $(PAGES),--pages $(PAGES))
+
+# Rendered as it was committed: no data, no training, no network.
+read: $(VENV)/installed
+	$(BIN)/python book/build.py --profile paper --out book --html book/_build/html --read
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest

@@ -4,6 +4,7 @@
 
 writes DIR/pages/*.ipynb, DIR/results/*.json, DIR/_static/movies/ and DIR/html/.  A page that
 was executed before from the same notebook, parameters and core code is not executed again.
+The published edition is that of profile paper with ``--out book``: its pages are committed.
 """
 
 import argparse
@@ -23,28 +24,49 @@ from execution import BOOK, BuildError, Page, cluster, execute_all, plan
 from repinf_core import profiles
 
 
-def render(out: Path, pages: list[Page], strict: bool) -> Path:
+def shown(edition: list[Page], out: Path, read: bool) -> list[Page]:
+    """Of an edition, the pages to be rendered: those executed as they are now, or any there are.
+
+    Args:
+        edition: all its pages.
+        out: holds ``pages``.
+        read: a page may be older than the code: a published edition is read as it was executed.
+
+    Raises:
+        BuildError: there are none.
+    """
+    pages = [
+        page
+        for page in edition
+        if ((out / "pages" / f"{page.name}.ipynb").exists() if read else page.is_executed(out))
+    ]
+    if not pages:
+        raise BuildError(f"{out} holds no page of this edition; execute it first.")
+    return pages
+
+
+def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
     """Pages in ``out`` to HTML with jupyter-book, which executes nothing.
 
     Args:
         out: holds ``pages`` and ``results``.
-        pages: those of one edition: what ``out`` holds with other parameters stays out.
+        pages: those to be shown; what else ``out`` holds, of other parameters say, stays out.
+        html: folder of the rendered book.
         strict: a warning is an error.  For tests: a reader's book is not to fail because a
             later release of some Sphinx extension deprecates something.
 
     Raises:
         BuildError: jupyter-book failed or, if ``strict``, warned.
     """
-    source = out / "source"
+    source = html.with_name("source")
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(BOOK / "_static", source / "_static")
-    if (out / "_static").exists():
+    if (out / "_static").exists() and out != BOOK:
         shutil.copytree(out / "_static", source / "_static", dirs_exist_ok=True)
     for name in ("_config.yml", "intro.md", "references.md", "references.bib"):
         shutil.copy(BOOK / name, source)
-    shown = [page for page in pages if page.is_executed(out)]
-    names = [page.name for page in shown]
-    for page in shown:
+    names = [page.name for page in pages]
+    for page in pages:
         text = (out / "pages" / f"{page.name}.ipynb").read_text()
         text = re.sub(  # a link to a page that is not in this book is plain text
             r'\[([^][\n"]+)\]\((\w+)\.ipynb\)', lambda m: m[0] if m[2] in names else m[1], text
@@ -64,10 +86,8 @@ def render(out: Path, pages: list[Page], strict: bool) -> Path:
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise BuildError(f"jupyter-book failed:\n{done.stdout}")
-    html = out / "html"
     shutil.rmtree(html, ignore_errors=True)
     (source / "_build" / "html").rename(html)
-    return html
 
 
 def _findings(out: Path, names: list[str]) -> str:
@@ -106,20 +126,27 @@ def main() -> None:
         "output's, execute the pages, instead of --jobs",
     )
     parser.add_argument("--out", type=Path, help="default: book/_build/PROFILE")
+    parser.add_argument("--html", type=Path, help="the rendered book; default: OUT/html")
     parser.add_argument("--force", action="store_true", help="execute pages executed before too")
+    parser.add_argument(
+        "--read", action="store_true", help="execute nothing, render the pages that OUT holds"
+    )
     options = parser.parse_args()
     if options.jobs < 1:
         parser.error(f"--jobs is {options.jobs}; allowed is an integer from 1.")
     out = (options.out or BOOK / "_build" / options.profile).resolve()
+    html = (options.html or out / "html").resolve()
     try:
         given = {name: _value(text) for name, text in options.parameters}
         pages = plan(options.profile, given, options.pages)
-        out.mkdir(parents=True, exist_ok=True)
-        with cluster(options.cluster):
-            execute_all(pages, out, options.jobs, options.force)
-        whole = options.profile == "smoke" and options.pages is None
+        if not options.read:
+            out.mkdir(parents=True, exist_ok=True)
+            with cluster(options.cluster):
+                execute_all(pages, out, options.jobs, options.force)
         edition = plan(options.profile, given, options.pages, others=True)
-        html = render(out, edition, strict=whole)
+        html.parent.mkdir(parents=True, exist_ok=True)
+        whole = options.profile == "smoke" and options.pages is None
+        render(out, shown(edition, out, options.read), html, strict=whole)
         found = problems(html)
         if found:
             raise BuildError("The rendered book has problems:\n" + "\n".join(found))

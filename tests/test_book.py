@@ -264,12 +264,23 @@ def test_a_page_of_another_edition_stays_out_and_links_to_it_are_text(smoke_book
     pages = execution.plan("smoke", {}, None)
     other = next(page for page in pages if page.name == "04_cluster_centers")
     path = out / "pages" / "04_cluster_centers.ipynb"
-    path.write_text(path.read_text().replace(other.fingerprint(), "of another edition"))
-    html = build.render(out, pages, strict=False)
+    path.write_text(path.read_text().replace(other.fingerprint(out), "of another edition"))
+    chosen = build.shown(pages, out, read=False)
+    # The claims were judged with that page's results, so their page is not of this edition too.
+    assert {p.name for p in pages} - {p.name for p in chosen} == {other.name, "11_claims"}
+    assert build.shown(pages, out, read=True) == pages
+    html = tmp_path / "elsewhere" / "html"
+    html.parent.mkdir()
+    build.render(out, chosen, html, strict=False)
     assert not (html / "04_cluster_centers.html").exists()
     assert "04_cluster_centers" not in (html / "intro.html").read_text()
     assert "the page on cluster centres" in (html / "02_repeated_inference.html").read_text()
     assert problems(html) == []
+
+
+def test_a_folder_without_pages_has_none_to_show(tmp_path):
+    with pytest.raises(execution.BuildError, match="holds no page of this edition"):
+        build.shown(execution.plan("smoke", {}, None), tmp_path, read=True)
 
 
 def test_a_parameter_goes_to_the_pages_that_take_it():
