@@ -7,6 +7,8 @@ can never load another model's weights.
 import contextlib
 import os
 import re
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +19,8 @@ import torch
 from tqdm import tqdm
 
 from repinf_core.data import load
-from repinf_core.training import EpochRecord, Spec, TrainingRun, fit, seconds_per_step
+from repinf_core.training import EpochRecord, Spec, State, TrainingRun, fit, seconds_per_step
+from repinf_core.vae import reconstruction_floor
 from repinf_core.weights import shipped
 
 _CHECKPOINT_SECONDS = 60.0
@@ -37,8 +40,7 @@ def models_folder() -> Path:
 
 def is_trained(spec: Spec) -> bool:
     """Whether the model of ``spec`` was trained here before, or ships with the package."""
-    final = models_folder() / spec.name / "model.safetensors"
-    return final.exists() or shipped(spec) is not None
+    return _final(_folder(spec)).exists() or shipped(spec) is not None
 
 
 def trained(
@@ -50,26 +52,45 @@ def trained(
     """The run of ``spec``: trained here before, shipped, or trained now from where it stopped.
 
     A shipped model may have been trained for fewer epochs than the spec's: its ``epoch`` tells.
-    Of several processes that ask for one model the first trains it and the others wait.
+
+    Args and errors: as :func:`train`.
+    """
+    if not _final(_folder(spec)).exists():
+        run = shipped(spec, device)
+        if run is not None:
+            return run
+    return train(spec, device, report, checkpoint_seconds=checkpoint_seconds)
+
+
+def train(
+    spec: Spec,
+    device: torch.device | str = "cpu",
+    report: Callable[[EpochRecord], None] = lambda record: None,
+    until: int | None = None,
+    checkpoint_seconds: float = _CHECKPOINT_SECONDS,
+) -> TrainingRun:
+    """Train the model of ``spec`` here from where it stopped, whether or not one ships.
+
+    However the training ends (an error, SIGINT and SIGTERM too), its last complete epoch is in
+    the store.  Of several processes that ask for one model the first trains it and the others
+    wait.
 
     Args:
         spec: what is wanted.
         device: where it is trained, and where the model ends up.
         report: called with the record of each epoch trained here.
+        until: the epoch (from 1) to stop after; the spec's last if None.
         checkpoint_seconds: time between checkpoints; the last two are kept.
 
     Raises:
-        TrainingDiverged: the objective became NaN; the last good checkpoint stays.
+        TrainingDiverged, BelowFloor: the objective became NaN, or impossibly low.
         CheckpointError: a file of this model is damaged, altered or of another spec.
         DataError: the dataset cannot be had.
         StoreError: the store's folder cannot be made.
+        KeyboardInterrupt: at SIGINT or SIGTERM.
     """
-    folder = models_folder() / spec.name
-    final = folder / "model.safetensors"
-    if not final.exists():
-        run = shipped(spec, device)
-        if run is not None:
-            return run
+    folder = _folder(spec)
+    if not _final(folder).exists():
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -77,37 +98,84 @@ def trained(
                 f"Models cannot be kept in {folder} ({error.strerror}); set REPINF_MODELS to a "
                 f"folder that can be written."
             ) from error
-        with filelock.FileLock(folder / "lock"):
-            if not final.exists():
-                _train_into(folder, spec, device, report, checkpoint_seconds)
-    return TrainingRun.load(final, spec, device)
+        with _sigterm_interrupts(), filelock.FileLock(folder / "lock"):
+            run = reached(spec, device) or TrainingRun(spec, device)
+            if run.epoch < (until or spec.epochs):
+                _train_into(folder, run, until or spec.epochs, report, checkpoint_seconds)
+    return reached(spec, device)
+
+
+def reached(spec: Spec, device: torch.device | str = "cpu") -> TrainingRun | None:
+    """The run of ``spec`` as far as it was trained and saved here, or None.
+
+    Raises:
+        CheckpointError: as :func:`train`.
+    """
+    folder = _folder(spec)
+    files = [_final(folder)] if _final(folder).exists() else _checkpoints(folder)
+    return TrainingRun.load(files[-1], spec, device) if files else None
 
 
 def _train_into(
     folder: Path,
-    spec: Spec,
-    device: torch.device | str,
+    run: TrainingRun,
+    until: int,
     report: Callable[[EpochRecord], None],
     checkpoint_seconds: float,
 ) -> None:
     for leftover in folder.glob(".*.safetensors"):  # of a process killed while it wrote
         leftover.unlink()
-    checkpoints = _checkpoints(folder)
-    if checkpoints:
-        run = TrainingRun.load(checkpoints[-1], spec, device)
-    else:
-        run = TrainingRun(spec, device)
-    last_saved = time.monotonic()
-    for record in fit(run, load(spec.dataset, "train"), load(spec.dataset, "test")):
-        if run.epoch < spec.epochs and time.monotonic() - last_saved >= checkpoint_seconds:
-            run.save(folder / f"checkpoint-{run.epoch}.safetensors")
-            for old in _checkpoints(folder)[:-_CHECKPOINTS_KEPT]:
-                old.unlink()
-            last_saved = time.monotonic()
-        report(record)
-    run.save(folder / "model.safetensors")
-    for checkpoint in _checkpoints(folder):
-        checkpoint.unlink()
+    # A copy: whatever stops an epoch midway, the one before it can still be saved.
+    complete, last_saved = None, time.monotonic()
+    try:
+        for record in fit(run, load(run.spec.dataset, "train"), load(run.spec.dataset, "test")):
+            complete = run.state()
+            if run.epoch < until and time.monotonic() - last_saved >= checkpoint_seconds:
+                _save(complete, folder)
+                last_saved = time.monotonic()
+            report(record)
+            if run.epoch == until:
+                break
+    finally:
+        if complete is not None:
+            _save(complete, folder)
+
+
+def _save(state: State, folder: Path) -> None:
+    """Save what is not saved yet; of what came before it, one checkpoint stays until the end."""
+    epoch, finished = len(state.history), len(state.history) == state.spec.epochs
+    path = _final(folder) if finished else folder / f"checkpoint-{epoch}.safetensors"
+    if not path.exists():
+        state.save(path)
+    for old in _checkpoints(folder)[: None if finished else -_CHECKPOINTS_KEPT]:
+        old.unlink()
+
+
+@contextlib.contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Within it, SIGTERM raises KeyboardInterrupt as SIGINT does, instead of ending the process.
+
+    Only the main thread may ask for that, and who handles SIGTERM already is left alone.
+    """
+    asks = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if asks:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if asks:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _folder(spec: Spec) -> Path:
+    return models_folder() / spec.name
+
+
+def _final(folder: Path) -> Path:
+    return folder / "model.safetensors"
 
 
 def _checkpoints(folder: Path) -> list[Path]:
@@ -134,18 +202,24 @@ def outlook(spec: Spec, device: torch.device | str, n_images: int) -> str:
 
 
 @contextlib.contextmanager
-def progress_bar(spec: Spec) -> Iterator[Callable[[EpochRecord], None]]:
-    """Yield a ``report`` for :func:`trained`: epochs, remaining time and test -ELBO in nats."""
+def progress_bar(spec: Spec, until: int | None = None) -> Iterator[Callable[[EpochRecord], None]]:
+    """Yield a ``report`` for :func:`train`: epochs, remaining time, test -ELBO and its floor.
+
+    The floor is that of the reconstruction of the test images alone; all in nats per image.
+    """
     with contextlib.ExitStack() as stack:
-        bar = None  # made at the first record: a model from the store has none
+        bar, floor = None, 0.0  # made at the first record: a model from the store has none
 
         def report(record: EpochRecord) -> None:
-            nonlocal bar
+            nonlocal bar, floor
             if bar is None:
-                done = record.epoch - 1  # more than 0 if the run was resumed
-                bar = tqdm(total=spec.epochs, initial=done, desc=spec.name, unit="epoch")
+                floor = float(reconstruction_floor(load(spec.dataset, "test").images))
+                total = until or spec.epochs
+                # Its clock starts now: the epochs before this moment are not of its rate.
+                bar = tqdm(total=total, initial=record.epoch, desc=spec.name, unit="epoch")
                 stack.enter_context(bar)
-            bar.set_postfix_str(f"test -ELBO {record.test_negative_elbo:.1f}", refresh=False)
-            bar.update()
+            objective = f"test -ELBO {record.test_negative_elbo:.1f}, floor {floor:.1f}"
+            bar.set_postfix_str(objective, refresh=bar.n == bar.initial)
+            bar.update(record.epoch - bar.n)
 
         yield report

@@ -15,22 +15,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from repinf_core.atomic import replacing
+from repinf_core import checkpoint
 from repinf_core.backprop import FlatParameters, negative_elbo_gradient
+from repinf_core.checkpoint import CheckpointError
 from repinf_core.data import LabelledImages
 from repinf_core.geometry import active_latents
-from repinf_core.vae import VAE, negative_elbo
+from repinf_core.vae import VAE, negative_elbo, reconstruction_floor
 
 
 class TrainingDiverged(ArithmeticError):
     """The objective is no longer a finite number; the last good checkpoint is kept."""
 
 
-class CheckpointError(RuntimeError):
-    """A model file that is damaged, altered, or of another specification."""
+class BelowFloor(ArithmeticError):
+    """The objective is better than any decoder's can be: a bug, not a good model."""
 
 
 @dataclass(frozen=True)
@@ -116,21 +115,18 @@ class TrainingRun:
         """Epochs completed."""
         return len(self.history)
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint, whole or not at all; a finished run keeps only its weights."""
-        tensors = {"weights": self.flat.vector.detach().cpu()}
+    def state(self) -> "State":
+        """A copy, which the next epoch leaves as it is; of a finished run only its weights."""
+        tensors = {"weights": self.flat.vector.detach().clone()}
         if self.epoch < self.spec.epochs:
             adam = self.optimiser.state[self.flat.vector]
-            tensors |= {f"adam.{name}": value.cpu() for name, value in adam.items()}
+            tensors |= {f"adam.{name}": value.clone() for name, value in adam.items()}
             tensors["generator"] = self.generator.get_state()
-        metadata = {
-            "spec": self.spec.as_json(),
-            "history": json.dumps([asdict(record) for record in self.history]),
-            "device": self.device.type,
-        }
-        metadata["sha256"] = _digest(tensors, metadata)
-        with replacing(path) as temporary:
-            save_file(tensors, temporary, metadata)
+        return State(self.spec, self.device.type, tuple(self.history), tensors)
+
+    def save(self, path: Path) -> None:
+        """Write the state, whole or not at all."""
+        self.state().save(path)
 
     @classmethod
     def load(cls, path: Path, spec: Spec, device: torch.device | str = "cpu") -> "TrainingRun":
@@ -140,7 +136,7 @@ class TrainingRun:
             CheckpointError: the file is damaged or altered, is of another spec, or is the middle
             of a training on another kind of device.
         """
-        tensors, metadata = _read(path)
+        tensors, metadata = checkpoint.read(path)
         if metadata["spec"] != spec.as_json():
             raise CheckpointError(
                 f"{path} is of another model: asked for {spec.as_json()}, got {metadata['spec']}."
@@ -164,26 +160,21 @@ class TrainingRun:
         return run
 
 
-def _digest(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
-    texts = metadata["spec"] + metadata["history"] + metadata["device"]
-    sha256 = hashlib.sha256(texts.encode())
-    for name in sorted(tensors):
-        sha256.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
-        sha256.update(tensors[name].numpy().data)
-    return sha256.hexdigest()
+@dataclass(frozen=True)
+class State:
+    """A run as it was after an epoch, to be kept in memory or in a file."""
 
+    spec: Spec
+    device: str
+    history: tuple[EpochRecord, ...]
+    tensors: dict[str, torch.Tensor]
 
-def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    problem = f"{path} is damaged or altered; delete it to train from the state before it."
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        if metadata["sha256"] != _digest(tensors, metadata):
-            raise CheckpointError(problem)
-    except (SafetensorError, KeyError) as error:
-        raise CheckpointError(problem) from error
-    return tensors, metadata
+    def save(self, path: Path) -> None:
+        """Write a file for :meth:`TrainingRun.load`, whole or not at all."""
+        tensors = {name: value.cpu() for name, value in self.tensors.items()}
+        history = json.dumps([asdict(record) for record in self.history])
+        metadata = {"spec": self.spec.as_json(), "history": history, "device": self.device}
+        checkpoint.write(path, tensors, metadata)
 
 
 def fit(run: TrainingRun, train: LabelledImages, test: LabelledImages) -> Iterator[EpochRecord]:
@@ -191,8 +182,10 @@ def fit(run: TrainingRun, train: LabelledImages, test: LabelledImages) -> Iterat
 
     Raises:
         TrainingDiverged: the objective became NaN or infinite; ``run`` is then of no use.
+        BelowFloor: the reconstruction term is lower than the images allow; likewise.
     """
     images, test_images = train.images.to(run.device), test.images.to(run.device)
+    floor = float(reconstruction_floor(test_images))
     while run.epoch < run.spec.epochs:
         started = time.perf_counter()
         learning_rate = run.spec.learning_rate(run.epoch)
@@ -205,6 +198,12 @@ def fit(run: TrainingRun, train: LabelledImages, test: LabelledImages) -> Iterat
                 f"The objective is {objective[0]} nats in training and {test_objective[0]} on test "
                 f"images in epoch {run.epoch + 1} of {run.spec.name}; the last checkpoint before "
                 f"it is kept."
+            )
+        if test_objective[2] < floor * (1 - 1e-5):  # float32 sums
+            raise BelowFloor(
+                f"The reconstruction of the test images is {test_objective[2]:.3f} nats in epoch "
+                f"{run.epoch + 1} of {run.spec.name}, below their floor of {floor:.3f}, which no "
+                f"decoder can reach: this is a bug; the last checkpoint before it is kept."
             )
         record = EpochRecord(
             run.epoch + 1, learning_rate, *objective, *test_objective, active,

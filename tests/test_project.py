@@ -93,8 +93,10 @@ ALLOWED = {
     "backprop": {"vae"},
     "results": {"atomic", "profiles"},
     "rollout": set(),
-    "training": {"atomic", "backprop", "data", "geometry", "vae"},
-    "store": {"data", "training", "weights"},
+    "checkpoint": {"atomic"},
+    "training": {"backprop", "checkpoint", "data", "geometry", "vae"},
+    "store": {"data", "training", "vae", "weights"},
+    "trainer": {"checkpoint", "data", "profiles", "results", "store", "training", "weights"},
     "weights": {"atomic", "training"},
 }
 

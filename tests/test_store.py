@@ -17,7 +17,7 @@ import small
 import torch
 
 import repinf_core
-from repinf_core import store, training
+from repinf_core import checkpoint, store, training
 from repinf_core.store import trained
 from repinf_core.training import CheckpointError, TrainingDiverged, TrainingRun
 
@@ -143,7 +143,7 @@ def test_a_checkpoint_of_another_spec_in_the_folder_is_refused():
 
 
 def test_a_full_disk_loses_no_checkpoint(monkeypatch):
-    epochs, original = [], training.save_file
+    epochs, original = [], checkpoint.save_file
 
     def save_file(tensors, path, metadata):
         original(tensors, path, metadata)
@@ -152,7 +152,7 @@ def test_a_full_disk_loses_no_checkpoint(monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "save_file", save_file)
+        patch.setattr(checkpoint, "save_file", save_file)
         with pytest.raises(OSError, match="No space left"):
             trained(small.SPEC, checkpoint_seconds=0)
     folder = store.models_folder() / small.SPEC.name
@@ -245,7 +245,7 @@ def test_no_checkpoint_is_taken_after_a_step_that_diverges():
 CHILD = """
 import itertools, json, os, signal, sys, time
 import torch
-from repinf_core import store, training
+from repinf_core import checkpoint, store, training
 
 torch.set_num_threads(1)
 spec = json.loads(sys.argv[1])
@@ -277,7 +277,7 @@ def killed_while_writing(tensors, path, metadata):
 if mode == "step":
     training.negative_elbo_gradient = killed_in_a_step
 if mode == "write":
-    training.save_file = killed_while_writing
+    checkpoint.save_file = killed_while_writing
 store.trained(spec, report=report, checkpoint_seconds=0)
 """
 
