@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import joblib
 import yaml
@@ -98,14 +97,6 @@ def _findings(out: Path, names: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _value(text: str) -> Any:
-    """``7``, ``0.2``, ``[1e-3, 1e-4]`` and ``null`` as such, everything else as text."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", default="quick", help="smoke, quick (default) or paper")
@@ -137,7 +128,7 @@ def main() -> None:
     out = (options.out or BOOK / "_build" / options.profile).resolve()
     html = (options.html or out / "html").resolve()
     try:
-        given = {name: _value(text) for name, text in options.parameters}
+        given = {name: profiles.value(text) for name, text in options.parameters}
         pages = plan(options.profile, given, options.pages)
         if not options.read:
             out.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,12 @@
-"""A training's state as one safetensors file that tells what it is of, and whether it is whole.
+"""A training's state, and the safetensors file that tells what it is of and whether it is whole.
 
 Beside the tensors: the spec as JSON, the records of the epochs so far, the kind of device, and a
-SHA-256 of all that.  A state that goes on holds a tensor ``generator``; a finished one does not.
+SHA-256 of all that.
 """
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,48 +21,62 @@ class CheckpointError(RuntimeError):
     """A model file that is damaged, altered, or of another specification."""
 
 
-def save(
-    path: Path,
-    tensors: dict[str, torch.Tensor],
-    spec: str,
-    history: list[dict[str, Any]],
-    device: str,
-) -> None:
-    """Write a state, whole or not at all.
+@dataclass(frozen=True)
+class State:
+    """A training as it was after an epoch, in memory or in a file.
 
-    Args:
-        path: the file.
-        tensors: on the CPU, contiguous.
+    Attributes:
         spec: what is trained, as JSON.
         history: one record per epoch.
         device: the kind of device whose generator the state holds.
+        tensors: of a training that goes on, ``generator`` is among them; a finished one has none.
     """
-    metadata = {"spec": spec, "history": json.dumps(history), "device": device}
-    metadata["sha256"] = _digest(tensors, metadata)
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata)
 
+    spec: str
+    history: list[dict[str, Any]]
+    device: str
+    tensors: dict[str, torch.Tensor]
 
-def load(
-    path: Path, spec: str, device: str
-) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
-    """The tensors and the history of a state.
+    @property
+    def epoch(self) -> int:
+        """Epochs completed."""
+        return len(self.history)
 
-    Raises:
-        CheckpointError: the file is damaged or altered, is of another spec, or is the middle of a
-            training on another kind of device.
-    """
-    tensors, metadata = _read(path)
-    if metadata["spec"] != spec:
-        raise CheckpointError(
-            f"{path} is of another model: asked for {spec}, got {metadata['spec']}."
-        )
-    if "generator" in tensors and metadata["device"] != device:
-        raise CheckpointError(
-            f"{path} is of a training on {metadata['device']}, whose random numbers "
-            f"{device} cannot continue; delete it to begin again."
-        )
-    return tensors, json.loads(metadata["history"])
+    @property
+    def finished(self) -> bool:
+        """Whether no epoch follows."""
+        return "generator" not in self.tensors
+
+    def save(self, path: Path) -> None:
+        """Write a file for :meth:`load`, whole or not at all."""
+        tensors = {name: value.cpu().contiguous() for name, value in self.tensors.items()}
+        history = json.dumps(self.history)
+        metadata = {"spec": self.spec, "history": history, "device": self.device}
+        metadata["sha256"] = _digest(tensors, metadata)
+        with replacing(path) as temporary:
+            save_file(tensors, temporary, metadata)
+
+    @classmethod
+    def load(cls, path: Path, spec: str, device: str) -> "State":
+        """The state saved in ``path``, to go on with on this kind of device.
+
+        Raises:
+            CheckpointError: the file is damaged or altered, is of another spec, or is the middle
+            of a training on another kind of device.
+        """
+        tensors, metadata = _read(path)
+        history = json.loads(metadata["history"])
+        state = cls(metadata["spec"], history, metadata["device"], tensors)
+        if state.spec != spec:
+            raise CheckpointError(
+                f"{path} is of another model: asked for {spec}, got {state.spec}."
+            )
+        if not state.finished and state.device != device:
+            raise CheckpointError(
+                f"{path} is of a training on {state.device}, whose random numbers "
+                f"{device} cannot continue; delete it to begin again."
+            )
+        return state
 
 
 def _digest(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:

@@ -20,7 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from repinf_core import checkpoint, store
+from repinf_core import store
+from repinf_core.checkpoint import State
 from repinf_core.data import LabelledImages
 from repinf_core.training import TrainingDiverged
 
@@ -145,26 +146,25 @@ class ClassifierRun:
         """Epochs completed."""
         return len(self.history)
 
-    def save(self, path: Path) -> None:
-        """Write the state, whole or not at all; a finished run keeps only its weights."""
-        tensors = {f"weights.{name}": w.cpu() for name, w in self.model.state_dict().items()}
+    def state(self) -> State:
+        """A copy, which the next epoch leaves as it is; of a finished run only its weights."""
+        tensors = {f"weights.{name}": w.clone() for name, w in self.model.state_dict().items()}
         if self.epoch < self.spec.epochs:
             for i, moments in self.optimiser.state_dict()["state"].items():
-                tensors |= {f"adam.{i}.{name}": value.cpu() for name, value in moments.items()}
+                tensors |= {f"adam.{i}.{name}": value.clone() for name, value in moments.items()}
             tensors["generator"] = self.generator.get_state()
         history = [asdict(record) for record in self.history]
-        checkpoint.save(path, tensors, self.spec.as_json(), history, self.device.type)
+        return State(self.spec.as_json(), history, self.device.type, tensors)
 
     @classmethod
     def load(
         cls, path: Path, spec: ClassifierSpec, device: torch.device | str = "cpu"
     ) -> "ClassifierRun":
-        """The run saved in ``path``; raises as :func:`repinf_core.checkpoint.load`."""
-        device = torch.device(device)
-        tensors, history = checkpoint.load(path, spec.as_json(), device.type)
+        """The run whose state was saved in ``path``; raises as :meth:`State.load`."""
         run = cls(spec, device)
+        state = State.load(path, spec.as_json(), run.device.type)
         weights, moments = {}, {}
-        for name, value in tensors.items():
+        for name, value in state.tensors.items():
             group, _, rest = name.partition(".")
             if group == "weights":
                 weights[rest] = value
@@ -172,9 +172,9 @@ class ClassifierRun:
                 i, moment = rest.split(".")
                 moments.setdefault(int(i), {})[moment] = value
         run.model.load_state_dict(weights)
-        run.history = [ClassifierRecord(**record) for record in history]
-        if "generator" in tensors:
-            run.generator.set_state(tensors["generator"])
+        run.history = [ClassifierRecord(**record) for record in state.history]
+        if not state.finished:
+            run.generator.set_state(state.tensors["generator"])
             run.optimiser.load_state_dict(run.optimiser.state_dict() | {"state": moments})
         return run
 

@@ -8,6 +8,7 @@ the profile's value; anything else must pass the check beside its field before w
 import ast
 import dataclasses
 import itertools
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -231,6 +232,14 @@ def experiment(profile: str, given: Mapping[str, Any]) -> Experiment:
             _refuse(name, value, _FIELDS[name]["allowed"])
         changes[name] = _FIELDS[name]["to"](value)
     return dataclasses.replace(PROFILES[profile], **changes)
+
+
+def value(text: str) -> Any:
+    """A command line's ``7``, ``0.2``, ``[1e-3, 1e-4]`` and ``null`` as such, else the text."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 def departures(stated: Iterable[str], values: Experiment) -> list[str]:

@@ -46,7 +46,7 @@ def record(
         "results": numbers,
         "finding": finding,
         "provenance": {
-            "revision": _revision(),
+            "revision": revision(),
             "device": device,
             "python": platform.python_version(),
             "versions": {name: version(name) for name in _LIBRARIES},
@@ -58,7 +58,7 @@ def record(
     return path
 
 
-def _revision() -> str:
+def revision() -> str:
     """Commit of the code, ``-dirty`` with uncommitted changes; "unknown" outside a checkout."""
     package = Path(__file__).parent
 

@@ -10,8 +10,14 @@ from typing import Protocol
 
 import torch
 
+from repinf_core.means import Means
+from repinf_core.vae import VAE
+
 Observable = Callable[[torch.Tensor, slice], torch.Tensor]
-"""``(z [n, N_z], trials) -> [n, ...]``; ``trials`` says which n of all trials these are."""
+"""``(z [n, N_z], trials) -> [n, ...]``; ``trials`` says which n of all trials these are.
+
+The next step overwrites ``z``: what is to last is returned (and copied), not kept.
+"""
 
 
 class Autoencoder(Protocol):
@@ -88,14 +94,17 @@ def rollout(
     kept = torch.tensor(list(keep_images), dtype=torch.long)
     images = x0.new_empty(steps + 1, len(kept), x0.shape[1])
     observed: dict[str, torch.Tensor] = {}
-    ends: list[tuple[torch.Tensor, torch.Tensor]] = []
+    ends: torch.Tensor | None = None  # z(0) and z(T)
+    means = Means(model, min(chunk, trials)) if isinstance(model, VAE) else model
     for start in range(0, trials, chunk):
         rows = slice(start, min(start + chunk, trials))
         in_chunk = (kept >= rows.start) & (kept < rows.stop)
         places, kept_rows = in_chunk.nonzero()[:, 0], kept[in_chunk] - rows.start
-        for t, (x, z) in enumerate(trajectory(model, x0[rows], steps)):
+        for t, (x, z) in enumerate(trajectory(means, x0[rows], steps)):
+            if ends is None:
+                ends = z.new_empty(2, trials, z.shape[1])
             if t == 0:
-                z_first = z
+                ends[0, rows] = z
             if len(places):
                 images[t, places] = x[kept_rows]
             for name, observable in (observe or {}).items():
@@ -103,6 +112,5 @@ def rollout(
                 if name not in observed:
                     observed[name] = value.new_empty(steps + 1, trials, *value.shape[1:])
                 observed[name][t, rows] = value
-        ends.append((z_first, z))
-    z_first, z_last = (torch.cat(parts) for parts in zip(*ends, strict=True))
-    return Rollout(observed, z_first, z_last, images)
+        ends[1, rows] = z
+    return Rollout(observed, *ends, images)

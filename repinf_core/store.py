@@ -7,6 +7,8 @@ can never load another model's weights.
 import contextlib
 import os
 import re
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,8 +20,10 @@ import torch
 from tqdm import tqdm
 
 from repinf_core.atomic import replacing
+from repinf_core.checkpoint import State
 from repinf_core.data import load
 from repinf_core.training import EpochRecord, Spec, TrainingRun, fit, seconds_per_step
+from repinf_core.vae import reconstruction_floor
 from repinf_core.weights import shipped
 
 _CHECKPOINT_SECONDS = 60.0
@@ -57,26 +61,40 @@ def trained(
     """The run of ``spec``: trained here before, shipped, or trained now from where it stopped.
 
     A shipped model may have been trained for fewer epochs than the spec's: its ``epoch`` tells.
-    Of several processes that ask for one model the first trains it and the others wait.
 
-    Args:
-        spec: what is wanted.
-        device: where it is trained, and where the model ends up.
-        report: called with the record of each epoch trained here.
-        checkpoint_seconds: time between checkpoints; the last two are kept.
-        models: folder of models; :func:`models_folder` by default.
-
-    Raises:
-        TrainingDiverged: the objective became NaN; the last good checkpoint stays.
-        CheckpointError: a file of this model is damaged, altered or of another spec.
-        DataError: the dataset cannot be had.
-        StoreError: the store's folder cannot be made.
+    Args and errors: as :func:`kept`.
     """
     if not model_file(spec, models).exists():
         run = shipped(spec, device)
         if run is not None:
             return run
     return kept(spec, TrainingRun, fit, device, report, checkpoint_seconds, models)
+
+
+def train(
+    spec: Spec,
+    device: torch.device | str = "cpu",
+    report: Callable[[EpochRecord], None] = lambda record: None,
+    until: int | None = None,
+    checkpoint_seconds: float = _CHECKPOINT_SECONDS,
+) -> TrainingRun:
+    """Train the model of ``spec`` here from where it stopped, whether or not one ships.
+
+    Here SIGTERM interrupts as SIGINT does: the last complete epoch is in the store.
+
+    Args and errors: as :func:`kept`.
+    """
+    with _sigterm_interrupts():
+        return kept(spec, TrainingRun, fit, device, report, checkpoint_seconds, until=until)
+
+
+def reached(spec: Spec, device: torch.device | str = "cpu") -> TrainingRun | None:
+    """The run of ``spec`` as far as it was trained and saved here, or None.
+
+    Raises:
+        CheckpointError: as :func:`kept`.
+    """
+    return _reached(model_file(spec), spec, TrainingRun, device)
 
 
 def kept(
@@ -87,24 +105,37 @@ def kept(
     report: Callable[[Any], None],
     checkpoint_seconds: float = _CHECKPOINT_SECONDS,
     models: Path | None = None,
+    until: int | None = None,
 ) -> Any:
     """The run of ``spec`` that the store keeps, trained first if it is not there.
 
+    However the training ends (an error or KeyboardInterrupt too), its last complete epoch is in
+    the store.  Of several processes that ask for one model the first trains it and the others
+    wait.
+
     Args:
         spec: its ``name`` is the folder's, its ``dataset`` and ``epochs`` are what is trained on.
-        kind: of run, ``TrainingRun`` or another with its ``epoch``, ``save`` and ``load``.
+        kind: of run, ``TrainingRun`` or another with its ``epoch``, ``state`` and ``load``.
         fit: trains a run on the training and test split, yielding a record after each epoch.
-        device: as for :func:`trained`, which tells what else is needed and raised.
-        report: as there.
-        checkpoint_seconds: as there.
-        models: as there.
+        device: where it is trained, and where the model ends up.
+        report: called with the record of each epoch trained here.
+        checkpoint_seconds: time between checkpoints; the last two are kept.
+        models: folder of models; :func:`models_folder` by default.
+        until: the epoch (from 1) to stop after; the spec's last by default.
+
+    Raises:
+        TrainingDiverged, BelowFloor: the objective became NaN, or impossibly low.
+        CheckpointError: a file of this model is damaged, altered or of another spec.
+        DataError: the dataset cannot be had.
+        StoreError: the store's folder cannot be made.
     """
     final = model_file(spec, models)
     if not final.exists():
         with _lock(final.parent):
-            if not final.exists():
-                _train_into(final, spec, kind, fit, device, report, checkpoint_seconds)
-    return kind.load(final, spec, device)
+            run = _reached(final, spec, kind, device) or kind(spec, device)
+            if run.epoch < (until or spec.epochs):
+                _train_into(final, run, fit, until or spec.epochs, report, checkpoint_seconds)
+    return _reached(final, spec, kind, device)
 
 
 def deposit(spec: Spec, content: bytes) -> None:
@@ -143,31 +174,63 @@ def _lock(folder: Path) -> filelock.BaseFileLock:
     return filelock.FileLock(made(folder) / "lock")
 
 
+@contextlib.contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Within it, SIGTERM raises KeyboardInterrupt as SIGINT does, instead of ending the process.
+
+    Only the main thread may ask for that, and who handles SIGTERM already is left alone.
+    """
+    asks = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if asks:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if asks:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _reached(final: Path, spec: Any, kind: type, device: torch.device | str) -> Any:
+    files = [final] if final.exists() else _checkpoints(final.parent)
+    return kind.load(files[-1], spec, device) if files else None
+
+
 def _train_into(
     final: Path,
-    spec: Any,
-    kind: type,
+    run: Any,
     fit: Callable[..., Iterator[Any]],
-    device: torch.device | str,
+    until: int,
     report: Callable[[Any], None],
     checkpoint_seconds: float,
 ) -> None:
-    folder = final.parent
-    for leftover in folder.glob(".*.safetensors"):  # of a process killed while it wrote
+    for leftover in final.parent.glob(".*.safetensors"):  # of a process killed while it wrote
         leftover.unlink()
-    checkpoints = _checkpoints(folder)
-    run = kind.load(checkpoints[-1], spec, device) if checkpoints else kind(spec, device)
-    last_saved = time.monotonic()
-    for record in fit(run, load(spec.dataset, "train"), load(spec.dataset, "test")):
-        if run.epoch < spec.epochs and time.monotonic() - last_saved >= checkpoint_seconds:
-            run.save(folder / f"checkpoint-{run.epoch}.safetensors")
-            for old in _checkpoints(folder)[:-_CHECKPOINTS_KEPT]:
-                old.unlink()
-            last_saved = time.monotonic()
-        report(record)
-    run.save(final)
-    for checkpoint in _checkpoints(folder):
-        checkpoint.unlink()
+    # A copy: whatever stops an epoch midway, the one before it can still be saved.
+    complete, last_saved = None, time.monotonic()
+    try:
+        for record in fit(run, load(run.spec.dataset, "train"), load(run.spec.dataset, "test")):
+            complete = run.state()
+            if run.epoch < until and time.monotonic() - last_saved >= checkpoint_seconds:
+                _save(complete, final)
+                last_saved = time.monotonic()
+            report(record)
+            if run.epoch == until:
+                break
+    finally:
+        if complete is not None:
+            _save(complete, final)
+
+
+def _save(state: State, final: Path) -> None:
+    """Save what is not saved yet; of what came before it, one checkpoint stays until the end."""
+    path = final if state.finished else final.parent / f"checkpoint-{state.epoch}.safetensors"
+    if not path.exists():
+        state.save(path)
+    for old in _checkpoints(final.parent)[: None if state.finished else -_CHECKPOINTS_KEPT]:
+        old.unlink()
 
 
 def _checkpoints(folder: Path) -> list[Path]:
@@ -194,18 +257,27 @@ def outlook(spec: Spec, device: torch.device | str, n_images: int) -> str:
 
 
 @contextlib.contextmanager
-def progress_bar(spec: Any) -> Iterator[Callable[[Any], None]]:
-    """Yield a ``report`` for :func:`trained`: epochs, remaining time and the record as text."""
+def progress_bar(spec: Any, until: int | None = None) -> Iterator[Callable[[Any], None]]:
+    """Yield a ``report`` for a training: epochs, remaining time, the record and its floor.
+
+    The floor, of a VAE only, is that of the reconstruction of the test images, in nats per image.
+    """
     with contextlib.ExitStack() as stack:
-        bar = None  # made at the first record: a model from the store has none
+        bar, floor = None, ""  # made at the first record: a model from the store has none
 
         def report(record: Any) -> None:
-            nonlocal bar
+            nonlocal bar, floor
             if bar is None:
-                done = record.epoch - 1  # more than 0 if the run was resumed
-                bar = tqdm(total=spec.epochs, initial=done, desc=spec.name, unit="epoch")
+                floor = _floor(spec) if isinstance(spec, Spec) else ""
+                total = until or spec.epochs
+                # Its clock starts now: the epochs before this moment are not of its rate.
+                bar = tqdm(total=total, initial=record.epoch, desc=spec.name, unit="epoch")
                 stack.enter_context(bar)
-            bar.set_postfix_str(str(record), refresh=False)
-            bar.update()
+            bar.set_postfix_str(f"{record}{floor}", refresh=bar.n == bar.initial)
+            bar.update(record.epoch - bar.n)
 
         yield report
+
+
+def _floor(spec: Spec) -> str:
+    return f", floor {float(reconstruction_floor(load(spec.dataset, 'test').images)):.1f}"

@@ -16,15 +16,19 @@ from typing import Any
 
 import torch
 
-from repinf_core import checkpoint
 from repinf_core.backprop import FlatParameters, negative_elbo_gradient
+from repinf_core.checkpoint import State
 from repinf_core.data import LabelledImages
 from repinf_core.geometry import active_latents
-from repinf_core.vae import VAE, negative_elbo
+from repinf_core.vae import VAE, negative_elbo, reconstruction_floor
 
 
 class TrainingDiverged(ArithmeticError):
     """The objective is no longer a finite number; the last good checkpoint is kept."""
+
+
+class BelowFloor(ArithmeticError):
+    """The objective is better than any decoder's can be: a bug, not a good model."""
 
 
 @dataclass(frozen=True)
@@ -113,37 +117,31 @@ class TrainingRun:
         """Epochs completed."""
         return len(self.history)
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint, whole or not at all; a finished run keeps only its weights."""
-        tensors = {"weights": self.flat.vector.detach().cpu()}
+    def state(self) -> State:
+        """A copy, which the next epoch leaves as it is; of a finished run only its weights."""
+        tensors = {"weights": self.flat.vector.detach().clone()}
         if self.epoch < self.spec.epochs:
             adam = self.optimiser.state[self.flat.vector]
-            tensors |= {f"adam.{name}": value.cpu() for name, value in adam.items()}
+            tensors |= {f"adam.{name}": value.clone() for name, value in adam.items()}
             tensors["generator"] = self.generator.get_state()
         history = [asdict(record) for record in self.history]
-        checkpoint.save(path, tensors, self.spec.as_json(), history, self.device.type)
+        return State(self.spec.as_json(), history, self.device.type, tensors)
 
     @classmethod
     def load(cls, path: Path, spec: Spec, device: torch.device | str = "cpu") -> "TrainingRun":
-        """The run saved in ``path``.
-
-        Raises:
-            CheckpointError: the file is damaged or altered, is of another spec, or is the middle
-            of a training on another kind of device.
-        """
-        device = torch.device(device)
-        tensors, history = checkpoint.load(path, spec.as_json(), device.type)
+        """The run whose state was saved in ``path``; raises as :meth:`State.load`."""
         run = cls(spec, device)
+        state = State.load(path, spec.as_json(), run.device.type)
+        tensors = state.tensors
         run.flat.vector.data.copy_(tensors["weights"])
-        run.history = [EpochRecord(**record) for record in history]
-        if "generator" in tensors:
+        run.history = [EpochRecord(**record) for record in state.history]
+        if not state.finished:
             run.generator.set_state(tensors["generator"])
-            adam = {
+            run.optimiser.state[run.flat.vector] = {
                 name.removeprefix("adam."): value.to(run.device)
                 for name, value in tensors.items()
                 if name.startswith("adam.")
             }
-            run.optimiser.state[run.flat.vector] = adam
         return run
 
 
@@ -152,8 +150,10 @@ def fit(run: TrainingRun, train: LabelledImages, test: LabelledImages) -> Iterat
 
     Raises:
         TrainingDiverged: the objective became NaN or infinite; ``run`` is then of no use.
+        BelowFloor: the reconstruction term is lower than the images allow; likewise.
     """
     images, test_images = train.images.to(run.device), test.images.to(run.device)
+    floor = float(reconstruction_floor(test_images))
     while run.epoch < run.spec.epochs:
         started = time.perf_counter()
         learning_rate = run.spec.learning_rate(run.epoch)
@@ -166,6 +166,12 @@ def fit(run: TrainingRun, train: LabelledImages, test: LabelledImages) -> Iterat
                 f"The objective is {objective[0]} nats in training and {test_objective[0]} on test "
                 f"images in epoch {run.epoch + 1} of {run.spec.name}; the last checkpoint before "
                 f"it is kept."
+            )
+        if test_objective[2] < floor * (1 - 1e-5):  # float32 sums
+            raise BelowFloor(
+                f"The reconstruction of the test images is {test_objective[2]:.3f} nats in epoch "
+                f"{run.epoch + 1} of {run.spec.name}, below their floor of {floor:.3f}, which no "
+                f"decoder can reach: this is a bug; the last checkpoint before it is kept."
             )
         record = EpochRecord(
             run.epoch + 1, learning_rate, *objective, *test_objective, active,

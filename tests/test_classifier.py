@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import itertools
 import shutil
+import signal
 from types import SimpleNamespace
 
 import numpy as np
@@ -220,6 +221,26 @@ def test_an_interrupted_training_goes_on_bit_for_bit(few_images):
     undisturbed = ClassifierRun(SPEC)
     run_epochs(undisturbed, 3)
     assert bits(resumed) == bits(undisturbed)
+
+
+def test_an_interrupt_in_an_epoch_loses_no_complete_one(few_images, monkeypatch):
+    epochs, original = itertools.count(1), classifier.train_epoch
+
+    def interrupted(*args):
+        cross_entropy = original(*args)
+        if next(epochs) == 3:  # the weights have moved on from the second
+            signal.raise_signal(signal.SIGINT)
+        return cross_entropy
+
+    with monkeypatch.context() as patch:
+        patch.setattr(classifier, "train_epoch", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            trained(SPEC)
+    names = [path.name for path in (store.models_folder() / SPEC.name).glob("*.safetensors")]
+    assert names == ["checkpoint-2.safetensors"]
+    undisturbed = ClassifierRun(SPEC)
+    run_epochs(undisturbed, 3)
+    assert bits(trained(SPEC)) == bits(undisturbed)
 
 
 def test_every_number_that_shapes_the_weights_is_in_the_name():

@@ -267,7 +267,7 @@ def test_saved_and_loaded_training_goes_on_bit_for_bit(tmp_path, precision, n):
     small.run_epochs(whole, 4, images)
     first = TrainingRun(spec)
     small.run_epochs(first, n, images)
-    first.save(path)
+    first.state().save(path)
     second = TrainingRun.load(path, spec)
     assert_same_run(second, first)
     assert second.history == first.history
@@ -282,14 +282,14 @@ def test_saving_does_not_disturb_the_training(tmp_path):
     images, undisturbed, saved = small.digits(60), TrainingRun(small.SPEC), TrainingRun(small.SPEC)
     small.run_epochs(undisturbed, 4, images)
     for _ in fit(saved, images, images):
-        saved.save(tmp_path / "run.safetensors")
+        saved.state().save(tmp_path / "run.safetensors")
     assert_same_run(saved, undisturbed)
 
 
 def test_a_finished_run_is_its_weights_and_needs_only_safetensors(tmp_path):
     run, images, path = TrainingRun(small.SPEC), small.digits(60), tmp_path / "model.safetensors"
     small.run_epochs(run, 4, images)
-    run.save(path)
+    run.state().save(path)
     tensors = safetensors.numpy.load_file(path)
     assert set(tensors) == {"weights"}
     w = references.unflatten(tensors["weights"], run.model)
@@ -309,7 +309,7 @@ def test_saved_and_loaded_training_goes_on_on_cuda(tmp_path):
     assert small.bits(whole.flat.vector) == small.bits(TrainingRun(spec).flat.vector)
     small.run_epochs(whole, 4, images)
     small.run_epochs(first, 2, images)
-    first.save(path)
+    first.state().save(path)
     second = TrainingRun.load(path, spec, "cuda")
     for value in second.optimiser.state[second.flat.vector].values():
         assert value.device == second.flat.vector.device  # where fused Adam reads them
@@ -320,7 +320,7 @@ def test_saved_and_loaded_training_goes_on_on_cuda(tmp_path):
 def unfinished_checkpoint(tmp_path):
     run, path = TrainingRun(small.SPEC), tmp_path / "run.safetensors"
     small.run_epochs(run, 2, small.digits(20))
-    run.save(path)
+    run.state().save(path)
     return path
 
 
@@ -404,7 +404,7 @@ def test_a_training_begun_on_another_device_is_refused(tmp_path):
     run = TrainingRun(small.SPEC)
     small.run_epochs(run, 1, small.digits(300))
     run.device = torch.device("cuda")  # as if it had been there
-    run.save(tmp_path / "checkpoint.safetensors")
+    run.state().save(tmp_path / "checkpoint.safetensors")
     with pytest.raises(CheckpointError, match="training on cuda"):
         TrainingRun.load(tmp_path / "checkpoint.safetensors", small.SPEC)
 

@@ -1,0 +1,153 @@
+"""Repeated inference on the CPU: ours, the plain loop, and the machine's matrix-product rate.
+
+    OMP_NUM_THREADS=1 python benchmarks/rollout.py
+
+Both follow the distance of every trial to one concept, in float32, with the paper's network and
+random weights (no value shapes the time), and must find the same distances.  They take turns,
+and between them a product of square matrices measures what the machine can do at that moment.
+A rate counts the operations of the matrix products only, so tanh and sigmoid keep it below 1.
+Peak memory is what a fresh process needs beyond its start.
+"""
+
+import argparse
+import concurrent.futures
+import multiprocessing
+import re
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from machine import described, product_rate, write
+
+from repinf_core import geometry, profiles, rollout, vae
+
+STEPS = {300: 100, 3_000: 100, 30_000: 10}  # so that no size takes much longer than another
+
+
+def network() -> vae.VAE:
+    paper = profiles.PROFILES["paper"]
+    return vae.VAE(paper.n_z, paper.n_hidden, torch.Generator().manual_seed(0))
+
+
+def ours(model: vae.VAE, x0: torch.Tensor, steps: int) -> torch.Tensor:
+    concept = torch.zeros(model.n_z)
+    observe = {"distance": lambda z, _: geometry.distance(z, concept)}
+    return rollout.rollout(model, x0, steps, observe).observed["distance"]
+
+
+@torch.no_grad()
+def plain_loop(model: vae.VAE, x0: torch.Tensor, steps: int) -> torch.Tensor:
+    """What one would otherwise write, with all trials at once."""
+    concept = torch.zeros(model.n_z)
+    z = model.encode_mean(x0)
+    distances = [geometry.distance(z, concept)]
+    for _ in range(steps):
+        z = model.encode_mean(model.decode_mean(z))
+        distances.append(geometry.distance(z, concept))
+    return torch.stack(distances)
+
+
+@torch.no_grad()
+def products_alone(model: vae.VAE, x0: torch.Tensor, steps: int) -> None:
+    """The matrix products of a rollout, in chunks as ours: its bound on this machine."""
+    n_z, weights = model.n_z, [layer.weight for layer in model.children()]
+    w1, w2, w3, w4 = weights[0], weights[1][:n_z], weights[2], weights[3]
+    for x in x0.split(1024):
+        # Not handed on from step to step: without tanh the numbers would vanish or overflow.
+        hidden, z, pixels = x.new_empty(len(x), len(w1)), x.new_empty(len(x), n_z), x.clone()
+        for _ in range(steps + 1):
+            torch.mm(x, w1.T, out=hidden)
+            torch.mm(hidden, w2.T, out=z)
+            torch.mm(z, w3.T, out=hidden)
+            torch.mm(hidden, w4.T, out=pixels)
+
+
+CONTESTANTS: dict[str, Callable] = {
+    "ours": ours,
+    "plain loop": plain_loop,
+    "products alone": products_alone,
+}
+
+
+def operations(model: vae.VAE, trials: int, steps: int) -> float:
+    """Multiplications and additions of the products: T + 1 encodings, T decodings, mu alone."""
+    n_hidden, n_pixels = model.encoder_hidden.weight.shape
+    return 2 * trials * (2 * steps + 1) * n_hidden * (n_pixels + model.n_z)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def peak_memory(name: str, trials: int, steps: int) -> int | None:
+    """Bytes that a process needs at its peak beyond network and x(0); Linux can tell."""
+    model, x0 = network(), torch.rand(trials, 784)
+    CONTESTANTS[name](model, x0[:3], 1)  # what torch loads and keeps at its first use
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is from here on
+        before = _status("VmRSS")
+        CONTESTANTS[name](model, x0, steps)
+        return _status("VmHWM") - before
+    except OSError:
+        return None
+
+
+def _status(field: str) -> int:
+    """A field of the process's status, kB in bytes."""
+    text = Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(rf"^{field}:\s+(\d+) kB$", text, re.M)[1])
+
+
+def measure(trials: int, steps: int, repeats: int) -> dict:
+    """Rates relative to the square product's beside it, and peak memory, of each contestant."""
+    model, x0 = network(), torch.rand(trials, 784, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(
+        ours(model, x0, steps), plain_loop(model, x0, steps), rtol=1e-3, atol=1e-4
+    )
+    shares: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
+    rates = [product_rate(torch.float32)]
+    for _ in range(repeats):
+        for name, contestant in CONTESTANTS.items():
+            took = seconds(lambda: contestant(model, x0, steps))  # noqa: B023 (called at once)
+            rates.append(product_rate(torch.float32))
+            beside = (rates[-2] + rates[-1]) / 2
+            shares[name].append(operations(model, trials, steps) / took / beside)
+    context = multiprocessing.get_context("spawn")
+    memory = {}
+    for name in ("ours", "plain loop"):
+        with concurrent.futures.ProcessPoolExecutor(1, context) as fresh:
+            memory[name] = fresh.submit(peak_memory, name, trials, steps).result()
+    return {
+        "trials": trials,
+        "steps": steps,
+        "sgemm_operations_per_second": statistics.median(rates),
+        "share_of_sgemm": {name: statistics.median(values) for name, values in shares.items()},
+        "all_shares": shares,
+        "peak_memory_bytes": memory,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--trials", type=int, nargs="+", default=list(STEPS), metavar="N")
+    parser.add_argument("--steps", type=int, help="for every number of trials, for a short trial")
+    options = parser.parse_args()
+    sizes = []
+    for trials in options.trials:
+        steps = options.steps or STEPS.get(trials, 100)
+        size = measure(trials, steps, options.repeats)
+        sizes.append(size)
+        for name, share in size["share_of_sgemm"].items():
+            memory = size["peak_memory_bytes"].get(name)
+            peak = "" if memory is None else f", peak memory {memory / 2**20:.0f} MiB"
+            print(f"{trials:,} trials, {name}: {share:.1%} of the sgemm rate{peak}", flush=True)
+    write("rollout", {"machine": described(), "repeats": options.repeats, "sizes": sizes})
+
+
+if __name__ == "__main__":
+    main()

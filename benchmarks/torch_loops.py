@@ -1,0 +1,94 @@
+"""Epochs in torch: what one would otherwise write, and ours.
+
+A contestant starts from given weights; ``epoch()`` trains once over its images, and ``weights()``
+are its parameters as they are then, in the order of :class:`repinf_core.vae.VAE`.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from repinf_core import training, vae
+
+
+def network(spec: training.Spec, weights: list[np.ndarray]) -> vae.VAE:
+    model = vae.VAE(spec.n_z, spec.n_hidden, torch.Generator().manual_seed(0))
+    for parameter, values in zip(model.parameters(), weights, strict=True):
+        parameter.data.copy_(torch.from_numpy(values))
+    return model
+
+
+def arrays(model: vae.VAE) -> list[np.ndarray]:
+    return [parameter.detach().numpy().copy() for parameter in model.parameters()]
+
+
+class EagerLoop:
+    """The obvious loop: minibatches by index, autograd, Adam, autocast for bfloat16."""
+
+    def __init__(self, spec: training.Spec, weights: list[np.ndarray], images: torch.Tensor):
+        self._spec, self._images = spec, images
+        self._model = network(spec, weights)
+        self._optimiser = torch.optim.Adam(self._model.parameters(), lr=spec.learning_rates[0])
+
+    def batches(self) -> Iterator[torch.Tensor]:
+        for rows in torch.randperm(len(self._images)).split(self._spec.minibatch):
+            yield self._images[rows]
+
+    def epoch(self) -> None:
+        for x in self.batches():
+            self._optimiser.zero_grad()
+            self._loss(x).backward()
+            self._optimiser.step()
+
+    def _loss(self, x: torch.Tensor) -> torch.Tensor:
+        cast = contextlib.nullcontext()
+        if self._spec.precision == "bfloat16":
+            cast = torch.autocast("cpu", torch.bfloat16)
+        with cast:
+            mu, log_variance = self._model.encode(x)
+            epsilon = torch.randn(self._spec.n_samples, *mu.shape)
+            z = mu + torch.exp(0.5 * log_variance) * epsilon
+            logits = self._model.decode_logits(z)
+        nll = F.binary_cross_entropy_with_logits(
+            logits.float(), x.expand_as(logits), reduction="sum"
+        )
+        kl = vae.kl_divergence(mu.float(), log_variance.float()).sum()
+        return (self._spec.beta * kl + nll / self._spec.n_samples) / len(x)
+
+    def weights(self) -> list[np.ndarray]:
+        return arrays(self._model)
+
+
+class DataLoaderLoop(EagerLoop):
+    """The same with torchvision's dataset of images and labels, read through a DataLoader."""
+
+    def __init__(
+        self,
+        spec: training.Spec,
+        weights: list[np.ndarray],
+        dataset: torch.utils.data.Dataset,
+    ):
+        super().__init__(spec, weights, torch.empty(0))
+        self._loader = torch.utils.data.DataLoader(dataset, spec.minibatch, shuffle=True)
+
+    def batches(self) -> Iterator[torch.Tensor]:
+        for batch, _ in self._loader:
+            yield batch.flatten(1)
+
+
+class Ours:
+    """``training.train_epoch``: an epoch of ``training.fit`` without its evaluation."""
+
+    def __init__(self, spec: training.Spec, weights: list[np.ndarray], images: torch.Tensor):
+        self._images, self._run = images, training.TrainingRun(spec)
+        start = torch.cat([torch.from_numpy(values).flatten() for values in weights])
+        self._run.flat.vector.data.copy_(start)
+
+    def epoch(self) -> None:
+        training.train_epoch(self._run, self._images, self._run.spec.learning_rates[0])
+
+    def weights(self) -> list[np.ndarray]:
+        return arrays(self._run.model)

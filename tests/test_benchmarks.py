@@ -1,0 +1,124 @@
+"""What the benchmarks compare computes the same; how fast is none of a test's business."""
+
+import json
+import platform
+import re
+
+import machine
+import numpy as np
+import pytest
+import rollout as rollout_benchmark
+import small
+import torch
+import training as training_benchmark
+from torch.utils.flop_counter import FlopCounterMode
+from torch_loops import DataLoaderLoop, EagerLoop, Ours, network
+
+from repinf_core import training, vae
+
+# Of Keras's own making.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+SPECS = {
+    precision: small.spec(precision=precision, n_hidden=64, minibatch=50)
+    for precision in ("float32", "bfloat16")
+}
+
+
+def made():
+    images = small.digits(1500).images
+    pairs = torch.utils.data.TensorDataset(images.view(-1, 1, 28, 28), torch.zeros(len(images)))
+    return training_benchmark.contestants(SPECS, images, pairs)
+
+
+def test_all_contestants_reach_the_same_objective():
+    test_images, spec = small.data.load("digits", "test").images, SPECS["float32"]
+    start = training_benchmark.starting_weights(spec)
+    before = training_benchmark.objective(spec, start, test_images)
+    reached = training_benchmark.first_epoch(made(), spec, test_images)
+    assert {name.split(",")[0] for name in reached} >= {"DataLoader loop", "tensor loop", "ours"}
+    assert len(reached) >= 6
+    for value in reached.values():
+        assert value < 0.8 * before  # they did train
+
+
+def test_one_that_trains_something_else_is_found():
+    other = made()
+    wrong = small.spec(beta=30.0, n_hidden=64, minibatch=50)
+    images = small.digits(1500).images
+    weights = training_benchmark.starting_weights(wrong)
+    other["tensor loop, float32"] = EagerLoop(wrong, weights, images[:500])
+    with pytest.raises(SystemExit, match=r"^tensor loop, float32 reaches .* not the same"):
+        training_benchmark.first_epoch(
+            other, SPECS["float32"], small.data.load("digits", "test").images
+        )
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("n_samples", [1, 2])
+def test_the_loops_objective_is_the_models(precision, n_samples):
+    spec = small.spec(precision=precision, beta=3.0, n_samples=n_samples)
+    weights = training_benchmark.starting_weights(spec)
+    x = small.digits(20).images
+    loop = EagerLoop(spec, weights, x)  # torch's layers draw from the global generator too
+    torch.manual_seed(0)
+    found = loop._loss(x)
+    torch.manual_seed(0)
+    epsilon = torch.randn(n_samples, 20, spec.n_z)
+    expected = vae.negative_elbo(network(spec, weights), x, epsilon, 3.0).total
+    rounding = 1e-5 if precision == "float32" else 1e-2
+    torch.testing.assert_close(found, expected, rtol=rounding, atol=0)
+
+
+def test_jax_objective_is_the_models():
+    jax_scan = pytest.importorskip("jax_scan", reason="the extra benchmark is not installed")
+    spec = small.SPEC
+    weights, x = training_benchmark.starting_weights(spec), small.digits(20).images
+    epsilon = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0))
+    found = jax_scan.objective(weights, x.numpy(), epsilon.numpy(), 3.0)
+    expected = vae.negative_elbo(network(spec, weights), x, epsilon, 3.0).total.detach()
+    assert float(found) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_a_dataloader_sees_every_image_once():
+    images = torch.rand(30, 784, generator=torch.Generator().manual_seed(0))
+    pairs = torch.utils.data.TensorDataset(images.view(-1, 1, 28, 28), torch.zeros(30))
+    spec = small.spec(minibatch=10)
+    weights = training_benchmark.starting_weights(spec)
+    for loop in (DataLoaderLoop(spec, weights, pairs), EagerLoop(spec, weights, images)):
+        batches = list(loop.batches())
+        assert [len(batch) for batch in batches] == [10, 10, 10]
+        seen, expected = (np.sort(x.numpy().sum(1)) for x in (torch.cat(batches), images))
+        np.testing.assert_array_equal(seen, expected)
+
+
+def test_ours_is_an_epoch_of_fit():
+    spec, images = SPECS["float32"], small.digits(1500)
+    contestant = Ours(spec, training_benchmark.starting_weights(spec), images.images)
+    contestant.epoch()
+    run = training.TrainingRun(spec)
+    small.run_epochs(run, 1, images)
+    expected = torch.cat([torch.from_numpy(values).flatten() for values in contestant.weights()])
+    assert small.bits(run.flat.vector) == small.bits(expected)
+
+
+def test_the_operations_are_those_that_torch_counts():
+    spec = small.spec(minibatch=100, n_hidden=32)
+    run, x = training.TrainingRun(spec), torch.rand(100, 784)
+    with FlopCounterMode(display=False) as counter:
+        training.train_epoch(run, x, 1e-3)
+    assert counter.get_total_flops() == training_benchmark.operations(spec, 100)
+    model = vae.VAE(3, 32, torch.Generator().manual_seed(0))
+    with FlopCounterMode(display=False) as counter:
+        rollout_benchmark.ours(model, x, 5)
+    assert counter.get_total_flops() == rollout_benchmark.operations(model, 100, 5)
+
+
+def test_a_results_file_describes_the_machine_and_does_not_name_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "RESULTS", tmp_path / "results")
+    path = machine.write("some", {"machine": machine.described(), "number": 1.5})
+    text = path.read_text()
+    assert json.loads(text)["number"] == 1.5
+    assert json.loads(text)["machine"]["threads"] == 1
+    assert torch.__version__.split("+")[0] in text
+    assert not re.search(rf"\b{re.escape(platform.node())}\b", text)

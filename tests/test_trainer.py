@@ -1,0 +1,379 @@
+"""The trainer's commands, and that a training loses nothing, however and whenever it is stopped."""
+
+import functools
+import itertools
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import small
+import torch
+
+import repinf_core
+from repinf_core import checkpoint, store, trainer, training, weights
+from repinf_core.training import TrainingRun
+
+STEPS = 6  # of an epoch of small.SPEC: 1,500 digits in minibatches of 250
+
+
+def command(**changes):
+    """The command line's words for small.SPEC, in profile smoke."""
+    values = json.loads(small.SPEC.as_json()) | changes
+    words = [["-p", name, str(value)] for name, value in values.items()]
+    return ["--profile", "smoke", *itertools.chain(*words)]
+
+
+def files(spec=small.SPEC):
+    return sorted(path.name for path in (store.models_folder() / spec.name).glob("*.safetensors"))
+
+
+def in_third_epoch(patch, action):
+    """Have something happen in the middle of the third epoch."""
+    steps, original = itertools.count(1), training.negative_elbo_gradient
+
+    def gradient(*args):
+        objective = original(*args)
+        return action(objective) if next(steps) == 2 * STEPS + 3 else objective
+
+    patch.setattr(training, "negative_elbo_gradient", gradient)
+
+
+def assert_undisturbed(run):
+    whole = small.undisturbed(run.spec)
+    assert small.bits(run.flat.vector) == small.bits(whole.flat.vector)
+    assert small.without_times(run.history) == small.without_times(whole.history)
+
+
+def refused(arguments, start=trainer.train):
+    """The one sentence with which a command ends."""
+    with pytest.raises(SystemExit) as error:
+        start(arguments)
+    assert isinstance(error.value.code, str)  # status 1, and the text on stderr
+    assert "\n" not in error.value.code
+    return error.value.code
+
+
+# --- training and resuming --------------------------------------------------------------------
+
+
+def test_a_command_trains_the_model_and_the_next_one_finds_it(capsys, monkeypatch):
+    trainer.train(command())
+    printed = capsys.readouterr()
+    assert_undisturbed(store.reached(small.SPEC))
+    last = store.reached(small.SPEC).history[-1]
+    assert f"4 of 4 epochs, test -ELBO {last.test_negative_elbo:.2f} nats" in printed.out
+    monkeypatch.setattr(store, "fit", lambda *args: pytest.fail("trains again"))
+    trainer.train(command())
+    assert printed.out == capsys.readouterr().out
+
+
+def test_until_stops_with_a_checkpoint_and_the_schedule_goes_on(capsys):
+    trainer.train([*command(), "--until", "1"])
+    assert files() == ["checkpoint-1.safetensors"]
+    trainer.train([*command(), "--until", "3"])
+    assert files() == ["checkpoint-1.safetensors", "checkpoint-3.safetensors"]
+    assert store.reached(small.SPEC).epoch == 3
+    bar = capsys.readouterr().err.split("\r")[-1]
+    assert " 3/3 " in bar
+    trainer.train([*command(), "--until", "2"])  # is reached already
+    assert files() == ["checkpoint-1.safetensors", "checkpoint-3.safetensors"]
+    trainer.train(command())
+    assert files() == ["model.safetensors"]
+    assert_undisturbed(store.reached(small.SPEC))
+
+
+def test_the_bar_tells_the_objective_and_its_floor(capsys):
+    trainer.train(command())
+    last = store.reached(small.SPEC).history[-1]
+    x = small.data.load("digits", "test").images.double()
+    floor = torch.special.entr(x).sum(1).mean() + torch.special.entr(1 - x).sum(1).mean()
+    bar = capsys.readouterr().err.split("\r")[-1]
+    assert f"test -ELBO {last.test_negative_elbo:.1f}, floor {floor:.1f}" in bar
+
+
+def test_a_model_that_ships_is_trained_all_the_same(capsys, monkeypatch):
+    monkeypatch.setattr(weights, "manifest", lambda: {small.SPEC.name: {"epochs_trained": 888}})
+    monkeypatch.setattr(store, "shipped", lambda *args: pytest.fail("asked for what ships"))
+    trainer.train([*command(), "--until", "2"])
+    assert "ships, trained for 888 of 4 epochs, but without" in capsys.readouterr().out
+    trainer.train(command())
+    assert "ships, trained" not in capsys.readouterr().out
+    assert_undisturbed(store.reached(small.SPEC))
+
+
+# --- stopping ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_an_epoch_saves_the_one_before_it(monkeypatch, capsys, number):
+    with monkeypatch.context() as patch:
+        in_third_epoch(patch, lambda _: signal.raise_signal(number))
+        with pytest.raises(SystemExit) as error:
+            trainer.train(command())
+    assert error.value.code == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    assert files() == ["checkpoint-2.safetensors"]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    trainer.train(command())
+    assert_undisturbed(store.reached(small.SPEC))
+
+
+def test_an_interrupted_notebook_loses_no_complete_epoch(monkeypatch):
+    with monkeypatch.context() as patch:
+        in_third_epoch(patch, lambda _: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            store.trained(small.SPEC)
+    assert files() == ["checkpoint-2.safetensors"]
+    assert_undisturbed(store.trained(small.SPEC))
+
+
+def test_a_signal_while_a_checkpoint_is_written_spoils_none(monkeypatch):
+    def interrupted(tensors, path, metadata):
+        patch.undo()
+        Path(path).write_bytes(b"the beginning of a checkpoint")
+        signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save_file", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.train(small.SPEC, checkpoint_seconds=0)
+    assert files() == ["checkpoint-1.safetensors"]
+    assert_undisturbed(store.train(small.SPEC))
+
+
+def test_who_handles_sigterm_already_still_does(monkeypatch):
+    received = []
+    before = signal.signal(signal.SIGTERM, lambda *args: received.append(args))
+    try:
+        with monkeypatch.context() as patch:
+            in_third_epoch(patch, lambda done: signal.raise_signal(signal.SIGTERM) or done)
+            run = store.train(small.SPEC)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert len(received) == 1
+    assert_undisturbed(run)
+
+
+def test_sigterm_means_another_thing_in_the_trainer_only():
+    met = []
+    store.trained(small.SPEC, report=lambda _: met.append(signal.getsignal(signal.SIGTERM)))
+    store.train(small.spec(seed=4), report=lambda _: met.append(signal.getsignal(signal.SIGTERM)))
+    assert met == [signal.SIG_DFL] * 4 + [signal.default_int_handler] * 4
+
+
+def test_a_thread_trains_without_a_word_about_signals():
+    runs = []
+    thread = threading.Thread(target=lambda: runs.append(store.train(small.SPEC)))
+    thread.start()
+    thread.join()
+    assert_undisturbed(runs[0])
+
+
+def run_module(*arguments, **options):
+    package = str(Path(repinf_core.__file__).parents[1])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    return subprocess.Popen(
+        [sys.executable, "-m", "repinf_core.trainer", *arguments],
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def test_a_process_that_is_terminated_can_go_on():
+    spec = small.spec(epochs=100_000)
+    process = run_module(*command(epochs=spec.epochs))
+    for line in process.stderr:  # tqdm's \r ends a line too
+        if f"{spec.name}:" in line:  # an epoch is complete
+            break
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "the same command goes on" in errors
+    run = store.reached(spec)
+    assert files(spec) == [f"checkpoint-{run.epoch}.safetensors"]
+    more = run.epoch + 2
+    trainer.train([*command(epochs=spec.epochs), "--until", str(more)])
+    whole = TrainingRun(spec)
+    train, test = (small.data.load("digits", split) for split in ("train", "test"))
+    list(itertools.islice(training.fit(whole, train, test), more))
+    assert small.bits(store.reached(spec).flat.vector) == small.bits(whole.flat.vector)
+
+
+KILLED = """
+import itertools, json, os, random, signal, sys, traceback
+from types import SimpleNamespace
+import torch
+from repinf_core import store, training
+
+torch.set_num_threads(1)
+values = json.loads(sys.argv[1])
+spec = training.Spec(**values | {"learning_rates": tuple(values["learning_rates"])})
+folder = sys.argv[2]
+# A clock that ticks once when it is read: the recorded times are the same in every run.
+training.time = SimpleNamespace(perf_counter=itertools.count().__next__)
+
+def train(models, moment):
+    '''Train in a process that kills itself at its moment-th call or return of a function.'''
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.environ["REPINF_MODELS"] = models
+            moments = itertools.count()
+            def profiler(*_):
+                if next(moments) == moment:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            sys.setprofile(profiler)
+            store.train(spec, checkpoint_seconds=0)
+            sys.setprofile(None)
+            os.write(write, str(next(moments)).encode())
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    os.close(write)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), int(os.read(read, 20) or 0)
+
+status, length = train(folder + "/undisturbed", None)
+seen = [status]
+moments = random.Random(0)
+for _ in range(10):
+    seen.append(train(folder + "/killed", moments.randrange(length // 6))[0])
+seen.append(train(folder + "/killed", None)[0])
+print(json.dumps(seen))
+"""
+
+
+def test_ten_kills_at_random_moments_change_no_bit_of_the_model(tmp_path):
+    spec = small.spec(epochs=12)
+    run = subprocess.run(
+        [sys.executable, "-c", KILLED, spec.as_json(), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(Path(repinf_core.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == [0] + [-signal.SIGKILL] * 10 + [0], run.stderr
+    paths = [tmp_path / which / spec.name for which in ("undisturbed", "killed")]
+    whole, resumed = (TrainingRun.load(path / "model.safetensors", spec) for path in paths)
+    assert resumed.history == whole.history  # the ticks of its clock among it
+    assert small.bits(resumed.flat.vector) == small.bits(whole.flat.vector)
+    assert {path.name for path in paths[1].iterdir()} == {"model.safetensors", "lock"}
+
+
+# --- errors -----------------------------------------------------------------------------------
+
+
+def test_an_objective_below_the_floor_stops_and_keeps_the_last_good_state(monkeypatch):
+    epochs, original = itertools.count(1), training.negative_elbo
+
+    def too_good(*args):
+        objective = original(*args)
+        good = objective.reconstruction * (0.1 if next(epochs) == 3 else 1)
+        return objective._replace(reconstruction=good)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "negative_elbo", too_good)
+        sentence = refused(command())
+    assert "epoch 3" in sentence
+    assert "this is a bug" in sentence
+    assert files() == ["checkpoint-2.safetensors"]
+    trainer.train(command())
+    assert_undisturbed(store.reached(small.SPEC))
+
+
+def test_a_training_at_its_floor_is_no_bug():
+    # A decoder that says 0.3 of pixels of 0.3 is at the floor, and by rounding below it.
+    grey = small.data.LabelledImages(torch.full((100, 784), 0.3), torch.zeros(100))
+    run = TrainingRun(small.spec(learning_rates=(1e-12,)))
+    run.flat.vector.data.zero_()
+    run.model.decoder_out.bias.data.fill_(math.log(0.3 / 0.7))
+    (record,) = small.run_epochs(run, 1, grey)
+    entropy = -784 * (0.3 * math.log(0.3) + 0.7 * math.log(0.7))
+    assert record.test_reconstruction == pytest.approx(entropy, rel=1e-6)
+
+
+def test_nan_stops_in_one_sentence_and_keeps_the_last_good_state(monkeypatch):
+    nan = torch.full((), math.nan)
+    with monkeypatch.context() as patch:
+        in_third_epoch(patch, lambda done: done._replace(total=nan))
+        assert "nan nats in training" in refused(command())
+    assert files() == ["checkpoint-2.safetensors"]
+    trainer.train(command())
+    assert_undisturbed(store.reached(small.SPEC))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--profile", "papers"], "Parameter profile is 'papers'; allowed is one of smoke"),
+        (["-p", "n_zz", "7"], "Parameter n_zz shapes no model; allowed are dataset, n_z,"),
+        (["-p", "trials", "7"], "Parameter trials shapes no model"),
+        (["-p", "n_z", "0"], "Parameter n_z is 0; allowed is an integer from 1 to 4096."),
+        (["-p", "beta", "much"], "Parameter beta is 'much'; allowed is a number >= 0."),
+        (["--until", "0"], "Epoch --until is 0; allowed is an integer from 1 to 300."),
+        (["--until", "301"], "Epoch --until is 301; allowed is an integer from 1 to 300."),
+    ],
+)
+def test_a_wrong_argument_is_refused_in_one_sentence(arguments, sentence, model_store):
+    assert sentence in refused(arguments)
+    assert not model_store.exists()
+
+
+def test_the_command_ends_with_status_1_and_nothing_but_the_sentence():
+    process = run_module("-p", "n_zz", "7")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert errors.startswith("Parameter n_zz shapes no model;")
+    assert errors.count("\n") == 1
+
+
+def test_missing_data_and_damaged_files_are_told_in_one_sentence(monkeypatch, tmp_path):
+    (tmp_path / "a file").write_text("")
+    monkeypatch.setenv("REPINF_DATA", str(tmp_path / "a file"))
+    assert "set REPINF_DATA to a folder" in refused(["--profile", "paper"])
+    trainer.train([*command(), "--until", "2"])
+    path = store.models_folder() / small.SPEC.name / "checkpoint-2.safetensors"
+    path.write_bytes(path.read_bytes()[:-50])
+    sentence = refused(command())
+    assert sentence.startswith(f"{path} is damaged or altered; delete it")
+    monkeypatch.setenv("REPINF_MODELS", str(tmp_path / "a file"))
+    assert "set REPINF_MODELS to a folder" in refused(command())
+
+
+# --- shipping ---------------------------------------------------------------------------------
+
+
+def test_what_is_reached_ships_finished_or_not(monkeypatch, tmp_path, capsys):
+    shipping = [*command(), "--machine", "a machine"]
+    monkeypatch.setattr(weights, "ship", functools.partial(weights.ship, folder=tmp_path))
+    assert "train it with repinf-train" in refused(shipping, trainer.ship)
+    for until in (2, 4):
+        trainer.train([*command(), "--until", str(until)])
+        trainer.ship(shipping)
+        entry = weights.manifest(tmp_path)[small.SPEC.name]
+        assert (entry["epochs_trained"], entry["device"]) == (until, "a machine")
+        assert len(entry["revision"].removesuffix("-dirty")) == 40 or not in_a_checkout()
+        expected = store.reached(small.SPEC).flat.vector.half().float()
+        assert torch.equal(weights.shipped(small.SPEC, folder=tmp_path).flat.vector, expected)
+        assert f"{until} of 4 epochs" in capsys.readouterr().out
+
+
+def in_a_checkout():
+    return (Path(repinf_core.__file__).parents[1] / ".git").exists()
+
+
+def test_what_ships_is_said_of_which_machine(capsys):
+    with pytest.raises(SystemExit) as error:
+        trainer.ship(command())
+    assert error.value.code == 2
+    assert "--machine" in capsys.readouterr().err
