@@ -24,7 +24,7 @@ from repinf_core.checkpoint import State
 from repinf_core.data import load
 from repinf_core.training import EpochRecord, Spec, TrainingRun, fit, seconds_per_step
 from repinf_core.vae import reconstruction_floor
-from repinf_core.weights import shipped
+from repinf_core.weights import manifest, shipped
 
 _CHECKPOINT_SECONDS = 60.0
 _CHECKPOINTS_KEPT = 2
@@ -242,8 +242,11 @@ def _checkpoints(folder: Path) -> list[Path]:
 def outlook(spec: Spec, device: torch.device | str, n_images: int) -> str:
     """A few lines before the work starts: device, dataset, model, and the time it will take."""
     threads = f", threads: {torch.get_num_threads()}" if str(device) == "cpu" else ""
-    if is_trained(spec):
+    if model_file(spec).exists():
         time_needed = "trained before: no training now"
+    elif spec.name in manifest():
+        epochs = manifest()[spec.name]["epochs_trained"]
+        time_needed = f"ships, trained for {epochs:,} of {spec.epochs:,} epochs: no training now"
     else:
         steps = -(-n_images // spec.minibatch) * spec.epochs
         minutes = steps * seconds_per_step(spec, n_images, device) / 60

@@ -1,0 +1,72 @@
+"""The committed pages are those of the notebooks and the models as they are now."""
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from repinf_core import profiles, weights
+from repinf_core.training import Spec
+
+BOOK = Path(__file__).parents[1] / "book"
+PUBLISHED = sorted((BOOK / "pages").glob("*.ipynb"))
+PAGES = yaml.safe_load((BOOK / "pages.yml").read_text())
+_LOCAL_BADGE = "_static/colab-badge.svg"
+_BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+
+
+def sources(path):
+    """What a page's cells say, without the parameters that papermill put in."""
+    return [
+        cell.source.replace(_LOCAL_BADGE, _BADGE)
+        for cell in nbformat.read(path, 4).cells
+        if "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
+
+
+def printed(path):
+    """The text that a page's cells print."""
+    cells = nbformat.read(path, 4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output.output_type == "error"]
+    return "".join(output.text for output in outputs if output.output_type == "stream")
+
+
+def result(path):
+    return json.loads((BOOK / "results" / f"{path.stem}.json").read_text())
+
+
+def test_there_is_a_published_edition():
+    assert PUBLISHED
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_a_published_page_is_not_stale(path):
+    notebook = BOOK.parent / "notebooks" / PAGES[path.stem]["notebook"]
+    assert sources(path) == sources(notebook)
+    found = result(path)
+    assert found["profile"] == "paper"
+    own = {name: found["parameters"][name] for name in PAGES[path.stem]["parameters"]}
+    assert own == PAGES[path.stem]["parameters"]
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_a_published_page_shows_the_models_that_ship(path):
+    """As far as they are trained now: a model trained on makes its pages stale."""
+    manifest = weights.manifest()
+    shipped = re.findall(r"model +(\S+)\n +ships, trained for ([\d,]+) of", printed(path))
+    for name, epochs in shipped:
+        assert manifest[name]["epochs_trained"] == int(epochs.replace(",", ""))
+    found = result(path)
+    spec = Spec.of(profiles.experiment("paper", found["parameters"]))
+    if "epochs_trained" in found["results"]:
+        assert manifest[spec.name]["epochs_trained"] == found["results"]["epochs_trained"]
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_a_published_page_has_its_movies_and_they_are_small(path):
+    for movie in re.findall(r"_static/movies/[\w.-]+\.mp4", path.read_text()):
+        assert 0 < (BOOK / movie).stat().st_size <= 1.5e6
