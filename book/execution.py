@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import platform
 import re
@@ -165,6 +166,7 @@ def execute_all(pages: list[Page], out: Path, jobs: int, force: bool) -> None:
     """
     failures: dict[str, str] = {}
     pending = list(pages)
+    numbers = (f"[{n}/{len(pages)}]" for n in itertools.count(1))
     while pending:
         names = {page.name for page in pending}
         ready = [page for page in pending if not names & {read.name for read in page.reads}]
@@ -175,25 +177,28 @@ def execute_all(pages: list[Page], out: Path, jobs: int, force: bool) -> None:
             lacking = [read.name for read in page.reads if read.name in failures]
             if lacking:
                 failures[page.name] = f"Page {page.name} reads what failed: {', '.join(lacking)}."
-        failures |= _execute_round([p for p in ready if p.name not in failures], out, jobs, force)
+        ready = [page for page in ready if page.name not in failures]
+        failures |= _execute_round(ready, out, jobs, force, numbers)
     if failures:
         raise BuildError("\n".join(failures.values()))
 
 
-def _execute_round(pages: list[Page], out: Path, jobs: int, force: bool) -> dict[str, str]:
+def _execute_round(
+    pages: list[Page], out: Path, jobs: int, force: bool, numbers: Iterator[str]
+) -> dict[str, str]:
     """Execute pages in any order, a line of progress for each; returns what failed, and why."""
     todo = [page for page in pages if force or not page.is_executed(out)]
     for page in pages:
         if page not in todo:
-            print(f"{page.name}: executed before")
+            print(f"{next(numbers)} {page.name}: executed before")
     failures = {}
     jobs = max(1, min(jobs, len(todo)))  # fewer pages, more threads for each
     runs = parallel.outcomes(functools.partial(_attempt, out=out), todo, jobs)
-    for done, (page, outcome) in enumerate(runs, start=1):
+    for page, outcome in runs:
         if not isinstance(outcome, float):
             failures[page.name] = outcome or f"Page {page.name} failed: its process was killed."
         told = "failed" if page.name in failures else f"{outcome:.1f} s"
-        print(f"[{done}/{len(todo)}] {page.name}: {told}", flush=True)
+        print(f"{next(numbers)} {page.name}: {told}", flush=True)
     return failures
 
 
