@@ -70,9 +70,8 @@ def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
         text = re.sub(  # a link to a page that is not in this book is plain text
             r'\[([^][\n"]+)\]\((\w+)\.ipynb\)', lambda m: m[0] if m[2] in names else m[1], text
         )
-        if page.name != page.notebook.stem:  # a notebook's second page needs labels of its own
-            own = page.name.replace("_", "-")
-            text = re.sub(r"\b(fig|eq)-(?=[a-z])", rf"\1-{own}-", text)
+        if page.name != page.notebook.stem:  # a notebook's second page in the same book
+            text = with_own_labels(text, page.name)
         (source / f"{page.name}.ipynb").write_text(text)
     toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
     toc["chapters"] = [c for c in toc["chapters"] if (source / f"{c['file']}.ipynb").exists()]
@@ -87,6 +86,11 @@ def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
         raise BuildError(f"jupyter-book failed:\n{done.stdout}")
     shutil.rmtree(html, ignore_errors=True)
     (source / "_build" / "html").rename(html)
+
+
+def with_own_labels(text: str, name: str) -> str:
+    """A page's source with the page's name in all labels of figures and equations."""
+    return re.sub(r"\b(fig|eq)-(?=[a-z])", rf"\1-{name.replace('_', '-')}-", text)
 
 
 def _findings(out: Path, names: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -277,6 +278,25 @@ def test_a_page_of_another_edition_stays_out_and_links_to_it_are_text(smoke_book
     assert "04_cluster_centers" not in (html / "intro.html").read_text()
     assert "the page on cluster centres" in (html / "02_repeated_inference.html").read_text()
     assert problems(html) == []
+
+
+def test_a_second_page_of_a_notebook_has_labels_of_its_own():
+    """Every label that the notebook defines and every reference to it, and nothing else."""
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        text = path.read_text()
+        labels = set(re.findall(r'"name": "([\w-]+)"', text)) | set(
+            re.findall(r":label: ([\w-]+)", text)
+        )
+        labels -= {"python3", "ipython", "python"}  # the kernel's
+        found = build.with_own_labels(text, "fashion_" + path.stem)
+        prefix = f"fashion-{path.stem.replace('_', '-')}-"
+        own = {re.sub("^(fig|eq)-", rf"\1-{prefix}", label) for label in labels}
+        assert not own & labels
+        back = found
+        for label in own:
+            assert label in found
+            back = back.replace(label, label.replace(prefix, ""))
+        assert back == text
 
 
 def test_a_folder_without_pages_has_none_to_show(tmp_path):
