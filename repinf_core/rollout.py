@@ -48,14 +48,24 @@ class Rollout:
 
 
 def trajectory(
-    model: Autoencoder, x0: torch.Tensor, steps: int
+    model: Autoencoder, x0: torch.Tensor, steps: int, means: Autoencoder | None = None
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield ``(x(t), z(t))`` for t = 0 ... T: the repeated inference itself."""
+    """Yield ``(x(t), z(t))`` for t = 0 ... T: the repeated inference itself.
+
+    z(0) is the model's own, so that without noise it is the memory to the last bit.
+
+    Args:
+        model: encoder and decoder means.
+        x0: initial images x(0), ``[n, 784]``.
+        steps: T.
+        means: the same means, written out for speed, for the steps after z(0).
+    """
+    means = means or model
     x, z = x0, model.encode_mean(x0)
     yield x, z
     for _ in range(steps):
-        x = model.decode_mean(z)
-        z = model.encode_mean(x)
+        x = means.decode_mean(z)
+        z = means.encode_mean(x)
         yield x, z
 
 
@@ -95,12 +105,12 @@ def rollout(
     images = x0.new_empty(steps + 1, len(kept), x0.shape[1])
     observed: dict[str, torch.Tensor] = {}
     ends: torch.Tensor | None = None  # z(0) and z(T)
-    means = Means(model, min(chunk, trials)) if isinstance(model, VAE) else model
+    means = Means(model, min(chunk, trials)) if isinstance(model, VAE) else None
     for start in range(0, trials, chunk):
         rows = slice(start, min(start + chunk, trials))
         in_chunk = (kept >= rows.start) & (kept < rows.stop)
         places, kept_rows = in_chunk.nonzero()[:, 0], kept[in_chunk] - rows.start
-        for t, (x, z) in enumerate(trajectory(means, x0[rows], steps)):
+        for t, (x, z) in enumerate(trajectory(model, x0[rows], steps, means)):
             if ends is None:
                 ends = z.new_empty(2, trials, z.shape[1])
             if t == 0:

@@ -181,8 +181,8 @@ def test_the_noise_page_reports_each_noise_fraction(smoke_book, weights, memorie
     np.testing.assert_allclose(
         list(found["two_sem_of_distance"].values()), sem, rtol=2e-3, atol=1e-5
     )
-    # Without noise a trajectory starts at its memory, but for the rounding of float32.
-    assert said[0, 0] < 1e-5
+    # Without noise a trajectory starts at its memory.
+    assert said[0, 0] == 0
     assert found["mean_time"]["memory"][0] == 0
     for stage in found["stages"]:
         inside = (stage["start"] <= np.array(found["p"])) & (np.array(found["p"]) <= stage["stop"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from repinf_core.geometry import distance_to
 from repinf_core.rollout import rollout, trajectory
-from repinf_core.vae import VAE
+from repinf_core.vae import VAE, memories
 
 N_PIXELS = 20
 
@@ -194,6 +194,12 @@ def test_trajectory_yields_x0_first_and_t_plus_1_pairs():
     kept = rollout(model, x0, 4, {"z": latents}, keep_images=[0, 1])
     torch.testing.assert_close(torch.stack([x for x, _ in pairs]), kept.images)
     torch.testing.assert_close(torch.stack([z for _, z in pairs]), kept.observed["z"])
+
+
+def test_z0_of_a_clean_image_is_its_memory_to_the_last_bit():
+    model = network().float()
+    clean = images(50).float()
+    assert torch.equal(rollout(model, clean, 2).z_first, memories(model, clean))
 
 
 @pytest.mark.parametrize("steps", [0, -3])
