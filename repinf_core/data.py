@@ -114,8 +114,9 @@ def _download(dataset: str, root: Path) -> None:
         with filelock.FileLock(root / f"{dataset}.lock"):
             _TORCHVISION[dataset](root, download=True)
     except (OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())  # torchvision's has several lines
         raise DataError(
-            f"{dataset} is not in {root} and could not be downloaded ({error}); set REPINF_DATA "
+            f"{dataset} is not in {root} and could not be downloaded ({reason}); set REPINF_DATA "
             f"to a folder that holds it in torchvision's layout, or use dataset=digits."
         ) from error
 
