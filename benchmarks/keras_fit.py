@@ -36,6 +36,7 @@ class KerasFit:
     """A contestant as those of ``torch_loops``."""
 
     def __init__(self, spec: training.Spec, weights: list[np.ndarray], images: torch.Tensor):
+        keras.utils.set_random_seed(spec.seed)  # of the order of the images
         self._spec, self._images = spec, images.numpy()
         sizes = (spec.n_hidden, 2 * spec.n_z, spec.n_hidden, images.shape[1])
         self._dense = [

@@ -54,6 +54,7 @@ def contestants(
         images: ``[N, 784]``, N a multiple of the minibatch.
         dataset: the same images with labels, one at a time.
     """
+    torch.manual_seed(0)  # the loops use the global generator, as one does
     made: dict[str, object] = {}
     for precision, spec in by_precision.items():
         weights = starting_weights(spec)
