@@ -57,7 +57,7 @@ def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
     Raises:
         BuildError: jupyter-book failed or, if ``strict``, warned.
     """
-    source = html.with_name("source")
+    source = html.with_name(f"{html.name}-source")
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(BOOK / "_static", source / "_static")
     if (out / "_static").exists() and out != BOOK:

@@ -41,13 +41,17 @@ class Page:
     notebook: Path
     parameters: dict[str, Any]
     reads: tuple["Page", ...] = ()  # whose results it reads
+    files: str = ""  # pattern of other files that it shows
 
     def fingerprint(self, out: Path) -> str:
-        """SHA-256 of all that shapes the page: source, parameters, core code, results it reads."""
+        """SHA-256 of all that shapes the page: source, parameters, core, what ships and is read."""
         sha256 = hashlib.sha256(json.dumps(self.parameters, sort_keys=True).encode())
         for name in self.ran(out):
             sha256.update(name.encode() + (out / "results" / f"{name}.json").read_bytes())
-        for path in [self.notebook, *sorted((ROOT / "repinf_core").rglob("*.py"))]:
+        core = ROOT / "repinf_core"
+        files = [*core.rglob("*.py"), core / "weights" / "manifest.json"]
+        files += ROOT.glob(self.files) if self.files else []
+        for path in [self.notebook, *sorted(files)]:
             sha256.update(path.name.encode() + path.read_bytes())
         return sha256.hexdigest()
 
@@ -62,9 +66,20 @@ class Page:
             metadata = json.loads(text)["metadata"]
         except (OSError, json.JSONDecodeError, KeyError):  # absent or damaged: not executed
             return False
-        made = [f"results/{self.name}.json", *re.findall(r"_static/movies/[\w.-]+\.mp4", text)]
-        complete = all((out / path).exists() for path in made)
-        return complete and metadata.get("fingerprint") == self.fingerprint(out)
+        results = _sha256(out / "results" / f"{self.name}.json")
+        movies = re.findall(r"_static/movies/[\w.-]+\.mp4", text)
+        return bool(
+            all((out / path).exists() for path in movies)
+            # A run that failed at its end left other results beside the page of one before it.
+            and results
+            and metadata.get("results") == results
+            and metadata.get("fingerprint") == self.fingerprint(out)
+        )
+
+
+def _sha256(path: Path) -> str:
+    """Of a file; empty if there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
 def plan(
@@ -100,7 +115,7 @@ def plan(
         parameters = {key: value for key, value in given.items() if key in takes}
         own = {"profile": profile, "page": name, **contents[name]["parameters"]}
         reads = tuple(map(page, contents[name].get("reads", ())))
-        return Page(name, notebook, parameters | own, reads)
+        return Page(name, notebook, parameters | own, reads, contents[name].get("files", ""))
 
     pages = [page(name) for name in dict.fromkeys(wanted)]  # each once
     for name in given:
@@ -123,6 +138,7 @@ def execute(page: Page, out: Path) -> float:
             f"a cluster's machines must share these folders."
         )
     working.parent.mkdir(parents=True, exist_ok=True)
+    fingerprint = page.fingerprint(out)  # of the code as it is now, whatever is edited meanwhile
     try:
         papermill.execute_notebook(
             page.notebook,
@@ -145,7 +161,8 @@ def execute(page: Page, out: Path) -> float:
     notebook = nbformat.read(working, 4)
     # The papermill metadata hold absolute paths and times: a page says the same everywhere.
     notebook.metadata.pop("papermill", None)
-    notebook.metadata["fingerprint"] = page.fingerprint(out)
+    notebook.metadata["fingerprint"] = fingerprint
+    notebook.metadata["results"] = _sha256(out / "results" / f"{page.name}.json")
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)

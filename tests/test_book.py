@@ -216,6 +216,17 @@ def test_a_page_of_another_edition_is_made_when_asked_for_by_name(tmp_path, monk
     assert [page.name for page in last.reads] == ["first", "of_paper"]
 
 
+def test_results_that_are_not_the_page_s_own_make_it_another(tmp_path):
+    """As a later run leaves them that failed after it had written its own."""
+    out = tmp_path / "out"
+    out.mkdir()
+    a = counting(tmp_path, "a", 1)
+    execution.execute_all([a], out, jobs=1, force=False)
+    assert a.is_executed(out)
+    (out / "results" / "a.json").write_text('{"n": 2, "read": 0}')
+    assert not a.is_executed(out)
+
+
 def test_results_of_other_parameters_are_not_read(tmp_path):
     """They lie in the folder, whole, and are of another edition."""
     out = tmp_path / "out"

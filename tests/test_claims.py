@@ -1,13 +1,14 @@
 """The verdicts follow from the numbers by the criteria, and from nothing else."""
 
 import copy
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 import yaml
 
-from repinf_core import claims
+from repinf_core import claims, profiles
 from repinf_core.claims import NOT_REPRODUCED, NOT_RUN, PARTLY, REPRODUCED
 
 ROOT = Path(__file__).parents[1]
@@ -23,9 +24,18 @@ CLUSTER = {
 }
 # Results in which everything is as the paper says.
 PAPER = {
-    "03_collective_dynamics": {"share_nearest_own_concept": [0.1, 0.9], "silhouette": 0.7},
+    "03_collective_dynamics": {
+        "branch_time": 10,
+        "share_nearest_own_concept": [0.1, 0.9],
+        "silhouette": 0.7,
+    },
     "04_cluster_centers": CLUSTER,
-    "fashion_04_cluster_centers": CLUSTER,
+    "09_fashion_mnist": {
+        "datasets": {
+            name: {"labels_approaching": 9, "stages": [{"nearest": "memory"}]}
+            for name in ("mnist", "fashion_mnist")
+        }
+    },
     "05_noise_and_hierarchy": {
         "p": [0.0, 0.3, 0.6, 0.9],
         "mean_time": {
@@ -43,7 +53,13 @@ PAPER = {
     "06_label_detection": {
         "classifier": {"test_accuracy": 0.9925},
         "labels": {
-            "6": {"right_at_every_step_up_to_p": 0.35, "right_in_some_window_up_to_p": 0.65}
+            "6": {
+                "right_at_every_step_up_to_p": 0.35,
+                "right_at_every_step_fails_at_p": 0.4,
+                "right_in_some_window_up_to_p": 0.65,
+                "right_in_some_window_fails_at_p": 0.7,
+                "window": [10, 25],
+            }
         },
         "final": {
             "label": "6",
@@ -60,7 +76,7 @@ PAPER = {
     "07_latent_dimension": {
         "active_latents": 14,
         "components_for_70_percent": 9,
-        "components_for_99_percent": 14,
+        "components_for_99.9_percent": 14,
         "mean_absolute_cosine": 0.05,
         "nearly_orthogonal": True,
         "largest_absolute_cosine": 0.3,
@@ -82,7 +98,9 @@ CHANGES = [
     ("memory early", "labels_with_memory_in_the_first_quarter", 4, NOT_REPRODUCED),
     ("memory early", "labels_with_memory_in_the_first_quarter", 5, PARTLY),
     ("not the metric", "Mahalanobis/labels_approaching", 4, NOT_REPRODUCED),
-    ("Fashion-MNIST", "labels_approaching", 5, PARTLY),
+    ("Fashion-MNIST", "datasets/fashion_mnist/labels_approaching", 5, PARTLY),
+    ("Fashion-MNIST", "datasets/fashion_mnist/stages/0/nearest", "concept", PARTLY),
+    ("Fashion-MNIST", "datasets", {"mnist": {"labels_approaching": 9, "stages": []}}, NOT_RUN),
     ("stages", "stages/2/start", 0.6, PARTLY),
     ("stages", "stages/1/nearest", "memory", NOT_REPRODUCED),
     ("memory time", "mean_time/memory", [20, 10, 5, 0], PARTLY),
@@ -96,9 +114,11 @@ CHANGES = [
     ("orthogonality levels off", "orthogonality_levels_off_at", 50, PARTLY),
     ("orthogonality levels off", "orthogonality_levels_off_at", None, NOT_REPRODUCED),
     ("needs dimensions", "by_n_z/5/label_approaches", True, PARTLY),
+    ("needs dimensions", "by_n_z", {"2": {"label_approaches": False}}, NOT_RUN),
     ("needs dimensions", "by_n_z/20/label_approaches", False, PARTLY),
-    ("label detection", "labels/6/right_at_every_step_up_to_p", None, PARTLY),
-    ("label detection", "labels/6/right_in_some_window_up_to_p", 1.0, PARTLY),
+    ("label detection", "labels/6/right_at_every_step_fails_at_p", 0.0, PARTLY),
+    ("label detection", "labels/6/right_in_some_window_fails_at_p", None, PARTLY),
+    ("label detection", "labels/6/window", [31, 60], PARTLY),
     ("still the same class", "final/share_judged_own", 0.54, PARTLY),
     ("still the same class", "final/share_judged_own", 0.4, NOT_REPRODUCED),
     ("no other label's pull", "final/distance_to_concept/all/approaches", False, PARTLY),
@@ -109,22 +129,42 @@ CHANGES = [
 ]
 
 
+PARAMETERS = {"dataset": "mnist", "n_z": 100, "epochs": 1500}
+
+
+def judged(folder, profile="paper", **changes):
+    experiment = dataclasses.replace(profiles.PROFILES["paper"], **changes)
+    return claims.judge(claims.CLAIMS, folder, profile, experiment)
+
+
 def write(folder, results):
     for page, numbers in results.items():
-        contents = {"results": numbers, "parameters": {"dataset": "mnist"}}
+        contents = {"profile": "paper", "results": numbers, "parameters": PARAMETERS}
         (folder / f"{page}.json").write_text(json.dumps(contents))
 
 
 def verdicts(folder):
-    return {one.claim.name: one.verdict for one in claims.judge(claims.CLAIMS, folder)}
+    return {one.claim.name: one.verdict for one in judged(folder)}
 
 
 def test_what_the_paper_says_is_reproduced(tmp_path):
     write(tmp_path, PAPER)
     assert set(verdicts(tmp_path).values()) == {REPRODUCED}
-    for one in claims.judge(claims.CLAIMS, tmp_path):
+    for one in judged(tmp_path):
         assert one.ours
-        assert one.parameters == {"dataset": "mnist"}
+        assert one.parameters == PARAMETERS
+
+
+def test_the_epochs_are_those_really_trained(tmp_path):
+    write(tmp_path, {"04_cluster_centers": CLUSTER | {"epochs_trained": 888}})
+    epochs = {one.parameters["epochs"] for one in judged(tmp_path) if one.parameters}
+    assert epochs == {888}
+
+
+@pytest.mark.parametrize("other", [{"profile": "quick"}, {"dataset": "digits"}, {"n_z": 7}])
+def test_results_of_another_edition_do_not_count(tmp_path, other):
+    write(tmp_path, PAPER)
+    assert {one.verdict for one in judged(tmp_path, **other)} == {NOT_RUN}
 
 
 @pytest.mark.parametrize(("name", "place", "value", "expected"), CHANGES)
@@ -147,9 +187,7 @@ def test_every_claim_can_fail():
 def test_a_page_that_was_not_run_is_said_to_be_so(tmp_path):
     assert set(verdicts(tmp_path).values()) == {NOT_RUN}
     write(tmp_path, {page: PAPER[page] for page in ("04_cluster_centers",)})
-    ran = {
-        one.claim.page for one in claims.judge(claims.CLAIMS, tmp_path) if one.verdict != NOT_RUN
-    }
+    ran = {one.claim.page for one in judged(tmp_path) if one.verdict != NOT_RUN}
     assert ran == {"04_cluster_centers"}
 
 

@@ -57,26 +57,42 @@ class Judged:
 
 
 def judge(
-    claims: Sequence[Claim], folder: str | Path, ran: Container[str] | None = None
+    claims: Sequence[Claim],
+    folder: str | Path,
+    profile: str,
+    experiment: Any,
+    ran: Container[str] | None = None,
 ) -> list[Judged]:
-    """Every claim judged by the results in ``folder``, ``<page>.json`` each.
+    """Every claim judged by the results of one edition in ``folder``, ``<page>.json`` each.
 
     Args:
         claims: in the order in which they are to be told.
-        folder: of the results.
-        ran: pages whose results count; by default all that are there.
+        folder: of the results; those of another profile, dataset or N_z do not count.
+        profile: of the edition.
+        experiment: of the edition; what is taken of it are ``dataset`` and ``n_z``.
+        ran: pages whose results count; by default all of the edition.
     """
+    edition = (profile, experiment.dataset, experiment.n_z)
     return [
-        _judge(claim, Path(folder))
+        _judge(claim, Path(folder), edition)
         if ran is None or claim.page in ran
         else Judged(claim, "", NOT_RUN, {})
         for claim in claims
     ]
 
 
-def _judge(claim: Claim, folder: Path) -> Judged:
+def _judge(claim: Claim, folder: Path, edition: tuple[str, str, int]) -> Judged:
     path = folder / f"{claim.page}.json"
     if not path.exists():
         return Judged(claim, "", NOT_RUN, {})
     found = json.loads(path.read_text())
-    return Judged(claim, *claim.measure(found["results"]), found["parameters"])
+    numbers, parameters = found["results"], found["parameters"]
+    if (found["profile"], parameters["dataset"], parameters["n_z"]) != edition:
+        return Judged(claim, "", NOT_RUN, {})
+    # A network may have been trained for fewer epochs than were asked for.
+    trained = {
+        name: numbers[f"{name}_trained"]
+        for name in ("epochs", "grid_epochs")
+        if f"{name}_trained" in numbers
+    }
+    return Judged(claim, *claim.measure(numbers), parameters | trained)
