@@ -27,6 +27,13 @@ def test_environment_and_pyproject_ask_for_the_same():
     assert sorted(given) == sorted([*(CONDA_NAMES.get(n, n) for n in wanted), python, "pip"])
 
 
+def test_an_installation_has_every_package_of_the_core():
+    """Not only an editable one, which finds what is not named here too: Colab's is not."""
+    packages = {path.parent for path in (ROOT / "repinf_core").rglob("__init__.py")}
+    names = {".".join(path.relative_to(ROOT).parts) for path in packages}
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == names
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_names_the_public_address_and_itself(notebook):
     text = notebook.read_text()
