@@ -7,6 +7,7 @@ carries, enlarged from 8x8 to 28x28, and need no network.
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -148,6 +149,35 @@ def draw_trials(
     rounds = -(-trials // len(of_label))
     orders = [torch.randperm(len(of_label), generator=generator) for _ in range(rounds)]
     return of_label[torch.cat(orders)[:trials]]
+
+
+def noisy_trials(
+    train: LabelledImages,
+    labels: Iterable[int],
+    trials: int,
+    p: float,
+    noise: str,
+    seed: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images of the labels, each with its own noise: where repeated inference starts.
+
+    The same seed gives the same images at every ``p``, and a pixel selected at one ``p`` is
+    selected at every larger one.
+
+    Args:
+        train: the images to draw from.
+        labels: as many blocks of trials, in this order.
+        trials: of each label, drawn by :func:`draw_trials`.
+        p: noise fraction.
+        noise: mode of :func:`swap_pixels`.
+        seed: of the images and of the noise.
+
+    Returns:
+        indices of the clean images, ``[labels * trials]``; x(0), ``[labels * trials, 784]``.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.cat([draw_trials(train.labels, label, trials, generator) for label in labels])
+    return rows, swap_pixels(train.images[rows], p, generator, noise)
 
 
 def swap_pixels(

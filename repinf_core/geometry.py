@@ -135,6 +135,24 @@ def approach(distances: torch.Tensor, control_minimum: torch.Tensor) -> Approach
     return Approach(unique & inside & (minimum < control_minimum), step, minimum)
 
 
+def approach_of_means(
+    distances: torch.Tensor, lines: torch.Tensor
+) -> tuple[Approach, torch.Tensor]:
+    """Which labels' mean curves approach their concept, by two readings of the criterion.
+
+    Args:
+        distances: of the trajectories, ``[labels, T+1, trials]``.
+        lines: of their synthetic linear interpolations, likewise.
+
+    Returns:
+        by :func:`approach`, ``[labels]`` each; whether they do so by a weaker reading, closer
+        than the interpolation at the time of the minimum only, bool ``[labels]``.
+    """
+    mean, line = distances.mean(2).T, lines.mean(2).T
+    strict = approach(mean, line.min(0).values)
+    return strict, approach(mean, line.gather(0, strict.step[None])[0]).approaches
+
+
 def active_latents(memories: torch.Tensor) -> torch.Tensor:
     """Which latents carry information: Var_x(mu_j) > 0.01; ``[N, N_z]`` to bool ``[N_z]``."""
     return memories.double().var(0, correction=0) > ACTIVE_VARIANCE
@@ -162,6 +180,11 @@ def contribution_ratios(memories: torch.Tensor) -> torch.Tensor:
     """
     variances, _ = principal_axes(memories)
     return variances / variances.sum()
+
+
+def components(memories: torch.Tensor, share: float) -> int:
+    """How many principal components of ``[N, N_z]`` it takes for a share of the variance."""
+    return int((contribution_ratios(memories).cumsum(0) < share).sum()) + 1
 
 
 def cosine_matrix(concepts: torch.Tensor) -> torch.Tensor:

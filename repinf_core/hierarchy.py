@@ -1,4 +1,4 @@
-"""How close trajectories come to the memory, the concept and the abstract concept (Fig. 4).
+"""How close trajectories come to the memory, the concept and the abstract concept (Figs. 3, 4).
 
 The three classes of centres, from detailed to coarse (Results, "Relationship between data
 hierarchy and inference").
@@ -8,11 +8,50 @@ from typing import Any, NamedTuple
 
 import torch
 
-from repinf_core.data import LabelledImages, draw_trials, swap_pixels
-from repinf_core.geometry import abstract_concept, concepts, distance_to
+from repinf_core.data import LabelledImages, noisy_trials
+from repinf_core.geometry import (
+    abstract_concept,
+    concepts,
+    distance_to,
+    interpolation_distances,
+)
 from repinf_core.rollout import Autoencoder, Rollout, rollout
 
 CLASSES = ("memory", "concept", "abstract concept")
+
+
+def by_label(values: torch.Tensor, n_labels: int) -> torch.Tensor:
+    """``[T+1, labels * trials]`` to ``[labels, T+1, trials]``, on the CPU."""
+    return values.unflatten(1, (n_labels, -1)).movedim(1, 0).cpu()
+
+
+def to_concepts(
+    model: Autoencoder,
+    train: LabelledImages,
+    concepts: torch.Tensor,
+    experiment: Any,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Distance to the concept over time, of all labels (Fig. 3a).
+
+    Args:
+        model: on the device of ``concepts``.
+        train: the training set, on the CPU.
+        concepts: of the labels, ``[K, N_z]``.
+        experiment: what is taken of it (any object with these attributes) are ``trials`` per
+            label, ``p``, ``noise``, ``trial_seed`` and ``steps``.
+
+    Returns:
+        distances of z(t), and of the synthetic linear interpolation, ``[K, T+1, trials]`` each.
+    """
+    labels, steps = len(concepts), experiment.steps
+    rows, x0 = noisy_trials(
+        train, range(labels), experiment.trials, experiment.p, experiment.noise,
+        experiment.trial_seed,
+    )  # fmt: skip
+    target = concepts[train.labels[rows].to(concepts.device)]
+    ran = rollout(model, x0.to(concepts.device), steps, {"concept": distance_to(target)})
+    line = interpolation_distances(ran.z_first, ran.z_last, target, steps)
+    return by_label(ran.observed["concept"], labels), by_label(line, labels)
 
 
 def infer(
@@ -24,16 +63,13 @@ def infer(
 ) -> tuple[torch.Tensor, Rollout]:
     """Repeated inference from noisy images of one label, with the distances to its centres.
 
-    The same seed gives the same images at every ``p``, and a pixel selected at one ``p`` is
-    selected at every larger one.
-
     Args:
         model: on the device of ``memories``.
         train: the training set, on the CPU.
         memories: of the whole training set, ``[N, N_z]``.
         experiment: what is taken of it (any object with these attributes) are the ``label`` of
             the images, how many ``trials_per_p``, the ``steps``, the ``noise`` and its
-            ``trial_seed``.
+            ``trial_seed``, as in :func:`~repinf_core.data.noisy_trials`.
         p: noise fraction.
 
     Returns:
@@ -41,9 +77,7 @@ def infer(
         distance to each of :data:`CLASSES`, ``[T+1, trials]``.
     """
     label, trials = experiment.label, experiment.trials_per_p
-    generator = torch.Generator().manual_seed(experiment.trial_seed)
-    rows = draw_trials(train.labels, label, trials, generator)
-    x0 = swap_pixels(train.images[rows], p, generator, experiment.noise)
+    rows, x0 = noisy_trials(train, [label], trials, p, experiment.noise, experiment.trial_seed)
     centres = concepts(memories, train.labels.to(memories.device))
     targets = (
         memories[rows.to(memories.device)],

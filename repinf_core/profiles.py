@@ -172,10 +172,10 @@ _DIGITS = dataclasses.replace(
     p_grid=tuple(i / 10 for i in range(11)),
     trials_per_p=200,
     n_z_grid=(2, 5, 10, 20, 100),
-    grid_epochs=40,
+    grid_epochs=30,
     classified_trials=50,
     selection_minibatches=(50, 200),
-    selection_epochs=10,
+    selection_epochs=8,
 )
 
 PROFILES: dict[str, Experiment] = {

@@ -295,6 +295,22 @@ def test_a_label_that_no_image_has_is_refused():
         data.draw_trials(torch.tensor([0, 1, 2]), 7, 3, generator())
 
 
+@pytest.mark.parametrize("noise", ["swap", "invert"])
+def test_noisy_trials_are_the_labels_in_turn_each_with_its_noise(noise):
+    images = torch.rand(30, 784, generator=generator(1))
+    train = data.LabelledImages(images, torch.arange(30) % 3)
+    rows, x0 = data.noisy_trials(train, [2, 0], 7, 0.4, noise, 5)
+    source = generator(5)
+    drawn = [data.draw_trials(train.labels, label, 7, source) for label in (2, 0)]
+    assert rows.tolist() == [*drawn[0].tolist(), *drawn[1].tolist()]
+    assert torch.equal(x0, data.swap_pixels(images[rows], 0.4, source, noise))
+    changed = (x0 != images[rows]).float().mean()
+    assert 0.37 < changed < 0.43  # of 10,976 pixels, six standard deviations
+    again, clean = data.noisy_trials(train, [2, 0], 7, 0.0, noise, 5)
+    assert torch.equal(again, rows)
+    assert torch.equal(clean, images[rows])
+
+
 # --- noise ----------------------------------------------------------------------------------
 
 

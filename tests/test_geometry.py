@@ -212,6 +212,19 @@ def test_approach_of_many_curves_is_that_of_each(rows):
         assert curve[step] == min(curve)
 
 
+def test_approach_of_means_has_a_strict_and_a_weaker_reading():
+    # Curves of one label each, of two trials that differ by +-1 around them.
+    curve = [5, 3, 2, 4]
+    lines = [[5, 4, 3, 4], [5, 4, 3, 1], [5, 4, 1, 4]]  # further away, closer later, closer then
+    either = torch.tensor([-1.0, 1.0])
+    distances = torch.tensor([curve] * 3)[..., None] + either
+    strict, weaker = geometry.approach_of_means(distances, torch.tensor(lines)[..., None] - either)
+    assert strict.approaches.tolist() == [True, False, False]
+    assert weaker.tolist() == [True, True, False]
+    assert strict.step.tolist() == [2, 2, 2]
+    assert strict.minimum.tolist() == [2, 2, 2]
+
+
 # --- dimension and orthogonality ------------------------------------------------------------
 
 
@@ -236,6 +249,13 @@ def test_contribution_ratios_are_scikit_learns(n, n_z, seed):
     assert found.sum().item() == pytest.approx(1, rel=1e-14)
     # Eigenvalues of the covariance are known to 1e-16 of the largest.
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
+
+
+@given(n=st.integers(12, 40), n_z=st.integers(1, 10), seed=SEEDS, share=st.floats(0.01, 0.99))
+def test_components_are_as_many_as_scikit_learn_keeps(n, n_z, seed, share):
+    memories = normal(n, n_z, seed=seed)
+    kept = PCA(n_components=share, svd_solver="full").fit(memories.numpy()).n_components_
+    assert geometry.components(memories, share) == kept
 
 
 def test_contribution_ratios_of_known_spreads():

@@ -1,13 +1,14 @@
 """The closest approach against a plain loop in numpy."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
 import references
 import torch
 
-from repinf_core import data, hierarchy, profiles, vae
+from repinf_core import data, geometry, hierarchy, profiles, vae
 
 TRAIN = data.LabelledImages(*(part[:200] for part in data.load("digits", "train")))
 EXPERIMENT = dataclasses.replace(
@@ -58,6 +59,26 @@ def test_the_same_images_carry_more_noise(model, train):
     assert torch.equal(rows, again)
     assert (train.labels[rows] == EXPERIMENT.label).all()
     assert ran.observed["z"].shape == (10, 7, 3)
+
+
+def test_the_distances_to_the_concepts_are_those_of_a_plain_loop(model, train):
+    memories = vae.memories(model, train.images)
+    concepts = geometry.concepts(memories, train.labels)
+    experiment = dataclasses.replace(EXPERIMENT, trials=5, p=0.3)
+    distances, lines = hierarchy.to_concepts(model, train, concepts, experiment)
+    w = references.weights(model)
+    mu = references.encode(w, train.images.numpy())[0]
+    targets = references.concepts(mu, train.labels.numpy())
+    _, x0 = data.noisy_trials(train, range(10), 5, 0.3, "swap", experiment.trial_seed)
+    _, z = references.rollout(w, x0.numpy(), 9)
+    for trial, (label, of_label) in enumerate(itertools.product(range(10), range(5))):
+        first, last = z[0, trial], z[-1, trial]
+        for t in range(10):
+            straight = first + (last - first) * t / 9
+            here = distances[label, t, of_label], lines[label, t, of_label]
+            there = [np.linalg.norm(at - targets[label]) for at in (z[t, trial], straight)]
+            np.testing.assert_allclose(here, there, atol=1e-10)
+    assert distances.shape == lines.shape == (10, 10, 5)
 
 
 def test_the_bars_are_two_standard_errors():
