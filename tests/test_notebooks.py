@@ -81,12 +81,19 @@ def test_every_page_says_what_it_ran_with(smoke_book):
         assert profiles.experiment("smoke", found["parameters"]) == SMOKE
 
 
+def objective(weights):
+    """-ELBO of the test images in nats per image, twenty samples of z each; and its two terms."""
+    x = references.array(TEST.images)
+    n_z = len(weights["encoder_out.bias"]) // 2
+    epsilon = np.random.default_rng(0).standard_normal((20, len(x), n_z))
+    return references.negative_elbo(weights, x, epsilon, SMOKE.beta)
+
+
 def test_the_model_page_reports_the_objective_and_the_dimension(smoke_book, weights, memories):
     found = results(smoke_book.out, "01_model")["results"]
     assert found["epochs_trained"] == SMOKE.epochs
     x = references.array(TEST.images)
-    epsilon = np.random.default_rng(0).standard_normal((20, len(x), SMOKE.n_z))
-    total, kl, reconstruction = references.negative_elbo(weights, x, epsilon, SMOKE.beta)
+    total, kl, reconstruction = objective(weights)
     # The KL term is exact; the reconstruction is a mean over samples of z: two there, 20 here.
     assert found["test_kl"] == pytest.approx(kl, rel=1e-5)
     assert found["test_reconstruction"] == pytest.approx(reconstruction, rel=5e-3)
@@ -247,6 +254,7 @@ def test_the_dimension_page_reports_every_network_of_its_grid(smoke_book):
         memories = references.encode(weights, references.array(TRAIN.images))[0]
         concepts = references.concepts(memories, TRAIN.labels.numpy())
         assert said["epochs_trained"] == SMOKE.grid_epochs
+        assert said["test_negative_elbo"] == pytest.approx(objective(weights)[0], rel=5e-3)
         assert said["active_latents"] == (memories.var(0) > 0.01).sum()
         ratios = PCA().fit(memories).explained_variance_ratio_
         assert said["components_for_70_percent"] == np.searchsorted(ratios.cumsum(), 0.7) + 1
