@@ -7,13 +7,13 @@ the profile's value; anything else must pass the check beside its field before w
 
 import ast
 import dataclasses
-import itertools
 import json
 import re
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from repinf_core import checks
 
 DATASETS = ("digits", "mnist", "fashion_mnist")
 NOISE_MODES = ("swap", "invert")
@@ -28,57 +28,6 @@ class ParameterError(ValueError):
         return [f"ParameterError: {self}"]
 
 
-def _integer(low: int, high: int) -> dict:
-    def accepts(value: Any) -> bool:
-        return type(value) is int and low <= value <= high
-
-    return {"allowed": f"an integer from {low} to {high}", "accepts": accepts, "to": int}
-
-
-def _real(allowed: str, inside: Callable[[float], bool]) -> dict:
-    def accepts(value: Any) -> bool:
-        # The comparison also refuses NaN, infinity, and integers that no float can hold.
-        of_type = type(value) in (int, float)
-        return of_type and abs(value) <= sys.float_info.max and inside(value)
-
-    return {"allowed": allowed, "accepts": accepts, "to": float}
-
-
-def _one_of(choices: Iterable[str]) -> dict:
-    choices = tuple(choices)
-
-    def accepts(value: Any) -> bool:
-        return isinstance(value, str) and value in choices
-
-    return {"allowed": "one of " + ", ".join(choices), "accepts": accepts, "to": str}
-
-
-def _list(allowed: str, element: dict, increasing: bool = False) -> dict:
-    """A list of one or more elements, or of two or more that increase."""
-
-    def accepts(value: Any) -> bool:
-        return (
-            isinstance(value, (list, tuple))
-            and len(value) > increasing
-            and all(map(element["accepts"], value))
-            and (not increasing or all(a < b for a, b in itertools.pairwise(value)))
-        )
-
-    return {
-        "allowed": f"a list of {allowed}",
-        "accepts": accepts,
-        "to": lambda values: tuple(map(element["to"], values)),
-    }
-
-
-def _rates() -> dict:
-    return _list("one or more positive numbers", _real("", lambda rate: rate > 0))
-
-
-def _grid(numbers: str, element: dict) -> dict:
-    return _list(f"two or more increasing {numbers}", element, increasing=True)
-
-
 def _parameter(meaning: str, check: dict) -> Any:
     return dataclasses.field(metadata={"meaning": meaning, **check})
 
@@ -87,49 +36,60 @@ def _parameter(meaning: str, check: dict) -> Any:
 class Experiment:
     """One experiment: what is trained, and what is then inferred repeatedly."""
 
-    dataset: str = _parameter("images and labels", _one_of(DATASETS))
-    n_z: int = _parameter("latent variables N_z", _integer(1, 4096))
-    n_hidden: int = _parameter("units of each hidden layer", _integer(1, 65536))
+    dataset: str = _parameter("images and labels", checks.one_of(DATASETS))
+    n_z: int = _parameter("latent variables N_z", checks.integer(1, 4096))
+    n_hidden: int = _parameter("units of each hidden layer", checks.integer(1, 65536))
     beta: float = _parameter(
-        "weight of the KL term; the paper's text is 1", _real("a number >= 0", lambda b: b >= 0)
+        "weight of the KL term; the paper's text is 1",
+        checks.real("a number >= 0", lambda b: b >= 0),
     )
-    n_samples: int = _parameter("samples L of z per image in training", _integer(1, 1000))
-    epochs: int = _parameter("passes over the training set", _integer(1, 1_000_000))
-    learning_rates: tuple[float, ...] = _parameter("Adam's, each for an equal share", _rates())
-    minibatch: int = _parameter("images per step; stated only for Fig. 9", _integer(1, 60_000))
-    precision: str = _parameter("of the matrix products in training", _one_of(PRECISIONS))
-    seed: int = _parameter("of training: weights, order, latents", _integer(0, 2**31 - 1))
+    n_samples: int = _parameter("samples L of z per image in training", checks.integer(1, 1000))
+    epochs: int = _parameter("passes over the training set", checks.integer(1, 1_000_000))
+    learning_rates: tuple[float, ...] = _parameter(
+        "Adam's, each for an equal share", checks.rates()
+    )
+    minibatch: int = _parameter(
+        "images per step; stated only for Fig. 9", checks.integer(1, 60_000)
+    )
+    precision: str = _parameter("of the matrix products in training", checks.one_of(PRECISIONS))
+    seed: int = _parameter("of training: weights, order, latents", checks.integer(0, 2**31 - 1))
     p: float = _parameter(
         "noise: probability that a pixel is selected",
-        _real("a number from 0 to 1", lambda p: 0 <= p <= 1),
+        checks.real("a number from 0 to 1", lambda p: 0 <= p <= 1),
     )
-    noise: str = _parameter("reading of 'swapped' pixels", _one_of(NOISE_MODES))
-    label: int = _parameter("label whose images start the strip", _integer(0, 9))
-    trials: int = _parameter("noisy images per label", _integer(3, 1_000_000))
-    steps: int = _parameter("steps T of repeated inference", _integer(2, 100_000))
+    noise: str = _parameter("reading of 'swapped' pixels", checks.one_of(NOISE_MODES))
+    label: int = _parameter("label whose images start the strip", checks.integer(0, 9))
+    trials: int = _parameter("noisy images per label", checks.integer(3, 1_000_000))
+    steps: int = _parameter("steps T of repeated inference", checks.integer(2, 100_000))
     p_grid: tuple[float, ...] = _parameter(
         "noise fractions p of Figs. 4 and 5",
-        _grid("numbers from 0 to 1", _real("", lambda p: 0 <= p <= 1)),
+        checks.grid("numbers from 0 to 1", checks.real("", lambda p: 0 <= p <= 1)),
     )
-    trials_per_p: int = _parameter("noisy images for each p of Fig. 4", _integer(2, 1_000_000))
-    window: int = _parameter("steps of the PCA window of Fig. 2", _integer(0, 100_000))
-    trial_seed: int = _parameter("of the trials: images, noise", _integer(0, 2**31 - 1))
-    classifier_epochs: int = _parameter("of the classifier of Fig. 5", _integer(1, 1_000_000))
-    classified_trials: int = _parameter("noisy images per p of Fig. 5", _integer(1, 1_000_000))
-    final_step: int = _parameter("step judged in Suppl. F", _integer(2, 100_000))
+    trials_per_p: int = _parameter(
+        "noisy images for each p of Fig. 4", checks.integer(2, 1_000_000)
+    )
+    window: int = _parameter("steps of the PCA window of Fig. 2", checks.integer(0, 100_000))
+    trial_seed: int = _parameter("of the trials: images, noise", checks.integer(0, 2**31 - 1))
+    classifier_epochs: int = _parameter("of the classifier of Fig. 5", checks.integer(1, 1_000_000))
+    classified_trials: int = _parameter(
+        "noisy images per p of Fig. 5", checks.integer(1, 1_000_000)
+    )
+    final_step: int = _parameter("step judged in Suppl. F", checks.integer(2, 100_000))
     n_z_grid: tuple[int, ...] = _parameter(
-        "latent dimensions of Figs. 8 and 9", _grid("integers from 1 to 4096", _integer(1, 4096))
+        "latent dimensions of Figs. 8 and 9",
+        checks.grid("integers from 1 to 4096", checks.integer(1, 4096)),
     )
     beta_grid: tuple[float, ...] = _parameter(
-        "KL weights that are compared", _grid("numbers >= 0", _real("", lambda b: b >= 0))
+        "KL weights that are compared",
+        checks.grid("numbers >= 0", checks.real("", lambda b: b >= 0)),
     )
-    grid_epochs: int = _parameter("of each model of these grids", _integer(1, 1_000_000))
-    selection_rates: tuple[float, ...] = _parameter("Adam's, tried for Fig. 9", _rates())
+    grid_epochs: int = _parameter("of each model of these grids", checks.integer(1, 1_000_000))
+    selection_rates: tuple[float, ...] = _parameter("Adam's, tried for Fig. 9", checks.rates())
     selection_minibatches: tuple[int, ...] = _parameter(
         "images per step tried for Fig. 9",
-        _grid("integers from 1 to 60000", _integer(1, 60_000)),
+        checks.grid("integers from 1 to 60000", checks.integer(1, 60_000)),
     )
-    selection_epochs: int = _parameter("of each model of Fig. 9", _integer(1, 1_000_000))
+    selection_epochs: int = _parameter("of each model of Fig. 9", checks.integer(1, 1_000_000))
 
 
 _PAPER = Experiment(

@@ -91,7 +91,8 @@ def imports_of_file(path):
 
 ALLOWED = {
     "atomic": set(),
-    "profiles": set(),
+    "checks": set(),
+    "profiles": {"checks"},
     "data": set(),
     "vae": set(),
     "geometry": set(),
