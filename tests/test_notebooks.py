@@ -242,10 +242,23 @@ def test_the_dimension_page_reports_its_own_network(smoke_book, memories):
         assert said == pytest.approx(own, abs=2 / chosen.sum())
 
 
+def approach(weights, concepts, experiment):
+    """Mean distance to the concept [T+1, 10]; which labels approach, strictly and by the weaker."""
+    rows, x0 = trials(range(10), experiment.trials, experiment)
+    _, z = references.rollout(weights, x0, experiment.steps)
+    fractions = np.linspace(0, 1, experiment.steps + 1)[:, None, None]
+    line = z[0] * (1 - fractions) + z[-1] * fractions
+    target = concepts[TRAIN.labels.numpy()[rows]]
+    mean, control = (
+        distances(path, target).reshape(experiment.steps + 1, 10, -1).mean(2) for path in (z, line)
+    )
+    strict = [references.approaches(mean[:, k], control[:, k].min()) for k in range(10)]
+    weaker = [references.approaches(mean[:, k], control[mean[:, k].argmin(), k]) for k in range(10)]
+    return mean, strict, weaker
+
+
 def test_the_dimension_page_reports_every_network_of_its_grid(smoke_book):
     found = results(smoke_book.out, "07_latent_dimension")["results"]
-    rows, x0 = trials(range(10), SMOKE.trials, SMOKE)
-    fractions = np.linspace(0, 1, SMOKE.steps + 1)[:, None, None]
     roots, approaching = [], []
     assert list(found["by_n_z"]) == [str(n_z) for n_z in SMOKE.n_z_grid]
     for n_z, said in found["by_n_z"].items():
@@ -263,16 +276,7 @@ def test_the_dimension_page_reports_every_network_of_its_grid(smoke_book):
         assert said["orthogonality_root"] == pytest.approx(squares**0.5, rel=1e-4)
         cosines = cosine_similarity(concepts)[~np.eye(10, dtype=bool)]
         assert said["mean_absolute_cosine"] == pytest.approx(np.abs(cosines).mean(), rel=1e-4)
-        _, z = references.rollout(weights, x0, SMOKE.steps)
-        line = z[0] * (1 - fractions) + z[-1] * fractions
-        target = concepts[TRAIN.labels.numpy()[rows]]
-        mean, control = (
-            distances(path, target).reshape(SMOKE.steps + 1, 10, -1).mean(2) for path in (z, line)
-        )
-        strict = [references.approaches(mean[:, k], control[:, k].min()) for k in range(10)]
-        weaker = [
-            references.approaches(mean[:, k], control[mean[:, k].argmin(), k]) for k in range(10)
-        ]
+        mean, strict, weaker = approach(weights, concepts, SMOKE)
         assert said["labels_approaching"] == sum(strict)
         assert said["labels_approaching_by_the_weaker_reading"] == sum(weaker)
         assert said["label_approaches"] == strict[SMOKE.label]
@@ -401,7 +405,11 @@ def test_the_page_of_readings_reports_each_of_them(smoke_book, judge):
         assert said["active_latents"] == (mu.var(0) > 0.01).sum()
         explained = PCA().fit(mu).explained_variance_ratio_.cumsum()
         assert said["components_for_70_percent"] == (explained >= 0.7).argmax() + 1
-        concept = references.concepts(mu, TRAIN.labels.numpy())[SMOKE.label]
+        concepts = references.concepts(mu, TRAIN.labels.numpy())
+        _, strict, weaker = approach(w, concepts, of)
+        assert said["labels_approaching"] == sum(strict)
+        assert said["labels_approaching_by_the_weaker_reading"] == sum(weaker)
+        concept = concepts[SMOKE.label]
         for column, p in enumerate(SMOKE.p_grid):
             rows, x0 = trials([SMOKE.label], SMOKE.trials_per_p, dataclasses.replace(of, p=p))
             _, z = references.rollout(w, x0, SMOKE.steps)
