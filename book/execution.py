@@ -146,7 +146,7 @@ def execute(page: Page, out: Path) -> float:
             page.parameters | ({"ran": page.ran(out)} if page.reads else {}),
             cwd=out,
             progress_bar=False,
-            extra_arguments=["--log-level=ERROR"],  # of the kernel
+            extra_arguments=["--log-level=CRITICAL"],  # at ERROR a kernel reports its own end
         )
     except PapermillExecutionError as error:
         raise BuildError(
