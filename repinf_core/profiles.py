@@ -9,7 +9,7 @@ import ast
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -200,23 +200,6 @@ def value(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError:
         return text
-
-
-def departures(stated: Iterable[str], values: Experiment) -> list[str]:
-    """Which of the numbers that the paper states for a figure are others here.
-
-    Args:
-        stated: names of the parameters that the paper states.
-        values: the experiment at hand.
-
-    Returns:
-        one "name value (the paper's)" for each that differs.
-    """
-    return [
-        f"{name} {getattr(values, name)} ({getattr(_PAPER, name)})"
-        for name in stated
-        if getattr(values, name) != getattr(_PAPER, name)
-    ]
 
 
 def from_notebook(namespace: Mapping[str, Any]) -> Experiment:

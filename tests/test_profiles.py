@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repinf_core import profiles
 from repinf_core.profiles import (
     PROFILES,
     Experiment,
@@ -328,10 +327,3 @@ def test_a_plain_assignment_in_the_parameters_cell_is_a_typo_too():
     cell = 'profile: str = "smoke"\nn_z: Optional[int] = None\nnz = 7'
     with pytest.raises(ParameterError, match="Parameter nz"):
         from_notebook({"In": ["", cell, ""], "profile": "smoke", "n_z": None, "nz": 7})
-
-
-def test_departures_are_the_stated_numbers_that_differ():
-    paper = PROFILES["paper"]
-    assert profiles.departures(("n_z", "epochs"), paper) == []
-    other = dataclasses.replace(paper, n_z=7, steps=5)
-    assert profiles.departures(("n_z", "epochs"), other) == ["n_z 7 (100)"]

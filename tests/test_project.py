@@ -93,6 +93,7 @@ ALLOWED = {
     "atomic": set(),
     "checks": set(),
     "profiles": {"checks"},
+    "agreement": {"profiles"},
     "data": set(),
     "vae": set(),
     "geometry": set(),

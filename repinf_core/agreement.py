@@ -1,0 +1,80 @@
+"""Whether a number may be held against the paper's: only if its stated settings were used.
+
+What the paper states is one table here; a page asks it in how far it departs, says so in one
+sentence, and passes a verdict only where nothing departs.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+from repinf_core.profiles import PROFILES, Experiment
+
+NETWORK = ("dataset", "n_z", "n_hidden", "beta", "n_samples", "epochs", "learning_rates")
+
+STATED = {
+    "Fig. 2": NETWORK,
+    "Fig. 3": (*NETWORK, "p", "trials"),
+    "Fig. 4": (*NETWORK, "label", "trials_per_p"),
+    "Fig. 5": (*NETWORK, "label", "classified_trials", "trials", "final_step"),
+    "Fig. 7": NETWORK,
+    "Fig. 8": (
+        "dataset",
+        "n_hidden",
+        "beta",
+        "n_samples",
+        "learning_rates",
+        "grid_epochs",
+        "p",
+        "label",
+        "trials",
+    ),
+    "Fig. 9": (
+        "dataset",
+        "n_hidden",
+        "beta",
+        "n_samples",
+        "selection_rates",
+        "selection_minibatches",
+        "selection_epochs",
+    ),
+}
+"""Of each figure: the parameters whose values the paper states."""
+
+
+def departures(stated: Iterable[str], experiment: Experiment, **really: Any) -> list[str]:
+    """Which of the numbers that the paper states are others here.
+
+    Args:
+        stated: names of parameters.
+        experiment: the one at hand.
+        **really: what was really reached where that may be less than was asked for, as the
+            ``epochs`` of a shipped network.
+
+    Returns:
+        one "name value (the paper's)" for each that differs.
+    """
+    here, paper = dataclasses.replace(experiment, **really), PROFILES["paper"]
+    return [
+        f"{name} {getattr(here, name)} ({getattr(paper, name)})"
+        for name in stated
+        if getattr(here, name) != getattr(paper, name)
+    ]
+
+
+def settings(departures: list[str], of: str = "") -> str:
+    """A sentence that says whether the settings, ``of`` some figure, are the paper's."""
+    named = f"The settings of {of}" if of else "The settings"
+    if not departures:
+        return f"{named} are those that the paper states."
+    return (
+        f"{named} differ from those that the paper states: {'; '.join(departures)}, the paper's "
+        f"in parentheses."
+    )
+
+
+def verdict(agrees: bool, departures: list[str]) -> str:
+    """The end of a sentence that compares with the paper."""
+    if departures:
+        return "which is no test of the paper's statement."
+    return "**as the paper says.**" if agrees else "**not as the paper says.**"

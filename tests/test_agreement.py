@@ -1,0 +1,39 @@
+"""What departs from the paper is said, and then nothing is concluded."""
+
+import dataclasses
+
+from repinf_core import agreement, profiles
+
+PAPER = profiles.PROFILES["paper"]
+
+
+def test_departures_are_the_stated_numbers_that_differ():
+    assert agreement.departures(("n_z", "epochs"), PAPER) == []
+    other = dataclasses.replace(PAPER, n_z=7, steps=5)
+    assert agreement.departures(("n_z", "epochs"), other) == ["n_z 7 (100)"]
+    assert agreement.departures(("n_z", "epochs"), PAPER, epochs=888) == ["epochs 888 (1500)"]
+
+
+def test_what_the_paper_states_are_parameters():
+    names = {field.name for field in dataclasses.fields(profiles.Experiment)}
+    for stated in agreement.STATED.values():
+        assert set(stated) <= names
+        assert len(set(stated)) == len(stated)
+        assert agreement.departures(stated, PAPER) == []
+
+
+def test_the_settings_are_told_in_a_sentence():
+    assert agreement.settings([]) == "The settings are those that the paper states."
+    assert agreement.settings(["n_z 7 (100)", "p 0.1 (0.2)"], "Fig. 8") == (
+        "The settings of Fig. 8 differ from those that the paper states: n_z 7 (100); p 0.1 (0.2), "
+        "the paper's in parentheses."
+    )
+
+
+def test_a_verdict_is_passed_only_at_the_papers_settings():
+    assert agreement.verdict(True, []) == "**as the paper says.**"
+    assert agreement.verdict(False, []) == "**not as the paper says.**"
+    for agrees in (True, False):
+        assert agreement.verdict(agrees, ["n_z 7 (100)"]) == (
+            "which is no test of the paper's statement."
+        )
