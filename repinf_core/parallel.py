@@ -13,6 +13,12 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import LokyBackend, get_active_backend
 
 
+def on_cluster() -> bool:
+    """Whether the workers of a cluster do the work, not the processes of this machine."""
+    backend, _ = get_active_backend()
+    return hasattr(backend, "client")
+
+
 def outcomes(
     function: Callable[[Any], Any], items: Sequence[Any], jobs: int, threads: int | None = None
 ) -> Iterator[tuple[Any, Any]]:
@@ -28,10 +34,9 @@ def outcomes(
         threads: of each process on this machine; by default its share of the cores.
     """
     backend, _ = get_active_backend()
-    on_cluster = hasattr(backend, "client")
     yield from (
         _on_cluster(backend, function, items)
-        if on_cluster
+        if on_cluster()
         else _here(backend, function, items, jobs, threads)
     )
 

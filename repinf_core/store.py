@@ -10,7 +10,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,14 @@ from tqdm import tqdm
 from repinf_core.atomic import replacing
 from repinf_core.checkpoint import State
 from repinf_core.data import load
-from repinf_core.training import EpochRecord, Spec, TrainingRun, fit, seconds_per_step
+from repinf_core.training import (
+    EpochRecord,
+    Spec,
+    TrainingRun,
+    fit,
+    fit_together,
+    seconds_per_step,
+)
 from repinf_core.vae import reconstruction_floor
 from repinf_core.weights import manifest, shipped
 
@@ -86,6 +93,38 @@ def train(
     """
     with _sigterm_interrupts():
         return kept(spec, TrainingRun, fit, device, report, checkpoint_seconds, until=until)
+
+
+def train_together(
+    specs: Sequence[Spec],
+    device: torch.device | str,
+    report: Callable[[int], None] = lambda epoch: None,
+    checkpoint_seconds: float = _CHECKPOINT_SECONDS,
+) -> dict[Spec, str]:
+    """Train models at once, as an ensemble, and keep each as :func:`kept` keeps one.
+
+    Args:
+        specs: each once; alike in what ``ensemble.SHARED`` names, and in their epochs.
+        device: where.
+        report: called with each epoch, from 1, that is complete.
+        checkpoint_seconds: as :func:`kept`.
+
+    Returns:
+        those that diverged, and how; the others are trained.
+
+    Raises:
+        CheckpointError, DataError, StoreError: as :func:`kept`.
+    """
+    failures = {}
+    with contextlib.ExitStack() as locks:
+        for name in sorted(spec.name for spec in specs):  # one order: no two wait for each other
+            locks.enter_context(_lock(models_folder() / name))
+        runs = [reached(spec, device) or TrainingRun(spec, device) for spec in specs]
+        # Equal epochs train together; what was interrupted may have come to several.
+        for epoch in sorted({run.epoch for run in runs if run.epoch < run.spec.epochs}):
+            equally_far = [run for run in runs if run.epoch == epoch]
+            failures |= _train_into_all(equally_far, report, checkpoint_seconds)
+    return failures
 
 
 def reached(spec: Spec, device: torch.device | str = "cpu") -> TrainingRun | None:
@@ -206,8 +245,7 @@ def _train_into(
     report: Callable[[Any], None],
     checkpoint_seconds: float,
 ) -> None:
-    for leftover in final.parent.glob(".*.safetensors"):  # of a process killed while it wrote
-        leftover.unlink()
+    _clear(final.parent)
     # A copy: whatever stops an epoch midway, the one before it can still be saved.
     complete, last_saved = None, time.monotonic()
     try:
@@ -222,6 +260,41 @@ def _train_into(
     finally:
         if complete is not None:
             _save(complete, final)
+
+
+def _train_into_all(
+    runs: Sequence[TrainingRun], report: Callable[[int], None], checkpoint_seconds: float
+) -> dict[Spec, str]:
+    """As :func:`_train_into`, of runs that train together; returns those that diverged."""
+    complete: dict[Path, State] = {}
+    failures, last_saved, dataset = {}, time.monotonic(), runs[0].spec.dataset
+    for run in runs:
+        _clear(model_file(run.spec).parent)
+
+    def save() -> None:
+        for final, state in complete.items():
+            _save(state, final)
+
+    try:
+        for outcomes in fit_together(runs, load(dataset, "train"), load(dataset, "test")):
+            for run, outcome in outcomes:
+                if isinstance(outcome, EpochRecord):
+                    complete[model_file(run.spec)] = run.state()
+                else:
+                    failures[run.spec] = f"{type(outcome).__name__}: {outcome}"
+            if time.monotonic() - last_saved >= checkpoint_seconds:
+                save()
+                last_saved = time.monotonic()
+            report(max(run.epoch for run in runs))
+    finally:
+        save()
+    return failures
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a process that was killed while it wrote left behind."""
+    for leftover in folder.glob(".*.safetensors"):
+        leftover.unlink()
 
 
 def _save(state: State, final: Path) -> None:
@@ -249,7 +322,7 @@ def outlook(spec: Spec, device: torch.device | str, n_images: int) -> str:
         time_needed = f"ships, trained for {epochs:,} of {spec.epochs:,} epochs: no training now"
     else:
         steps = -(-n_images // spec.minibatch) * spec.epochs
-        minutes = steps * seconds_per_step(spec, n_images, device) / 60
+        minutes = steps * seconds_per_step([spec], n_images, device) / 60
         time_needed = f"up to {spec.epochs:,} epochs to train, about {minutes:.1f} minutes"
     return (
         f"device   {device}{threads}\n"

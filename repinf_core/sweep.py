@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import itertools
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import torch
 from tqdm import tqdm
 
 from repinf_core import parallel, store
+from repinf_core.ensemble import shared
 from repinf_core.training import Spec, TrainingRun, seconds_per_step
 
 _KILLED = "The process that trained it was killed, perhaps because memory ran out."
@@ -70,9 +72,9 @@ def train(
     Args:
         specs: the cells.
         device: where each is trained.
-        jobs: cells at once on this machine; on a CPU by default one per thread that torch may
-            use here, which is faster than many threads for one small model; on a GPU one.
-            A cluster decides by its workers.
+        jobs: cells at once on this machine's CPU; by default one per thread that torch may use
+            here, which is faster than many threads for one small model.  A cluster decides by
+            its workers; a GPU trains all that are alike at once.
 
     Raises:
         ValueError: ``jobs`` is less than 1.
@@ -85,21 +87,50 @@ def train(
     missing = [spec for spec in cells if not store.is_trained(spec)]
     if not missing:
         return
-    # By all cells, not the missing ones: after an interruption the sums are in the same order.
-    jobs = jobs or _jobs(cells, device)
+    with tqdm(total=len(cells), initial=len(cells) - len(missing), unit="model") as bar:
+        if _at_once_on_a_gpu(device):
+            failures = _together(missing, device, bar)
+        else:
+            # By all cells, not the missing: after an interruption the sums are in the same order.
+            failures = _one_by_one(missing, device, jobs or _jobs(cells), bar)
+    if failures:
+        raise SweepError(failures, len(cells))
+
+
+def _one_by_one(
+    specs: Sequence[Spec], device: torch.device | str, jobs: int, bar: tqdm
+) -> dict[Spec, str]:
+    """Train each cell in a process of its own; returns those that failed, and why."""
     failures = {}
     cell = functools.partial(_cell, device=device, folder=store.made(store.models_folder()))
     share = max(1, torch.get_num_threads() // jobs)
-    with tqdm(total=len(cells), initial=len(cells) - len(missing), unit="model") as bar:
-        for spec, outcome in parallel.outcomes(cell, missing, jobs, share):
-            if isinstance(outcome, bytes):
-                store.deposit(spec, outcome)
-            else:
-                failures[spec] = outcome or _KILLED
-                bar.write(f"{spec.name} failed: {failures[spec]}", file=sys.stderr)
-            bar.update()
-    if failures:
-        raise SweepError(failures, len(cells))
+    for spec, outcome in parallel.outcomes(cell, specs, jobs, share):
+        if isinstance(outcome, bytes):
+            store.deposit(spec, outcome)
+        else:
+            failures[spec] = outcome or _KILLED
+            bar.write(f"{spec.name} failed: {failures[spec]}", file=sys.stderr)
+        bar.update()
+    return failures
+
+
+def _together(specs: Sequence[Spec], device: torch.device | str, bar: tqdm) -> dict[Spec, str]:
+    """Train on one GPU, as many cells at once as are alike; returns those that failed, and why."""
+    failures = {}
+    for group in _alike(specs):
+
+        def report(epoch: int, group: list[Spec] = group) -> None:
+            bar.set_postfix_str(f"{len(group)} at once, epoch {epoch:,} of {group[0].epochs:,}")
+
+        try:
+            failed = store.train_together(group, device, report)
+        except Exception as error:  # whatever it is, it must not stop the other groups
+            failed = dict.fromkeys(group, f"{type(error).__name__}: {error}")
+        for spec, reason in failed.items():
+            bar.write(f"{spec.name} failed: {reason}", file=sys.stderr)
+        failures |= failed
+        bar.update(len(group))
+    return failures
 
 
 def trained(
@@ -114,30 +145,49 @@ def trained(
     return [store.trained(spec, device) for spec in specs]
 
 
-def _jobs(cells: Sequence[Spec], device: torch.device | str) -> int:
-    return min(torch.get_num_threads(), len(cells)) if torch.device(device).type == "cpu" else 1
+def _at_once_on_a_gpu(device: torch.device | str) -> bool:
+    return torch.device(device).type == "cuda" and not parallel.on_cluster()
+
+
+def _alike(specs: Sequence[Spec]) -> list[list[Spec]]:
+    """Groups of those that can train at once."""
+    groups = defaultdict(list)
+    for spec in specs:
+        groups[shared(spec), spec.epochs].append(spec)
+    return list(groups.values())
+
+
+def _jobs(cells: Sequence[Spec]) -> int:
+    return min(torch.get_num_threads(), len(cells))
 
 
 def outlook(specs: Sequence[Spec], device: torch.device | str, n_images: int) -> str:
     """A few lines before the work starts: device, dataset, cells, and the time they will take."""
     cells = list(dict.fromkeys(specs))
     missing = [spec for spec in cells if not store.is_trained(spec)]
-    at_once = _jobs(cells, device)
-    # Neither rate nor seed nor epochs change what a step takes.
-    alike = {
-        spec: dataclasses.replace(spec, learning_rates=(0.0,), seed=0, epochs=1) for spec in missing
-    }
-    of_step = {kind: seconds_per_step(kind, n_images, device) for kind in set(alike.values())}
-    seconds = sum(
-        spec.epochs * -(-n_images // spec.minibatch) * of_step[kind] for spec, kind in alike.items()
-    )
+    if _at_once_on_a_gpu(device):
+        at_once = "those with one minibatch"
+        seconds = sum(_seconds(group, n_images, device) for group in _alike(missing))
+    else:
+        at_once = _jobs(cells)
+        # Neither rate nor seed nor epochs change what a step takes.
+        kinds = Counter(dataclasses.replace(s, learning_rates=(0.0,), seed=0) for s in missing)
+        of_one = {kind: _seconds([kind], n_images, device) for kind in kinds}
+        seconds = sum(count * of_one[kind] for kind, count in kinds.items()) / at_once
     datasets = ", ".join(dict.fromkeys(spec.dataset for spec in cells))
     return (
         f"device   {device}, models trained at once: {at_once}\n"
         f"dataset  {datasets}, {n_images:,} training images\n"
         f"models   {len(cells)}, {len(cells) - len(missing)} of them trained before"
-        + (f"\n         about {seconds / 60 / at_once:.1f} minutes to train" if missing else "")
+        + (f"\n         about {seconds / 60:.1f} minutes to train" if missing else "")
     )
+
+
+def _seconds(group: list[Spec], n_images: int, device: torch.device | str) -> float:
+    """What training the group at once takes, without its evaluations."""
+    spec = group[0]
+    steps = spec.epochs * -(-n_images // spec.minibatch)
+    return steps * seconds_per_step(group, n_images, device)
 
 
 def _cell(spec: Spec, device: torch.device | str, folder: Path) -> bytes | str:

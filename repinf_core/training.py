@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import torch
 from repinf_core.backprop import FlatParameters, negative_elbo_gradient
 from repinf_core.checkpoint import State
 from repinf_core.data import LabelledImages
+from repinf_core.ensemble import Ensemble
 from repinf_core.geometry import active_latents
 from repinf_core.vae import VAE, negative_elbo, reconstruction_floor
 
@@ -85,7 +86,7 @@ class EpochRecord:
     test_kl: float
     test_reconstruction: float
     active_latents: int
-    seconds: float
+    seconds: float  # of runs that train together, each one's share
     images_per_second: float
 
     def __str__(self) -> str:
@@ -105,7 +106,7 @@ class TrainingRun:
         self.device = torch.device(device)
         weights_generator = torch.Generator().manual_seed(spec.seed)
         self.model = VAE(spec.n_z, spec.n_hidden, weights_generator).to(self.device)
-        self.flat = FlatParameters(self.model, getattr(torch, spec.precision))
+        self.flat = FlatParameters.of(self.model, getattr(torch, spec.precision))
         self.optimiser = torch.optim.Adam(
             [self.flat.vector], lr=spec.learning_rate(0), betas=(0.9, 0.999), eps=1e-8, fused=True
         )
@@ -152,33 +153,77 @@ def fit(run: TrainingRun, train: LabelledImages, test: LabelledImages) -> Iterat
         TrainingDiverged: the objective became NaN or infinite; ``run`` is then of no use.
         BelowFloor: the reconstruction term is lower than the images allow; likewise.
     """
-    images, test_images = train.images.to(run.device), test.images.to(run.device)
+    for ((_, outcome),) in fit_together([run], train, test):
+        if isinstance(outcome, ArithmeticError):
+            raise outcome
+        yield outcome
+
+
+def fit_together(
+    runs: Sequence[TrainingRun], train: LabelledImages, test: LabelledImages
+) -> Iterator[list[tuple[TrainingRun, EpochRecord | ArithmeticError]]]:
+    """Train ``runs``, equally far trained and for equally many epochs, at once.
+
+    Several, or any on a GPU, as an :class:`~repinf_core.ensemble.Ensemble`.  Yields after each
+    epoch every run that still trains with its record, or with the error that ended it, as those
+    that :func:`fit` raises; the others go on.
+
+    Raises:
+        ValueError: as ``Ensemble``.
+    """
+    device = runs[0].device
+    images, test_images = train.images.to(device), test.images.to(device)
     floor = float(reconstruction_floor(test_images))
-    while run.epoch < run.spec.epochs:
+    epoch_of_all = _epoch_of_all(runs, images)
+    going = list(runs)
+    while going := [run for run in going if run.epoch < run.spec.epochs]:
         started = time.perf_counter()
-        learning_rate = run.spec.learning_rate(run.epoch)
-        objective = train_epoch(run, images, learning_rate)
-        seconds = time.perf_counter() - started
-        # The test values are of the weights after the epoch: its last step may diverge too.
-        test_objective, active = evaluate(run, test_images)
-        if not all(map(math.isfinite, objective + test_objective)):
-            raise TrainingDiverged(
-                f"The objective is {objective[0]} nats in training and {test_objective[0]} on test "
-                f"images in epoch {run.epoch + 1} of {run.spec.name}; the last checkpoint before "
-                f"it is kept."
-            )
-        if test_objective[2] < floor * (1 - 1e-5):  # float32 sums
-            raise BelowFloor(
-                f"The reconstruction of the test images is {test_objective[2]:.3f} nats in epoch "
-                f"{run.epoch + 1} of {run.spec.name}, below their floor of {floor:.3f}, which no "
-                f"decoder can reach: this is a bug; the last checkpoint before it is kept."
-            )
-        record = EpochRecord(
-            run.epoch + 1, learning_rate, *objective, *test_objective, active,
-            seconds, len(images) / seconds,
-        )  # fmt: skip
-        run.history.append(record)
-        yield record
+        rates = [run.spec.learning_rate(run.epoch) for run in runs]
+        objectives = epoch_of_all(rates)
+        seconds = (time.perf_counter() - started) / len(runs)
+        outcomes = []
+        for run, rate, objective in zip(runs, rates, objectives, strict=True):
+            if run in going:
+                # The test values are of the weights after the epoch: its last step may diverge too.
+                test_objective, active = evaluate(run, test_images)
+                error = _failure(run, objective[0], test_objective, floor)
+                record = EpochRecord(
+                    run.epoch + 1, rate, *objective, *test_objective, active,
+                    seconds, len(images) / seconds,
+                )  # fmt: skip
+                if error is None:
+                    run.history.append(record)
+                outcomes.append((run, error or record))
+        going = [run for run, outcome in outcomes if isinstance(outcome, EpochRecord)]
+        yield outcomes
+
+
+def _epoch_of_all(
+    runs: Sequence[TrainingRun], images: torch.Tensor
+) -> Callable[[Sequence[float]], list[list[float]]]:
+    """What trains the runs for an epoch at their learning rates and returns their objectives."""
+    if len(runs) > 1 or images.is_cuda:
+        return Ensemble(runs, images).epoch
+    return lambda rates: [train_epoch(runs[0], images, rates[0])]
+
+
+def _failure(
+    run: TrainingRun, objective: float, test: list[float], floor: float
+) -> ArithmeticError | None:
+    """What is wrong with an epoch, given its -ELBO in training and the test values after it."""
+    if not all(map(math.isfinite, [objective, *test])):
+        return TrainingDiverged(
+            f"The objective is {objective} nats in training and {test[0]} on test "
+            f"images in epoch {run.epoch + 1} of {run.spec.name}; the last checkpoint before "
+            f"it is kept."
+        )
+    if test[2] < floor * (1 - 1e-5):  # float32 sums
+        return BelowFloor(
+            f"The reconstruction of the test images is {test[2]:.3f} nats in epoch "
+            f"{run.epoch + 1} of {run.spec.name}, below their floor of {floor:.3f}, which no "
+            f"decoder can reach: this is a bug; the last checkpoint before it is kept."
+        )
+    return None
 
 
 def train_epoch(run: TrainingRun, images: torch.Tensor, learning_rate: float) -> list[float]:
@@ -220,19 +265,23 @@ def evaluate(run: TrainingRun, images: torch.Tensor) -> tuple[list[float], int]:
     return total.tolist(), int(active_latents(torch.cat(means)).sum())
 
 
-def seconds_per_step(spec: Spec, n_images: int, device: torch.device | str = "cpu") -> float:
+def seconds_per_step(
+    specs: Sequence[Spec], n_images: int, device: torch.device | str = "cpu"
+) -> float:
     """Seconds of one optimisation step here and now, the median of five of a throw-away run.
 
     Args:
-        spec: what would be trained.
+        specs: what would be trained at once.
         n_images: size of the training set, which limits the minibatch.
-        device: where.
+        device: where; on a GPU a step is the mean of fifty, because only many keep it busy.
     """
-    run = TrainingRun(spec, device)
-    images = torch.rand(min(spec.minibatch, n_images), 784, device=run.device)
+    runs = [TrainingRun(spec, device) for spec in specs]
+    steps = 50 if runs[0].device.type == "cuda" else 1
+    n_images = min(steps * specs[0].minibatch, n_images)
+    epoch_of_all = _epoch_of_all(runs, torch.rand(n_images, 784, device=runs[0].device))
     seconds = []
     for _ in range(6):
         started = time.perf_counter()
-        train_epoch(run, images, spec.learning_rate(0))  # ends with a copy to the host
+        epoch_of_all([spec.learning_rate(0) for spec in specs])  # ends with a copy to the host
         seconds.append(time.perf_counter() - started)
-    return sorted(seconds[1:])[2]
+    return sorted(seconds[1:])[2] / -(-n_images // specs[0].minibatch)

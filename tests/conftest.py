@@ -18,6 +18,14 @@ settings.load_profile("repinf")
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items):
+    """``pytest -m cuda`` is what a GPU is to be given; without one these tests are skipped."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("cuda"):
+                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
 @pytest.fixture(autouse=True)
 def model_store(tmp_path, monkeypatch):
     """An empty model store; no test reads or writes the user's."""

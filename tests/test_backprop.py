@@ -44,7 +44,7 @@ def relative_error(found, expected):
 def test_gradient_is_autograds(n_z, n_hidden, n_pixels, n_samples, batch, beta, seed):
     model, x, epsilon = problem(n_z, n_hidden, n_pixels, n_samples, batch, seed)
     expected = autograd(model, x, epsilon, beta)
-    flat = FlatParameters(model, torch.float32)
+    flat = FlatParameters.of(model, torch.float32)
     negative_elbo_gradient(flat, x, epsilon, beta)
     found = references.unflatten(flat.vector.grad.numpy(), model)
     # Float32 keeps 6e-8 per operation; where the terms of a layer's sums nearly cancel, which
@@ -58,7 +58,7 @@ def test_gradient_is_autograds(n_z, n_hidden, n_pixels, n_samples, batch, beta, 
 def test_gradient_is_autograds_at_the_papers_shapes():
     model, x, epsilon = problem(n_z=100, n_hidden=64, batch=100)
     expected = autograd(model, x, epsilon, 1.0)
-    flat = FlatParameters(model, torch.float32)
+    flat = FlatParameters.of(model, torch.float32)
     negative_elbo_gradient(flat, x, epsilon, 1.0)
     for name, found in references.unflatten(flat.vector.grad.numpy(), model).items():
         assert relative_error(found, expected[name]) < 2e-6  # float32, nothing cancels
@@ -67,7 +67,7 @@ def test_gradient_is_autograds_at_the_papers_shapes():
 @pytest.mark.parametrize("beta", [1.0, 3.0])
 def test_gradient_is_the_slope_of_the_reference_objective(beta):
     model, x, epsilon = problem(n_z=4, n_hidden=8, n_pixels=20)
-    flat = FlatParameters(model, torch.float32)
+    flat = FlatParameters.of(model, torch.float32)
     negative_elbo_gradient(flat, x, epsilon, beta)
     gradient = references.array(flat.vector.grad)
     start = references.array(flat.vector)
@@ -90,14 +90,14 @@ def test_objective_returned_is_the_reference():
     model, x, epsilon = problem()
     w = references.weights(model)
     expected = references.negative_elbo(w, references.array(x), references.array(epsilon), 3.0)
-    found = negative_elbo_gradient(FlatParameters(model, torch.float32), x, epsilon, 3.0)
+    found = negative_elbo_gradient(FlatParameters.of(model, torch.float32), x, epsilon, 3.0)
     # A float32 sum of 784 terms of either sign, in a tree: ten roundings of 6e-8 or so.
     assert [part.item() for part in found] == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_gradient_replaces_the_one_before_it():
     model, x, epsilon = problem()
-    flat = FlatParameters(model, torch.float32)
+    flat = FlatParameters.of(model, torch.float32)
     negative_elbo_gradient(flat, x, epsilon, 1.0)
     once = flat.vector.grad.clone()
     negative_elbo_gradient(flat, x, epsilon, 1.0)
@@ -106,7 +106,7 @@ def test_a_gradient_replaces_the_one_before_it():
 
 def test_images_noise_and_weights_are_left_as_they_were():
     model, x, epsilon = problem()
-    flat = FlatParameters(model, torch.float32)
+    flat = FlatParameters.of(model, torch.float32)
     before = [tensor.clone() for tensor in (x, epsilon, flat.vector.detach())]
     negative_elbo_gradient(flat, x, epsilon, 1.0)
     for tensor, was in zip((x, epsilon, flat.vector.detach()), before, strict=True):
@@ -116,7 +116,7 @@ def test_images_noise_and_weights_are_left_as_they_were():
 def test_bfloat16_is_close_and_keeps_float32_masters():
     model, x, epsilon = problem(n_z=10, n_hidden=64, batch=100)
     exact = autograd(model, x, epsilon, 1.0)
-    flat = FlatParameters(model, torch.bfloat16)
+    flat = FlatParameters.of(model, torch.bfloat16)
     before = flat.vector.detach().clone()
     objective = negative_elbo_gradient(flat, x, epsilon, 1.0)
     # The weights, rounded to 8 bits for the products, come back unrounded.
@@ -133,7 +133,7 @@ def test_bfloat16_is_close_and_keeps_float32_masters():
 def test_bfloat16_follows_the_masters():
     # The rounded copy must be brought up to date at every step, or nothing is ever learned.
     model, x, epsilon = problem()
-    flat = FlatParameters(model, torch.bfloat16)
+    flat = FlatParameters.of(model, torch.bfloat16)
     first = negative_elbo_gradient(flat, x, epsilon, 1.0).total
     flat.vector.data.zero_()
     zero = negative_elbo_gradient(flat, x, epsilon, 1.0)
@@ -146,7 +146,7 @@ def test_bfloat16_follows_the_masters():
 def test_the_models_parameters_are_views_of_the_vector(dtype):
     model, x, epsilon = problem()
     before = references.weights(model)
-    flat = FlatParameters(model, dtype)
+    flat = FlatParameters.of(model, dtype)
     for name, values in references.unflatten(flat.vector.detach(), model).items():
         np.testing.assert_array_equal(values, before[name])
     optimiser = torch.optim.SGD([flat.vector], lr=0.01)
@@ -162,7 +162,7 @@ def test_the_models_parameters_are_views_of_the_vector(dtype):
 
 def test_a_small_step_against_the_gradient_lowers_the_objective():
     model, x, epsilon = problem()
-    flat = FlatParameters(model, torch.float32)
+    flat = FlatParameters.of(model, torch.float32)
     first = negative_elbo_gradient(flat, x, epsilon, 1.0).total
     step = 0.01 / flat.vector.grad.norm()
     predicted = step * flat.vector.grad.square().sum()

@@ -4,6 +4,7 @@ import json
 import platform
 import re
 
+import gpu as gpu_benchmark
 import machine
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import training as training_benchmark
 from torch.utils.flop_counter import FlopCounterMode
 from torch_loops import DataLoaderLoop, EagerLoop, Ours, network
 
-from repinf_core import training, vae
+from repinf_core import profiles, training, vae
 
 # Of Keras's own making.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -112,6 +113,25 @@ def test_the_operations_are_those_that_torch_counts():
     with FlopCounterMode(display=False) as counter:
         rollout_benchmark.ours(model, x, 5)
     assert counter.get_total_flops() == rollout_benchmark.operations(model, 100, 5)
+
+
+def test_the_gpu_benchmark_runs_all_that_it_compares_wherever_it_is():
+    spec, images = small.spec(n_hidden=32), small.digits(300).images
+    changes = {"n_hidden": 32, "n_z_grid": [2, 3], "selection_minibatches": [50, 100]}
+    cells = profiles.experiment("smoke", changes)
+    assert len(gpu_benchmark.epochs(spec, images, 1)) == 4
+    assert list(gpu_benchmark.grid_epochs(cells, images, 1)) == [
+        "4 models, minibatch 50",
+        "4 models, minibatch 100",
+    ]
+    assert len(gpu_benchmark.rollouts(spec, images[:20], 3, 1)) == 4
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_the_gpu_benchmark_without_a_gpu_says_so(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["gpu.py"])
+    with pytest.raises(SystemExit, match=r"^This benchmark needs a CUDA device"):
+        gpu_benchmark.main()
 
 
 def test_a_results_file_describes_the_machine_and_does_not_name_it(monkeypatch, tmp_path):

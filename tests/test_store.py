@@ -241,6 +241,48 @@ def test_no_checkpoint_is_taken_after_a_step_that_diverges():
     assert [path.name for path in paths] == ["checkpoint-1.safetensors"]
 
 
+# --- models that train together --------------------------------------------------------------
+
+TOGETHER = [small.spec(n_z=n_z) for n_z in (2, 3)]
+
+
+def test_models_that_train_together_are_kept_as_others_are():
+    epochs = []
+    assert store.train_together(TOGETHER, "cpu", epochs.append) == {}
+    assert epochs == [1, 2, 3, 4]
+    for spec in TOGETHER:
+        folder = store.model_file(spec).parent
+        assert [path.name for path in folder.glob("*.safetensors")] == ["model.safetensors"]
+        alone = small.undisturbed(spec).history[-1].test_negative_elbo
+        found = trained(spec).history[-1].test_negative_elbo
+        assert found == pytest.approx(alone, rel=1e-3)
+
+
+def test_models_that_train_together_go_on_from_where_they_stopped(monkeypatch, tmp_path):
+    def stop(epoch):
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    store.train_together(TOGETHER, "cpu")
+    whole = [small.bits(trained(spec).flat.vector) for spec in TOGETHER]
+    monkeypatch.setenv("REPINF_MODELS", str(tmp_path / "other"))
+    with pytest.raises(KeyboardInterrupt):
+        store.train_together(TOGETHER, "cpu", stop)
+    assert [store.reached(spec).epoch for spec in TOGETHER] == [3, 3]
+    later = []
+    store.train_together(TOGETHER, "cpu", later.append)
+    assert later == [4]
+    assert [small.bits(trained(spec).flat.vector) for spec in TOGETHER] == whole
+
+
+def test_models_that_stopped_at_different_epochs_all_come_to_the_last():
+    store.train(TOGETHER[0], until=2)
+    later = []
+    assert store.train_together(TOGETHER, "cpu", later.append) == {}
+    assert later == [1, 2, 3, 4, 3, 4]
+    assert all(store.is_trained(spec) for spec in TOGETHER)
+
+
 # --- several processes, and processes that are killed ---------------------------------------
 
 CHILD = """

@@ -113,6 +113,69 @@ def fail(record):
     raise AssertionError("this was trained before")
 
 
+@pytest.fixture
+def as_on_a_gpu(monkeypatch):
+    """On the CPU what a sweep does on a GPU; the groups that it trained at once."""
+    groups, train_together = [], store.train_together
+
+    def spy(specs, device, report):
+        groups.append(specs)
+        return train_together(specs, device, report)
+
+    monkeypatch.setattr(sweep, "_at_once_on_a_gpu", lambda device: True)
+    monkeypatch.setattr(store, "train_together", spy)
+    return groups
+
+
+def test_on_a_gpu_those_that_are_alike_train_at_once(as_on_a_gpu, capfd):
+    cells = sweep.product(CELL, minibatch=(250, 50), n_z=(2, 3), learning_rates=((1e-2,), (1e-3,)))
+    store.trained(cells[2])
+    runs = sweep.trained(cells)
+    assert as_on_a_gpu == [[cells[0], cells[1], cells[3]], cells[4:]]
+    for run, cell in zip(runs, cells, strict=True):
+        assert run.epoch == 2
+        alone = small.undisturbed(cell).history[-1].test_negative_elbo
+        assert run.history[-1].test_negative_elbo == pytest.approx(alone, rel=1e-3)
+    assert "8/8" in capfd.readouterr().err
+    assert sweep.trained(cells)[0].history == runs[0].history
+    assert len(as_on_a_gpu) == 2
+
+
+def test_on_a_gpu_a_failing_cell_or_group_costs_no_other(as_on_a_gpu, monkeypatch, capfd):
+    cells = [DIVERGES, *sweep.product(CELL, n_z=(2, 3))]
+    with pytest.raises(sweep.SweepError, match=r"^1 of 3 cells failed") as failed:
+        sweep.trained(cells)
+    assert list(failed.value.failures) == [DIVERGES]
+    assert f"{DIVERGES.name} failed: TrainingDiverged: The obj" in capfd.readouterr().err
+    assert all(store.is_trained(cell) for cell in cells[1:])
+    train_together = store.train_together
+
+    def out_of_memory(specs, device, report):
+        if specs[0].minibatch == 50:
+            raise MemoryError("out of memory")
+        return train_together(specs, device, report)
+
+    monkeypatch.setattr(store, "train_together", out_of_memory)
+    cells = sweep.product(CELL, minibatch=(50, 200), n_z=(2, 3))
+    with pytest.raises(sweep.SweepError, match=r"^2 of 4 cells failed") as failed:
+        sweep.trained(cells)
+    assert set(failed.value.failures.values()) == {"MemoryError: out of memory"}
+    assert list(failed.value.failures) == cells[:2]
+    assert all(store.is_trained(cell) for cell in cells[2:])
+
+
+def test_the_outlook_on_a_gpu_adds_up_the_groups(as_on_a_gpu, monkeypatch):
+    def seconds_per_step(specs, n_images, device):
+        return 60.0 * len(specs)
+
+    monkeypatch.setattr(sweep, "seconds_per_step", seconds_per_step)
+    cells = sweep.product(CELL, minibatch=(250, 50), n_z=(2, 3))
+    device, _, _, time_needed = sweep.outlook(cells, "cpu", 1500).splitlines()
+    assert device == "device   cpu, models trained at once: those with one minibatch"
+    # Two models a minute and step, two epochs of 6 steps and two of 30.
+    assert time_needed.strip() == "about 144.0 minutes to train"
+
+
 def test_a_shipped_model_counts_as_trained(model_store):
     shipped = Spec("mnist", 100, 1024, 1.0, 2, 1500, (5e-4, 1e-4, 5e-5), 100, "bfloat16", 0)
     (run,) = sweep.trained([shipped])

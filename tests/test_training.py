@@ -245,11 +245,11 @@ def test_the_time_of_a_step_is_the_median_of_five_after_a_first(monkeypatch):
     moments = iter([moment for seconds in durations for moment in (1000, 1000 + seconds)])
     clock = SimpleNamespace(perf_counter=lambda: next(moments))
     monkeypatch.setattr(training, "time", clock)
-    assert training.seconds_per_step(small.SPEC, 500) == 3
+    assert training.seconds_per_step([small.SPEC], 500) == 3
 
 
 def test_a_step_takes_some_time():
-    assert 0 < training.seconds_per_step(small.SPEC, 500) < 1
+    assert 0 < training.seconds_per_step([small.SPEC], 500) < 1
 
 
 # --- saving and loading ---------------------------------------------------------------------
@@ -298,7 +298,7 @@ def test_a_finished_run_is_its_weights_and_needs_only_safetensors(tmp_path):
     np.testing.assert_allclose(run.model.encode_mean(images.images).detach(), mu, atol=2e-6)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.cuda
 def test_saved_and_loaded_training_goes_on_on_cuda(tmp_path):
     spec, images, path = (
         small.spec(precision="bfloat16"),
@@ -412,7 +412,7 @@ def test_a_training_begun_on_another_device_is_refused(tmp_path):
 def test_the_step_that_is_timed_is_no_larger_than_the_data(monkeypatch):
     sizes = []
     monkeypatch.setattr(training, "train_epoch", lambda run, x, rate: sizes.append(len(x)))
-    training.seconds_per_step(small.spec(minibatch=1000), 200)
-    training.seconds_per_step(small.spec(minibatch=100), 200)
+    training.seconds_per_step([small.spec(minibatch=1000)], 200)
+    training.seconds_per_step([small.spec(minibatch=100)], 200)
     assert set(sizes[:6]) == {200}
     assert set(sizes[6:]) == {100}

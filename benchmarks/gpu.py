@@ -1,0 +1,148 @@
+"""Training and repeated inference on a GPU: captured in a CUDA graph beside step by step.
+
+    python benchmarks/gpu.py
+
+The paper's network with random images (no value shapes the time).  The contestants take turns.
+From the medians follows what the paper's 1,500 epochs, the grid of Fig. 9 and a rollout of
+10,000 trials and 100 steps take, evaluations aside.
+"""
+
+import argparse
+import dataclasses
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from unittest import mock
+
+import torch
+from machine import described, write
+
+from repinf_core import ensemble, profiles, rollout, sweep, training, vae
+
+N_IMAGES = 60_000
+
+
+def seconds(work: Callable[[], object], device: torch.device) -> float:
+    """From the device's being idle to its being idle again."""
+    _wait(device)
+    started = time.perf_counter()
+    work()
+    _wait(device)
+    return time.perf_counter() - started
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def medians(
+    contestants: dict[str, Callable[[], object]], repeats: int, device: torch.device
+) -> dict[str, float]:
+    """Seconds of each; a first turn, in which graphs are captured, does not count."""
+    turns = [
+        {name: seconds(work, device) for name, work in contestants.items()}
+        for _ in range(repeats + 1)
+    ]
+    return {name: statistics.median(turn[name] for turn in turns[1:]) for name in contestants}
+
+
+def step_by_step(runs: list[training.TrainingRun], images: torch.Tensor) -> ensemble.Ensemble:
+    """An ensemble whose step is not captured."""
+    with mock.patch.object(ensemble, "Captured", lambda step, changes, generators: step):
+        return ensemble.Ensemble(runs, images)
+
+
+def epochs(spec: training.Spec, images: torch.Tensor, repeats: int) -> dict[str, float]:
+    """Seconds of an epoch of one model of ``spec``, in both precisions."""
+    contestants, rates = {}, [spec.learning_rates[0]]
+    for precision in profiles.PRECISIONS:
+        of = dataclasses.replace(spec, precision=precision)
+        for name, make in (("captured", ensemble.Ensemble), ("step by step", step_by_step)):
+            trained = make([training.TrainingRun(of, images.device)], images)
+            contestants[f"{name}, {precision}"] = lambda e=trained: e.epoch(rates)
+    return medians(contestants, repeats, images.device)
+
+
+def grid_epochs(
+    experiment: profiles.Experiment, images: torch.Tensor, repeats: int
+) -> dict[str, float]:
+    """Seconds of an epoch of all cells of Fig. 9 with one minibatch, trained at once."""
+    contestants = {}
+    for minibatch in experiment.selection_minibatches:
+        cells = sweep.product(
+            training.Spec.of(dataclasses.replace(experiment, minibatch=minibatch)),
+            n_z=experiment.n_z_grid,
+            learning_rates=[(rate,) for rate in experiment.selection_rates],
+        )
+        trained = ensemble.Ensemble(
+            [training.TrainingRun(cell, images.device) for cell in cells], images
+        )
+        rates = [cell.learning_rates[0] for cell in cells]
+        name = f"{len(cells)} models, minibatch {minibatch}"
+        contestants[name] = lambda e=trained, rates=rates: e.epoch(rates)
+    return medians(contestants, repeats, images.device)
+
+
+def rollouts(spec: training.Spec, x0: torch.Tensor, steps: int, repeats: int) -> dict[str, float]:
+    """Seconds of a rollout, with products in float32 and in TF32, where the device has it."""
+    generator = torch.Generator().manual_seed(0)
+    model = vae.VAE(spec.n_z, spec.n_hidden, generator).to(x0.device)
+
+    def run(precision: str, captured: bool) -> None:
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision(precision)
+        plain = mock.patch.object(rollout, "Captured", lambda step: step)
+        try:
+            if captured:
+                rollout.rollout(model, x0, steps)
+            else:
+                with plain:
+                    rollout.rollout(model, x0, steps)
+        finally:
+            torch.set_float32_matmul_precision(before)
+
+    contestants = {}
+    for name, precision in (("float32", "highest"), ("TF32", "high")):
+        contestants[f"captured, {name}"] = lambda p=precision: run(p, True)
+        contestants[f"step by step, {name}"] = lambda p=precision: run(p, False)
+    return medians(contestants, repeats, x0.device)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    repeats = parser.parse_args().repeats
+    if not torch.cuda.is_available():
+        sys.exit("This benchmark needs a CUDA device, and torch finds none.")
+    experiment = profiles.PROFILES["paper"]
+    spec = training.Spec.of(experiment)
+    generator = torch.Generator("cuda").manual_seed(0)
+    images = torch.rand(N_IMAGES, 784, generator=generator, device="cuda")
+    of_epoch = epochs(spec, images, repeats)
+    of_grid_epoch = grid_epochs(experiment, images, repeats)
+    of_rollout = rollouts(spec, images[:10_000], 100, repeats)
+    all_epochs = {name: took * spec.epochs for name, took in of_epoch.items()}
+    grid = experiment.selection_epochs * sum(of_grid_epoch.values())
+    for name, took in all_epochs.items():
+        print(f"{spec.epochs:,} epochs, {name}: {took / 60:.1f} min")
+    print(f"Grid of Fig. 9: {grid / 60:.1f} min")
+    for name, took in of_rollout.items():
+        print(f"10,000 trials, 100 steps, {name}: {1000 * took:.1f} ms")
+    write(
+        "gpu",
+        {
+            "machine": described() | {"gpu": torch.cuda.get_device_name()},
+            "repeats": repeats,
+            "seconds_per_epoch": of_epoch,
+            "seconds_per_grid_epoch": of_grid_epoch,
+            "seconds_of_rollout": of_rollout,
+            "seconds_of_all_epochs": all_epochs,
+            "seconds_of_grid": grid,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Runs that train together become what each becomes alone."""
+
+import pytest
+import small
+
+from repinf_core import training
+from repinf_core.ensemble import Ensemble
+from repinf_core.training import TrainingDiverged, TrainingRun, fit_together
+
+# The widest is not the first; the rates and seeds differ, and 600 images leave a smaller minibatch.
+SPECS = [
+    small.spec(n_z=2, learning_rates=(1e-2, 1e-3)),
+    small.spec(n_z=5, learning_rates=(3e-3, 1e-3), seed=4),
+    small.spec(n_z=3, learning_rates=(1e-3,), seed=5),
+]
+IMAGES = small.digits(600)
+
+
+def together(runs, epochs):
+    found = fit_together(runs, IMAGES, IMAGES)
+    return [next(found) for _ in range(epochs)]
+
+
+def assert_same(run, alone, relative):
+    """Up to the order of sums; Adam's first steps are of full size whatever the gradient's."""
+    found, expected = run.flat.vector.detach(), alone.flat.vector.detach()
+    moved = expected - TrainingRun(alone.spec).flat.vector.detach()
+    assert float((found - expected).norm()) <= relative * float(moved.norm())
+    for record, of_alone in zip(run.history, alone.history, strict=True):
+        assert record.train_negative_elbo == pytest.approx(of_alone.train_negative_elbo, rel=1e-3)
+        assert record.test_negative_elbo == pytest.approx(of_alone.test_negative_elbo, rel=1e-3)
+        assert record.learning_rate == of_alone.learning_rate
+
+
+@pytest.mark.parametrize(("precision", "relative"), [("float32", 1e-3), ("bfloat16", 0.1)])
+def test_each_run_is_trained_as_it_would_be_alone(precision, relative):
+    specs = [small.spec(**{**vars(spec), "precision": precision}) for spec in SPECS]
+    runs, alone = [TrainingRun(s) for s in specs], [TrainingRun(s) for s in specs]
+    together(runs, 4)
+    for run, single in zip(runs, alone, strict=True):
+        small.run_epochs(single, 4, IMAGES)
+        assert_same(run, single, relative)
+        assert small.bits(run.generator.get_state()) == small.bits(single.generator.get_state())
+
+
+def test_what_stopped_goes_on_together_or_alone(tmp_path):
+    whole = [TrainingRun(spec) for spec in SPECS]
+    together(whole, 4)
+    runs = [TrainingRun(spec) for spec in SPECS]
+    together(runs, 2)
+    resumed = []
+    for run in runs:
+        path = tmp_path / f"{run.spec.name}.safetensors"
+        run.state().save(path)
+        resumed.append(TrainingRun.load(path, run.spec))
+    together(resumed, 2)
+    for run, other in zip(resumed, whole, strict=True):
+        assert small.bits(run.flat.vector) == small.bits(other.flat.vector)
+    small.run_epochs(runs[1], 2, IMAGES)
+    assert_same(runs[1], whole[1], 1e-3)
+
+
+def test_one_that_diverges_ends_and_changes_nothing_of_the_others():
+    specs = [SPECS[0], small.spec(learning_rates=(1e30,)), SPECS[2]]
+    runs, others = [TrainingRun(s) for s in specs], [TrainingRun(s) for s in (SPECS[0], SPECS[2])]
+    first, *later = together(runs, 4)
+    assert isinstance(first[1][1], TrainingDiverged)
+    assert all([run for run, _ in outcomes] == [runs[0], runs[2]] for outcomes in later)
+    assert [run.epoch for run in runs] == [4, 0, 4]
+    together(others, 4)
+    for run, other in zip((runs[0], runs[2]), others, strict=True):
+        assert_same(run, other, 1e-3)
+
+
+def test_latents_that_a_run_does_not_have_stay_zero(monkeypatch):
+    made = []
+    monkeypatch.setattr(training, "Ensemble", lambda *args: made.append(Ensemble(*args)) or made[0])
+    runs = [TrainingRun(spec) for spec in SPECS]
+    together(runs, 2)
+    for row, place, run in zip(made[0]._flat.vector, made[0]._places, runs, strict=True):
+        assert int(place.sum()) == run.flat.vector.numel()
+        assert not row[~place].any()
+
+
+def test_runs_that_differ_in_what_all_must_share_are_refused():
+    runs = [TrainingRun(small.SPEC), TrainingRun(small.spec(minibatch=50))]
+    with pytest.raises(ValueError, match=r"^Runs that train together share dataset, n_hidden"):
+        next(fit_together(runs, IMAGES, IMAGES))
