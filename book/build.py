@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import joblib
+import nbformat
 import yaml
 from check import problems
 from execution import BOOK, BuildError, Page, cluster, execute_all, plan
@@ -64,6 +65,10 @@ def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
         shutil.copytree(out / "_static", source / "_static", dirs_exist_ok=True)
     for name in ("_config.yml", "intro.md", "references.md", "references.bib"):
         shutil.copy(BOOK / name, source)
+    toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
+    titles = {
+        chapter["file"]: chapter["title"] for chapter in toc["chapters"] if "title" in chapter
+    }
     names = [page.name for page in pages]
     for page in pages:
         text = (out / "pages" / f"{page.name}.ipynb").read_text()
@@ -71,9 +76,8 @@ def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
             r'\[([^][\n"]+)\]\((\w+)\.ipynb\)', lambda m: m[0] if m[2] in names else m[1], text
         )
         if page.name != page.notebook.stem:  # a notebook's second page in the same book
-            text = with_own_labels(text, page.name)
+            text = with_own_labels(with_title(text, titles[page.name]), page.name)
         (source / f"{page.name}.ipynb").write_text(text)
-    toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
     toc["chapters"] = [c for c in toc["chapters"] if (source / f"{c['file']}.ipynb").exists()]
     toc["chapters"].append({"file": "references"})
     (source / "_toc.yml").write_text(yaml.safe_dump(toc))
@@ -86,6 +90,14 @@ def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
         raise BuildError(f"jupyter-book failed:\n{done.stdout}")
     shutil.rmtree(html, ignore_errors=True)
     (source / "_build" / "html").rename(html)
+
+
+def with_title(text: str, title: str) -> str:
+    """A page's source with another heading of the first level."""
+    notebook = nbformat.reads(text, 4)
+    first = notebook.cells[0]
+    first.source = re.sub(r"^# .*", f"# {title}", first.source, count=1)
+    return nbformat.writes(notebook)
 
 
 def with_own_labels(text: str, name: str) -> str:

@@ -312,6 +312,16 @@ def test_a_second_page_of_a_notebook_has_labels_of_its_own():
         assert back == text
 
 
+def test_a_second_page_of_a_notebook_has_the_heading_of_the_table_of_contents():
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        notebook = nbformat.read(path, 4)
+        found = nbformat.reads(build.with_title(path.read_text(), "Fashion-MNIST: it"), 4)
+        heading, _, rest = notebook.cells[0].source.partition("\n")
+        assert re.fullmatch("# .+", heading)
+        assert found.cells[0].source == f"# Fashion-MNIST: it\n{rest}"
+        assert found.cells[1:] == notebook.cells[1:]
+
+
 def test_a_folder_without_pages_has_none_to_show(tmp_path):
     with pytest.raises(execution.BuildError, match="holds no page of this edition"):
         build.shown(execution.plan("smoke", {}, None), tmp_path, read=True)
