@@ -50,6 +50,7 @@ class Page:
             sha256.update(name.encode() + (out / "results" / f"{name}.json").read_bytes())
         core = ROOT / "repinf_core"
         files = [*core.rglob("*.py"), core / "weights" / "manifest.json"]
+        files += (core / "weights").glob("*.csv")
         files += ROOT.glob(self.files) if self.files else []
         for path in [self.notebook, *sorted(files)]:
             sha256.update(path.name.encode() + path.read_bytes())
@@ -99,7 +100,7 @@ def plan(
     """
     if {"profile", "page"} & set(given):
         raise BuildError("Give the profile as --profile; a page's name is that of pages.yml.")
-    profiles.experiment(profile, given)
+    profiles.experiment(profile, {name: given[name] for name in given if name != "recompute"})
     contents = yaml.safe_load((BOOK / "pages.yml").read_text())
     for name in names or []:
         if name not in contents:

@@ -162,8 +162,9 @@ PROFILES: dict[str, Experiment] = {
     "paper": _PAPER,
 }
 
-# Parameters of a notebook that are none of the experiment: who it is, and whose results it reads.
-_OF_THE_PAGE = ("profile", "page", "ran")
+# Parameters of a notebook that are none of the experiment: who it is, whose results it reads, and
+# whether it trains what a shipped table holds.
+_OF_THE_PAGE = ("profile", "page", "ran", "recompute")
 _FIELDS = {field.name: field.metadata for field in dataclasses.fields(Experiment)}
 
 
@@ -231,6 +232,8 @@ def from_notebook(namespace: Mapping[str, Any]) -> Experiment:
     page = namespace["page"] if "page" in known else ""
     if not (isinstance(page, str) and re.fullmatch(r"[\w-]*", page)):
         _refuse("page", page, "a text of letters, digits, _ and -")
+    if "recompute" in known and not isinstance(namespace["recompute"], bool):
+        _refuse("recompute", namespace["recompute"], "true or false")
     given = {name: namespace[name] for name in known if name not in _OF_THE_PAGE}
     return experiment(namespace["profile"], given)
 

@@ -525,6 +525,31 @@ def test_trainings_that_come_to_nothing_do_not_stop_the_generalization_page(tmp_
     assert f"Of 12 trainings {in_vain} came to nothing" in json.dumps(outputs)
 
 
+def test_the_generalization_page_reads_the_table_that_ships_and_recomputes_on_request(
+    tmp_path, monkeypatch
+):
+    """The published page's numbers, without its data and without a training."""
+    published = json.loads((ROOT / "book/results/08_generalization.json").read_text())
+    monkeypatch.setenv("REPINF_DATA", str(tmp_path / "no data"))
+    changes = {"profile": "paper"} | {
+        name: published["parameters"][name] for name in ("n_z_grid", "selection_epochs")
+    }
+
+    def page(**more):
+        papermill.execute_notebook(
+            NOTEBOOKS / "08_generalization.ipynb",
+            tmp_path / "out.ipynb",
+            changes | more,
+            cwd=tmp_path,
+            progress_bar=False,
+        )
+        return results(tmp_path, "08_generalization")["results"]
+
+    assert page() == published["results"]
+    with pytest.raises(PapermillExecutionError, match="DataError"):
+        page(recompute=True)
+
+
 def test_a_page_for_another_dimension_from_the_command_line(tmp_path, model_store):
     """As in the README, and again: the same parameters give the same numbers, byte for byte."""
     command = [Path(sys.executable).with_name("papermill"), NOTEBOOKS / "04_cluster_centers.ipynb"]

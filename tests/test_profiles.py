@@ -291,6 +291,16 @@ def test_papermills_unknown_name_is_refused(name):
     )
 
 
+@pytest.mark.parametrize("value", ["1", "None", '"true"'])
+def test_whether_to_train_what_a_table_holds_is_true_or_false(value):
+    page = f"{PARAMETERS}recompute: bool = False  # train also what the table holds\n"
+    assert from_notebook(run(page, "# Parameters\nrecompute = True\n", SETUP)) == from_notebook(
+        run(page, SETUP)
+    )
+    with pytest.raises(ParameterError, match=r"^Parameter recompute is .*; allowed is true or fal"):
+        from_notebook(run(page, f"# Parameters\nrecompute = {value}\n", SETUP))
+
+
 @pytest.mark.parametrize(
     ("line", "name"), [("n_z = 0", "n_z"), ('p = "x"', "p"), ('profile = "fast"', "profile")]
 )

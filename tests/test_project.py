@@ -113,6 +113,7 @@ ALLOWED = {
     "training": {"backprop", "checkpoint", "data", "ensemble", "geometry", "vae"},
     "store": {"atomic", "checkpoint", "data", "training", "vae", "weights"},
     "trainer": {"checkpoint", "data", "profiles", "results", "store", "training", "weights"},
+    "outcomes": {"atomic", "training", "weights"},
     "parallel": set(),
     "sweep": {"ensemble", "parallel", "store", "training"},
     "weights": {"atomic", "checkpoint", "training"},

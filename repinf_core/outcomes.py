@@ -1,0 +1,96 @@
+"""What the trainings of a sweep came to, as a table that ships: hours that need not be repeated.
+
+``weights/sweeps.csv`` has a row for each training: its spec, what it reached, and where the number
+comes from.
+"""
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from repinf_core import weights
+from repinf_core.atomic import replacing
+from repinf_core.training import Spec, TrainingRun
+
+TABLE = weights.FOLDER / "sweeps.csv"
+
+
+class Outcome(NamedTuple):
+    """What a training came to.
+
+    Attributes:
+        test_negative_elbo: after the last epoch, nats per image; None if there is no model.
+        before: the same after nine tenths of the epochs, or one epoch before the last.
+        active_latents: after the last epoch.
+        seconds: that the epochs took.
+        failure: why there is no model, in words; empty if there is one.
+    """
+
+    test_negative_elbo: float | None
+    before: float | None
+    active_latents: int | None
+    seconds: float | None
+    failure: str = ""
+
+
+def reached(run: TrainingRun) -> Outcome:
+    """That of a finished run; of a single epoch there is none before, and nothing has changed."""
+    history, last = run.history, run.history[-1]
+    before = history[max(0, len(history) - 1 - max(1, len(history) // 10))]
+    return Outcome(
+        last.test_negative_elbo,
+        before.test_negative_elbo,
+        last.active_latents,
+        sum(record.seconds for record in history),
+    )
+
+
+def failed(reason: str) -> Outcome:
+    """That of a training that ended with an error, told in words."""
+    return Outcome(None, None, None, None, reason)
+
+
+def shipped(table: Path = TABLE) -> dict[str, Outcome]:
+    """Name of the spec to its outcome, of every training in the table."""
+    return {row["name"]: _outcome(row) for row in _rows(table)}
+
+
+def ship(found: Mapping[Spec, Outcome], revision: str, device: str, table: Path = TABLE) -> None:
+    """Add outcomes to the table.
+
+    Args:
+        found: those of finished or failed trainings.
+        revision: commit of the code that trained.
+        device: the machine that trained, in words.
+        table: a CSV file, made if it is not there.
+    """
+    rows = {row["name"]: row for row in _rows(table)}
+    for spec, outcome in found.items():
+        values = json.loads(spec.as_json())
+        values["learning_rates"] = " ".join(map(str, values["learning_rates"]))
+        provenance = {"device": device, "revision": revision}
+        rows[spec.name] = {"name": spec.name, **values, **outcome._asdict(), **provenance}
+    with replacing(table) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(next(iter(rows.values()))), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row for _, row in sorted(rows.items()))
+
+
+def _rows(table: Path) -> list[dict[str, Any]]:
+    if not table.exists():
+        return []
+    with open(table, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _outcome(row: dict[str, str]) -> Outcome:
+    if row["failure"]:
+        return failed(row["failure"])
+    return Outcome(
+        float(row["test_negative_elbo"]),
+        float(row["before"]),
+        int(row["active_latents"]),
+        float(row["seconds"]),
+    )

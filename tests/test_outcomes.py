@@ -1,0 +1,88 @@
+"""The table of outcomes gives back what was put in, and the runs decide what that is."""
+
+import csv
+
+import pytest
+import small
+
+from repinf_core import outcomes
+from repinf_core.training import TrainingRun
+
+
+def trained(**changes):
+    run = TrainingRun(small.spec(**changes))
+    small.run_epochs(run, run.spec.epochs, small.digits(300))
+    return run
+
+
+def test_an_outcome_is_what_the_history_says():
+    run = trained(epochs=20)
+    found = outcomes.reached(run)
+    assert found.test_negative_elbo == run.history[19].test_negative_elbo
+    assert found.before == run.history[17].test_negative_elbo
+    assert found.active_latents == run.history[19].active_latents
+    assert found.seconds == pytest.approx(sum(record.seconds for record in run.history))
+    assert (
+        outcomes.reached(trained(epochs=2)).before
+        == trained(epochs=2).history[0].test_negative_elbo
+    )
+
+
+def test_of_a_single_epoch_nothing_comes_before():
+    found = outcomes.reached(trained(epochs=1))
+    assert found.before == found.test_negative_elbo
+
+
+def test_the_table_gives_back_what_was_put_in_to_the_last_bit(tmp_path):
+    specs = [small.spec(n_z=n_z, learning_rates=(0.01, 1e-4)) for n_z in (2, 3)]
+    put = {
+        specs[0]: outcomes.Outcome(1 / 3, 100 / 7, 2, 0.1),
+        specs[1]: outcomes.failed("TrainingDiverged: The objective is nan, not a number"),
+    }
+    table = tmp_path / "table.csv"
+    outcomes.ship(put, "revision", "two cores, one of them idle", table)
+    assert outcomes.shipped(table) == {spec.name: put[spec] for spec in specs}
+    with open(table, newline="") as file:
+        first = next(row for row in csv.DictReader(file) if row["name"] == specs[0].name)
+    assert first["learning_rates"] == "0.01 0.0001"
+    assert first["revision"] == "revision"
+    assert first["device"] == "two cores, one of them idle"
+    assert (first["dataset"], first["n_z"]) == ("digits", "2")
+
+
+def test_a_later_outcome_replaces_the_earlier_and_leaves_the_others(tmp_path):
+    specs, table = [small.spec(n_z=n_z) for n_z in (2, 3)], tmp_path / "table.csv"
+    old = outcomes.Outcome(1.0, 2.0, 2, 1.0)
+    outcomes.ship(dict.fromkeys(specs, old), "first", "a machine", table)
+    new = outcomes.Outcome(0.5, 1.0, 1, 3.0)
+    outcomes.ship({specs[1]: new}, "second", "a machine", table)
+    assert outcomes.shipped(table) == {specs[0].name: old, specs[1].name: new}
+
+
+def test_without_a_table_nothing_ships(tmp_path):
+    assert outcomes.shipped(tmp_path / "none.csv") == {}
+
+
+def test_every_shipped_outcome_is_of_the_spec_that_its_row_tells():
+    """A row whose settings were edited would be read for other ones."""
+    with open(outcomes.TABLE, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    for row in rows:
+        rates = tuple(map(float, row["learning_rates"].split()))
+        integers = {
+            name: int(row[name])
+            for name in ("n_z", "n_hidden", "n_samples", "epochs", "minibatch", "seed")
+        }
+        spec = small.spec(
+            dataset=row["dataset"],
+            beta=float(row["beta"]),
+            precision=row["precision"],
+            learning_rates=rates,
+            **integers,
+        )
+        assert spec.name == row["name"]
+        assert row["device"]
+        assert row["revision"]
+        if not row["failure"]:
+            assert float(row["test_negative_elbo"]) > 45
