@@ -34,10 +34,12 @@ class Captured:
         self._captured: dict[torch.Size, tuple[torch.cuda.CUDAGraph, torch.Tensor, Any]] = {}
 
     def __call__(self, x: torch.Tensor) -> Any:
-        if x.shape not in self._captured:
-            self._captured[x.shape] = self._capture(x)
-        graph, static, result = self._captured[x.shape]
-        static.copy_(x)
+        if x.shape in self._captured:
+            graph, static, result = self._captured[x.shape]
+            static.copy_(x)
+        else:  # x itself may be what the step overwrites: by now only its copy is what it was
+            with torch.cuda.device(x.device):
+                graph, static, result = self._captured[x.shape] = self._capture(x)
         graph.replay()
         return result
 
@@ -52,9 +54,12 @@ class Captured:
                 self._step(static)
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        for generator in self._generators:
-            graph.register_generator_state(generator)
-        with torch.cuda.graph(graph):
+        if torch.__version__ < (2, 14):  # later ones register a generator when it draws
+            for generator in self._generators:
+                graph.register_generator_state(generator)
+        # The warm-up's own stream: on the default one, the end of one graph can take the
+        # workspace of another with it.
+        with torch.cuda.graph(graph, stream=stream):
             result = self._step(static)
         for tensor, value in zip(self._changes, before, strict=True):
             tensor.copy_(value)

@@ -6,7 +6,7 @@ whose weights are zero and which get no noise: their gradients are zero, so they
 On a GPU the step is one CUDA graph, of a single model too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -56,11 +56,11 @@ class Ensemble:
         )
         self._optimiser = self._adam()
         self._total = torch.zeros(3, len(runs), device=images.device)
-        self._step = self._one_step
+        self._step = self._one_step()
         if images.is_cuda:
             states = self._optimiser.state.values()
             self._step = Captured(
-                self._one_step,
+                self._step,
                 [self._flat.vector.data, self._total, *(t for s in states for t in s.values())],
                 [run.generator for run in runs],
             )
@@ -87,16 +87,25 @@ class Ensemble:
         self._write_back()
         return self._total.T.tolist()
 
-    def _one_step(self, rows: torch.Tensor) -> None:
-        x = self._images[rows]
-        shape = (self._spec.n_samples, rows.shape[1])
-        epsilon = x.new_zeros(len(rows), *shape, self._widest)
-        for of_run, run in zip(epsilon, self._runs, strict=True):
-            n_z = run.spec.n_z
-            of_run[..., :n_z] = torch.randn(*shape, n_z, generator=run.generator, device=x.device)
-        objective = negative_elbo_gradient(self._flat, x, epsilon, self._spec.beta)
-        self._optimiser.step()
-        self._total += torch.stack(objective) * (rows.shape[1] / len(self._images))
+    def _one_step(self) -> Callable[[torch.Tensor], None]:
+        """A step, given each run's rows of the images ``[E, B]``.
+
+        No method: one that knows the ensemble would keep it, and its graphs, from being freed.
+        """
+        images, flat, optimiser, total = self._images, self._flat, self._optimiser, self._total
+        spec, widest = self._spec, self._widest
+        draws = [(run.spec.n_z, run.generator) for run in self._runs]
+
+        def step(rows: torch.Tensor) -> None:
+            x, shape = images[rows], (spec.n_samples, rows.shape[1])
+            epsilon = x.new_zeros(len(rows), *shape, widest)
+            for of_run, (n_z, generator) in zip(epsilon, draws, strict=True):
+                of_run[..., :n_z] = torch.randn(*shape, n_z, generator=generator, device=x.device)
+            objective = negative_elbo_gradient(flat, x, epsilon, spec.beta)
+            optimiser.step()
+            total.add_(torch.stack(objective), alpha=rows.shape[1] / len(images))
+
+        return step
 
     def _adam(self) -> torch.optim.Adam:
         """One parameter group per run, for its own learning rate, going on from its moments."""

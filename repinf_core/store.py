@@ -122,7 +122,7 @@ def train_together(
         runs = [reached(spec, device) or TrainingRun(spec, device) for spec in specs]
         # Equal epochs train together; what was interrupted may have come to several.
         for epoch in sorted({run.epoch for run in runs if run.epoch < run.spec.epochs}):
-            equally_far = [run for run in runs if run.epoch == epoch]
+            equally_far = [r for r in runs if r.epoch == epoch and r.spec not in failures]
             failures |= _train_into_all(equally_far, report, checkpoint_seconds)
     return failures
 

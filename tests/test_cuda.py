@@ -37,6 +37,13 @@ def test_a_captured_step_changes_what_the_step_changes_and_draws_what_it_draws()
         assert small.bits(generator.get_state()) == small.bits(plain_generator.get_state())
 
 
+def test_what_a_step_overwrites_may_be_what_it_is_given():
+    buffer = torch.zeros(4, device="cuda")
+    captured = Captured(lambda x: torch.add(x, 1, out=buffer))
+    found = [captured(buffer).tolist() for _ in range(3)]
+    assert found == [[1.0] * 4, [2.0] * 4, [3.0] * 4]
+
+
 @pytest.mark.parametrize("models", [(), (3,)])
 def test_the_gradient_is_that_of_the_cpu(models):
     model = VAE(5, 64, torch.Generator().manual_seed(0))

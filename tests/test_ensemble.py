@@ -1,5 +1,8 @@
 """Runs that train together become what each becomes alone."""
 
+import gc
+import weakref
+
 import pytest
 import small
 
@@ -80,6 +83,19 @@ def test_latents_that_a_run_does_not_have_stay_zero(monkeypatch):
     for row, place, run in zip(made[0]._flat.vector, made[0]._places, runs, strict=True):
         assert int(place.sum()) == run.flat.vector.numel()
         assert not row[~place].any()
+
+
+def test_an_ensemble_is_freed_with_its_last_name():
+    """With what it holds on a GPU, before the next one is made."""
+    made = Ensemble([TrainingRun(spec) for spec in SPECS], IMAGES.images)
+    made.epoch([1e-3] * len(SPECS))
+    gone = weakref.ref(made)
+    gc.disable()
+    try:
+        del made
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_runs_that_differ_in_what_all_must_share_are_refused():

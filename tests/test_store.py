@@ -283,6 +283,15 @@ def test_models_that_stopped_at_different_epochs_all_come_to_the_last():
     assert all(store.is_trained(spec) for spec in TOGETHER)
 
 
+def test_one_that_diverged_is_not_tried_again_with_those_that_come_to_where_it_stopped():
+    far, diverges = small.spec(n_z=2), small.spec(n_z=3, learning_rates=(1e-2, 1e30))
+    store.train(far, until=2)  # where the other one, at its second rate, comes and diverges
+    epochs = []
+    failures = store.train_together([far, diverges], "cpu", epochs.append)
+    assert list(failures) == [diverges]
+    assert epochs == [1, 2, 2, 3, 4]
+
+
 # --- several processes, and processes that are killed ---------------------------------------
 
 CHILD = """
