@@ -8,6 +8,7 @@ From the medians follows what the paper's 1,500 epochs, the grid of Fig. 9 and a
 """
 
 import argparse
+import contextlib
 import dataclasses
 import statistics
 import sys
@@ -91,15 +92,12 @@ def rollouts(spec: training.Spec, x0: torch.Tensor, steps: int, repeats: int) ->
     model = vae.VAE(spec.n_z, spec.n_hidden, generator).to(x0.device)
 
     def run(precision: str, captured: bool) -> None:
+        plain = mock.patch.object(rollout, "Captured", lambda step: step)
         before = torch.get_float32_matmul_precision()
         torch.set_float32_matmul_precision(precision)
-        plain = mock.patch.object(rollout, "Captured", lambda step: step)
         try:
-            if captured:
+            with contextlib.nullcontext() if captured else plain:
                 rollout.rollout(model, x0, steps)
-            else:
-                with plain:
-                    rollout.rollout(model, x0, steps)
         finally:
             torch.set_float32_matmul_precision(before)
 
