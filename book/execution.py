@@ -41,16 +41,15 @@ class Page:
     notebook: Path
     parameters: dict[str, Any]
     reads: tuple["Page", ...] = ()  # whose results it reads
-    files: str = ""  # pattern of other files that it shows
+    files: str = ""  # pattern of other files that it reads
 
     def fingerprint(self, out: Path) -> str:
-        """SHA-256 of all that shapes the page: source, parameters, core, what ships and is read."""
+        """SHA-256 of all that shapes the page: source, parameters, core, weights, what it reads."""
         sha256 = hashlib.sha256(json.dumps(self.parameters, sort_keys=True).encode())
         for name in self.ran(out):
             sha256.update(name.encode() + (out / "results" / f"{name}.json").read_bytes())
         core = ROOT / "repinf_core"
         files = [*core.rglob("*.py"), core / "weights" / "manifest.json"]
-        files += (core / "weights").glob("*.csv")
         files += ROOT.glob(self.files) if self.files else []
         for path in [self.notebook, *sorted(files)]:
             sha256.update(path.name.encode() + path.read_bytes())

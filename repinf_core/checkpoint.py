@@ -6,6 +6,7 @@ SHA-256 of all that.
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from repinf_core.atomic import replacing
+
+_KEPT = 2
 
 
 class CheckpointError(RuntimeError):
@@ -77,6 +80,32 @@ class State:
                 f"{device} cannot continue; delete it to begin again."
             )
         return state
+
+
+def clear(folder: Path) -> None:
+    """Remove what a process that was killed while it wrote left behind."""
+    for leftover in folder.glob(".*.safetensors"):
+        leftover.unlink()
+
+
+def keep(state: State, final: Path) -> None:
+    """Save what is not saved yet; of what came before it, one checkpoint stays until the end.
+
+    Args:
+        state: of a training that goes on, or finished.
+        final: the finished model's file, beside which the checkpoints are.
+    """
+    path = final if state.finished else final.parent / f"checkpoint-{state.epoch}.safetensors"
+    if not path.exists():
+        state.save(path)
+    for old in saved(final.parent)[: None if state.finished else -_KEPT]:
+        old.unlink()
+
+
+def saved(folder: Path) -> list[Path]:
+    """The folder's checkpoints, oldest first."""
+    paths = folder.glob("checkpoint-*.safetensors")
+    return sorted(paths, key=lambda path: int(re.search(r"(\d+)", path.name)[1]))
 
 
 def _digest(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:

@@ -116,8 +116,9 @@ class Ensemble:
             parameter.grad = gradient
             # A tensor, which a captured step reads anew: a number would be captured as it is.
             groups.append({"params": [parameter], "lr": torch.zeros((), device=row.device)})
+        alone = self._runs[0].optimiser.defaults
         optimiser = torch.optim.Adam(
-            groups, betas=(0.9, 0.999), eps=1e-8, fused=True, capturable=vector.is_cuda
+            groups, betas=alone["betas"], eps=alone["eps"], fused=True, capturable=vector.is_cuda
         )
         states = [run.optimiser.state.get(run.flat.vector) for run in self._runs]
         for group, state, place in zip(groups, states, self._places, strict=True):

@@ -7,6 +7,7 @@ comes from.
 import csv
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +34,11 @@ class Outcome(NamedTuple):
     active_latents: int | None
     seconds: float | None
     failure: str = ""
+
+
+_COLUMNS = [
+    "name", *sorted(field.name for field in fields(Spec)), *Outcome._fields, "device", "revision"
+]  # fmt: skip
 
 
 def reached(run: TrainingRun) -> Outcome:
@@ -73,7 +79,7 @@ def ship(found: Mapping[Spec, Outcome], revision: str, device: str, table: Path 
         provenance = {"device": device, "revision": revision}
         rows[spec.name] = {"name": spec.name, **values, **outcome._asdict(), **provenance}
     with replacing(table) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(next(iter(rows.values()))), lineterminator="\n")
+        writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(row for _, row in sorted(rows.items()))
 

@@ -6,7 +6,6 @@ can never load another model's weights.
 
 import contextlib
 import os
-import re
 import signal
 import threading
 import time
@@ -17,24 +16,15 @@ from typing import Any
 import filelock
 import platformdirs
 import torch
-from tqdm import tqdm
 
+from repinf_core import checkpoint
 from repinf_core.atomic import replacing
 from repinf_core.checkpoint import State
 from repinf_core.data import load
-from repinf_core.training import (
-    EpochRecord,
-    Spec,
-    TrainingRun,
-    fit,
-    fit_together,
-    seconds_per_step,
-)
-from repinf_core.vae import reconstruction_floor
-from repinf_core.weights import manifest, shipped
+from repinf_core.training import EpochRecord, Spec, TrainingRun, fit, fit_together
+from repinf_core.weights import shipped
 
 _CHECKPOINT_SECONDS = 60.0
-_CHECKPOINTS_KEPT = 2
 
 
 class StoreError(RuntimeError):
@@ -233,7 +223,7 @@ def _sigterm_interrupts() -> Iterator[None]:
 
 
 def _reached(final: Path, spec: Any, kind: type, device: torch.device | str) -> Any:
-    files = [final] if final.exists() else _checkpoints(final.parent)
+    files = [final] if final.exists() else checkpoint.saved(final.parent)
     return kind.load(files[-1], spec, device) if files else None
 
 
@@ -245,21 +235,21 @@ def _train_into(
     report: Callable[[Any], None],
     checkpoint_seconds: float,
 ) -> None:
-    _clear(final.parent)
+    checkpoint.clear(final.parent)
     # A copy: whatever stops an epoch midway, the one before it can still be saved.
     complete, last_saved = None, time.monotonic()
     try:
         for record in fit(run, load(run.spec.dataset, "train"), load(run.spec.dataset, "test")):
             complete = run.state()
             if run.epoch < until and time.monotonic() - last_saved >= checkpoint_seconds:
-                _save(complete, final)
+                checkpoint.keep(complete, final)
                 last_saved = time.monotonic()
             report(record)
             if run.epoch == until:
                 break
     finally:
         if complete is not None:
-            _save(complete, final)
+            checkpoint.keep(complete, final)
 
 
 def _train_into_all(
@@ -269,11 +259,11 @@ def _train_into_all(
     complete: dict[Path, State] = {}
     failures, last_saved, dataset = {}, time.monotonic(), runs[0].spec.dataset
     for run in runs:
-        _clear(model_file(run.spec).parent)
+        checkpoint.clear(model_file(run.spec).parent)
 
     def save() -> None:
         for final, state in complete.items():
-            _save(state, final)
+            checkpoint.keep(state, final)
 
     try:
         for outcomes in fit_together(runs, load(dataset, "train"), load(dataset, "test")):
@@ -289,71 +279,3 @@ def _train_into_all(
     finally:
         save()
     return failures
-
-
-def _clear(folder: Path) -> None:
-    """Remove what a process that was killed while it wrote left behind."""
-    for leftover in folder.glob(".*.safetensors"):
-        leftover.unlink()
-
-
-def _save(state: State, final: Path) -> None:
-    """Save what is not saved yet; of what came before it, one checkpoint stays until the end."""
-    path = final if state.finished else final.parent / f"checkpoint-{state.epoch}.safetensors"
-    if not path.exists():
-        state.save(path)
-    for old in _checkpoints(final.parent)[: None if state.finished else -_CHECKPOINTS_KEPT]:
-        old.unlink()
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    """The folder's checkpoints, oldest first."""
-    paths = folder.glob("checkpoint-*.safetensors")
-    return sorted(paths, key=lambda path: int(re.search(r"(\d+)", path.name)[1]))
-
-
-def outlook(spec: Spec, device: torch.device | str, n_images: int) -> str:
-    """A few lines before the work starts: device, dataset, model, and the time it will take."""
-    threads = f", threads: {torch.get_num_threads()}" if str(device) == "cpu" else ""
-    if model_file(spec).exists():
-        time_needed = "trained before: no training now"
-    elif spec.name in manifest():
-        epochs = manifest()[spec.name]["epochs_trained"]
-        time_needed = f"ships, trained for {epochs:,} of {spec.epochs:,} epochs: no training now"
-    else:
-        steps = -(-n_images // spec.minibatch) * spec.epochs
-        minutes = steps * seconds_per_step([spec], n_images, device) / 60
-        time_needed = f"up to {spec.epochs:,} epochs to train, about {minutes:.1f} minutes"
-    return (
-        f"device   {device}{threads}\n"
-        f"dataset  {spec.dataset}, {n_images:,} training images\n"
-        f"model    {spec.name}\n"
-        f"         {time_needed}"
-    )
-
-
-@contextlib.contextmanager
-def progress_bar(spec: Any, until: int | None = None) -> Iterator[Callable[[Any], None]]:
-    """Yield a ``report`` for a training: epochs, remaining time, the record and its floor.
-
-    The floor, of a VAE only, is that of the reconstruction of the test images, in nats per image.
-    """
-    with contextlib.ExitStack() as stack:
-        bar, floor = None, ""  # made at the first record: a model from the store has none
-
-        def report(record: Any) -> None:
-            nonlocal bar, floor
-            if bar is None:
-                floor = _floor(spec) if isinstance(spec, Spec) else ""
-                total = until or spec.epochs
-                # Its clock starts now: the epochs before this moment are not of its rate.
-                bar = tqdm(total=total, initial=record.epoch, desc=spec.name, unit="epoch")
-                stack.enter_context(bar)
-            bar.set_postfix_str(f"{record}{floor}", refresh=bar.n == bar.initial)
-            bar.update(record.epoch - bar.n)
-
-        yield report
-
-
-def _floor(spec: Spec) -> str:
-    return f", floor {float(reconstruction_floor(load(spec.dataset, 'test').images)):.1f}"

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from repinf_core import profiles, results, store, weights
+from repinf_core import profiles, progress, results, store, weights
 from repinf_core.checkpoint import CheckpointError
 from repinf_core.data import DataError
 from repinf_core.training import BelowFloor, Spec, TrainingDiverged, TrainingRun
@@ -47,7 +47,7 @@ def train(arguments: Sequence[str] | None = None) -> None:
         print(f"{spec.name} in {store.models_folder()}", flush=True)
         _tell_if_only_shipped(spec)
         try:
-            with store.progress_bar(spec, options.until) as report:
+            with progress.bar(spec, options.until) as report:
                 run = store.train(spec, _device(), report, options.until)
         except KeyboardInterrupt:
             print(

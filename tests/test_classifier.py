@@ -14,7 +14,7 @@ import small
 import torch
 import torch.nn.functional as F
 
-from repinf_core import classifier, profiles, rollout, store
+from repinf_core import classifier, profiles, progress, rollout, store
 from repinf_core.checkpoint import CheckpointError
 from repinf_core.classifier import Classifier, ClassifierRun, ClassifierSpec, fit, trained
 from repinf_core.training import TrainingDiverged
@@ -281,7 +281,7 @@ def test_the_outlook_names_the_judge_and_whether_it_must_train(few_images):
 
 
 def test_the_progress_bar_tells_the_accuracy(few_images, capsys):
-    with store.progress_bar(SPEC) as report:
+    with progress.bar(SPEC) as report:
         run = trained(SPEC, report=report)
     last = capsys.readouterr().err.split("\r")[-1]
     assert " 3/3 " in last

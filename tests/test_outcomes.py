@@ -59,6 +59,12 @@ def test_a_later_outcome_replaces_the_earlier_and_leaves_the_others(tmp_path):
     assert outcomes.shipped(table) == {specs[0].name: old, specs[1].name: new}
 
 
+def test_nothing_found_is_a_table_without_rows(tmp_path):
+    table = tmp_path / "table.csv"
+    outcomes.ship({}, "revision", "a machine", table)
+    assert outcomes.shipped(table) == {}
+
+
 def test_without_a_table_nothing_ships(tmp_path):
     assert outcomes.shipped(tmp_path / "none.csv") == {}
 

@@ -17,7 +17,7 @@ import small
 import torch
 
 import repinf_core
-from repinf_core import checkpoint, store, training
+from repinf_core import checkpoint, progress, store, training
 from repinf_core.checkpoint import CheckpointError
 from repinf_core.store import trained
 from repinf_core.training import TrainingDiverged, TrainingRun
@@ -169,17 +169,17 @@ def test_a_full_disk_loses_no_checkpoint(monkeypatch):
 
 
 def test_the_outlook_names_device_data_model_and_time(monkeypatch):
-    monkeypatch.setattr(store, "seconds_per_step", lambda spec, n_images, device: 2.0)
-    before = store.outlook(small.SPEC, "cpu", 1500)
+    monkeypatch.setattr(progress, "seconds_per_step", lambda spec, n_images, device: 2.0)
+    before = progress.outlook(small.SPEC, "cpu", 1500)
     for part in ("cpu, threads: 1", "digits, 1,500 training images", small.SPEC.name):
         assert part in before
     # Six steps of 250 images in each of four epochs.
     assert "4 epochs to train, about 0.8 minutes" in before
-    assert "about 0.9 minutes" in store.outlook(small.SPEC, "cpu", 1501)
+    assert "about 0.9 minutes" in progress.outlook(small.SPEC, "cpu", 1501)
     assert not store.is_trained(small.SPEC)
     trained(small.SPEC)
-    monkeypatch.setattr(store, "seconds_per_step", fail)
-    assert "no training now" in store.outlook(small.SPEC, "cpu", 1500)
+    monkeypatch.setattr(progress, "seconds_per_step", fail)
+    assert "no training now" in progress.outlook(small.SPEC, "cpu", 1500)
 
 
 @pytest.mark.parametrize("already", [0, 2])
@@ -187,7 +187,7 @@ def test_the_progress_bar_counts_the_epochs_of_the_spec(capsys, already):
     if already:
         interrupted(small.SPEC, already)
     capsys.readouterr()
-    with store.progress_bar(small.SPEC) as report:
+    with progress.bar(small.SPEC) as report:
         run = trained(small.SPEC, report=report)
     last = capsys.readouterr().err.split("\r")[-1]
     assert small.SPEC.name in last
@@ -391,6 +391,6 @@ def test_a_store_that_cannot_be_made_says_so(monkeypatch, tmp_path):
 def test_no_bar_is_drawn_for_a_model_from_the_store(capsys):
     trained(small.SPEC)
     capsys.readouterr()
-    with store.progress_bar(small.SPEC) as report:
+    with progress.bar(small.SPEC) as report:
         trained(small.SPEC, report=report)
     assert capsys.readouterr().err == ""

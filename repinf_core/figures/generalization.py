@@ -89,6 +89,6 @@ def _count_above(axes: mpl.axes.Axes, n_z: Sequence[int], objectives: np.ndarray
     for dimension, count in zip(n_z, above, strict=True):
         if count:
             axes.annotate(
-                f"+{count}", (dimension, 1), xycoords=("data", "axes fraction"),
+                f"{count}", (dimension, 1), xycoords=("data", "axes fraction"),
                 ha="center", va="bottom", fontsize=12, color=CONTROL,
             )  # fmt: skip
