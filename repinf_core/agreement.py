@@ -56,10 +56,14 @@ def departures(stated: Iterable[str], experiment: Experiment, **really: Any) -> 
     """
     here, paper = dataclasses.replace(experiment, **really), PROFILES["paper"]
     return [
-        f"{name} {getattr(here, name)} ({getattr(paper, name)})"
+        f"{name} {_told(getattr(here, name))} ({_told(getattr(paper, name))})"
         for name in stated
         if getattr(here, name) != getattr(paper, name)
     ]
+
+
+def _told(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def settings(departures: list[str], of: str = "") -> str:

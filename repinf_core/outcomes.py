@@ -15,6 +15,7 @@ from repinf_core import weights
 from repinf_core.atomic import replacing
 from repinf_core.training import Spec, TrainingRun
 
+_SINGLE = [field for field in fields(Spec) if field.name != "learning_rates"]
 TABLE = weights.FOLDER / "sweeps.csv"
 
 
@@ -58,9 +59,9 @@ def failed(reason: str) -> Outcome:
     return Outcome(None, None, None, None, reason)
 
 
-def shipped(table: Path = TABLE) -> dict[str, Outcome]:
-    """Name of the spec to its outcome, of every training in the table."""
-    return {row["name"]: _outcome(row) for row in _rows(table)}
+def shipped(table: Path = TABLE) -> dict[Spec, Outcome]:
+    """Every training in the table, and what it came to."""
+    return {_spec(row): _outcome(row) for row in _rows(table)}
 
 
 def ship(found: Mapping[Spec, Outcome], revision: str, device: str, table: Path = TABLE) -> None:
@@ -89,6 +90,12 @@ def _rows(table: Path) -> list[dict[str, Any]]:
         return []
     with open(table, newline="") as file:
         return list(csv.DictReader(file))
+
+
+def _spec(row: dict[str, str]) -> Spec:
+    values = {field.name: field.type(row[field.name]) for field in _SINGLE}
+    rates = tuple(map(float, row["learning_rates"].split()))
+    return Spec(**values, learning_rates=rates)
 
 
 def _outcome(row: dict[str, str]) -> Outcome:

@@ -87,7 +87,7 @@ class Experiment:
     selection_rates: tuple[float, ...] = _parameter("Adam's, tried for Fig. 9", checks.rates())
     selection_minibatches: tuple[int, ...] = _parameter(
         "images per step tried for Fig. 9",
-        checks.grid("integers from 1 to 60000", checks.integer(1, 60_000)),
+        checks.list_of("one or more integers from 1 to 60000", checks.integer(1, 60_000)),
     )
     selection_epochs: int = _parameter("of each model of Fig. 9", checks.integer(1, 1_000_000))
 

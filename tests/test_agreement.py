@@ -12,6 +12,9 @@ def test_departures_are_the_stated_numbers_that_differ():
     other = dataclasses.replace(PAPER, n_z=7, steps=5)
     assert agreement.departures(("n_z", "epochs"), other) == ["n_z 7 (100)"]
     assert agreement.departures(("n_z", "epochs"), PAPER, epochs=888) == ["epochs 888 (1500)"]
+    one = dataclasses.replace(PAPER, selection_rates=(0.001,))
+    told = agreement.departures(("selection_rates",), one)
+    assert told == ["selection_rates 0.001 (0.01, 0.001, 0.0001)"]
 
 
 def test_what_the_paper_states_are_parameters():

@@ -532,7 +532,13 @@ def test_the_generalization_page_reads_the_table_that_ships_and_recomputes_on_re
     published = json.loads((ROOT / "book/results/08_generalization.json").read_text())
     monkeypatch.setenv("REPINF_DATA", str(tmp_path / "no data"))
     changes = {"profile": "paper"} | {
-        name: published["parameters"][name] for name in ("n_z_grid", "selection_epochs")
+        name: published["parameters"][name]
+        for name in (
+            "n_z_grid",
+            "selection_epochs",
+            "selection_rates",
+            "selection_minibatches",
+        )
     }
 
     def page(**more):

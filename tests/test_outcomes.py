@@ -41,7 +41,7 @@ def test_the_table_gives_back_what_was_put_in_to_the_last_bit(tmp_path):
     }
     table = tmp_path / "table.csv"
     outcomes.ship(put, "revision", "two cores, one of them idle", table)
-    assert outcomes.shipped(table) == {spec.name: put[spec] for spec in specs}
+    assert outcomes.shipped(table) == put
     with open(table, newline="") as file:
         first = next(row for row in csv.DictReader(file) if row["name"] == specs[0].name)
     assert first["learning_rates"] == "0.01 0.0001"
@@ -56,7 +56,7 @@ def test_a_later_outcome_replaces_the_earlier_and_leaves_the_others(tmp_path):
     outcomes.ship(dict.fromkeys(specs, old), "first", "a machine", table)
     new = outcomes.Outcome(0.5, 1.0, 1, 3.0)
     outcomes.ship({specs[1]: new}, "second", "a machine", table)
-    assert outcomes.shipped(table) == {specs[0].name: old, specs[1].name: new}
+    assert outcomes.shipped(table) == {specs[0]: old, specs[1]: new}
 
 
 def test_nothing_found_is_a_table_without_rows(tmp_path):
@@ -74,19 +74,7 @@ def test_every_shipped_outcome_is_of_the_spec_that_its_row_tells():
     with open(outcomes.TABLE, newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows
-    for row in rows:
-        rates = tuple(map(float, row["learning_rates"].split()))
-        integers = {
-            name: int(row[name])
-            for name in ("n_z", "n_hidden", "n_samples", "epochs", "minibatch", "seed")
-        }
-        spec = small.spec(
-            dataset=row["dataset"],
-            beta=float(row["beta"]),
-            precision=row["precision"],
-            learning_rates=rates,
-            **integers,
-        )
+    for row, spec in zip(rows, outcomes.shipped(), strict=True):
         assert spec.name == row["name"]
         assert row["device"]
         assert row["revision"]

@@ -27,9 +27,10 @@ def best_of_settings(
     figure = Figure(figsize=(WIDTH, 4.8))
     axes = _axes_for(figure, n_z, best)
     places = np.broadcast_to(np.asarray(n_z)[:, None], of_settings.shape)
+    n_settings = of_settings.shape[1]
     axes.plot(
         places.ravel(), of_settings.ravel(), "o", color=CONTROL, alpha=0.5, markersize=5,
-        label=f"each of {of_settings.shape[1]} settings",
+        label=f"each of {n_settings} setting{'s' * (n_settings > 1)}",
     )  # fmt: skip
     axes.plot(n_z, best, "D-", color=TEST, label="best setting")
     axes.axvspan(*printed, color="0.92", zorder=0, label="near the paper's minimum")
