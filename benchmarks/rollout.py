@@ -51,7 +51,7 @@ def plain_loop(model: vae.VAE, x0: torch.Tensor, steps: int) -> torch.Tensor:
 
 @torch.no_grad()
 def products_alone(model: vae.VAE, x0: torch.Tensor, steps: int) -> None:
-    """The matrix products of a rollout, in chunks as ours: its bound on this machine."""
+    """The matrix products of a rollout, in chunks as ours: a yardstick."""
     n_z, weights = model.n_z, [layer.weight for layer in model.children()]
     w1, w2, w3, w4 = weights[0], weights[1][:n_z], weights[2], weights[3]
     for x in x0.split(1024):
