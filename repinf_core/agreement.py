@@ -38,8 +38,9 @@ STATED = {
         "selection_minibatches",
         "selection_epochs",
     ),
+    "Preprint App. B": ("dataset",),
 }
-"""Of each figure: the parameters whose values the paper states."""
+"""Of each figure, and of the judge's accuracy: the parameters whose values the paper states."""
 
 
 def departures(stated: Iterable[str], experiment: Experiment, **really: Any) -> list[str]:

@@ -23,6 +23,8 @@ from torchvision.datasets.mnist import read_image_file, read_label_file
 N_PIXELS = 28 * 28
 _DIGITS_TEST = 297  # leaves 1,500 images to train on
 
+TITLES = {"digits": "scikit-learn's digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
+
 CLASS_NAMES = {
     "digits": tuple("0123456789"),
     "mnist": tuple("0123456789"),

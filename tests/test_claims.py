@@ -161,6 +161,24 @@ def test_the_epochs_are_those_really_trained(tmp_path):
     assert epochs == {888}
 
 
+def test_a_verdict_knows_where_its_settings_are_not_those_of_the_paper(tmp_path):
+    """Those of its own figure: another figure's shorter training is not held against it."""
+    write(tmp_path, PAPER)
+    assert [one.departures for one in judged(tmp_path)] == [[]] * len(claims.CLAIMS)
+    trained = {"epochs_trained": 1500, "grid_epochs_trained": 150}
+    write(tmp_path, {"07_latent_dimension": PAPER["07_latent_dimension"] | trained})
+    trained = {"epochs_trained": 500}
+    write(tmp_path, {"06_label_detection": PAPER["06_label_detection"] | trained})
+    found = {one.claim.name: one.departures for one in judged(tmp_path) if one.departures}
+    assert found == {
+        "orthogonality levels off": ["grid_epochs 150 (1500)"],
+        "needs dimensions": ["grid_epochs 150 (1500)"],
+        "label detection": ["epochs 500 (1500)"],
+        "still the same class": ["epochs 500 (1500)"],
+        "no other label's pull": ["epochs 500 (1500)"],
+    }
+
+
 @pytest.mark.parametrize("other", [{"profile": "quick"}, {"dataset": "digits"}, {"n_z": 7}])
 def test_results_of_another_edition_do_not_count(tmp_path, other):
     write(tmp_path, PAPER)

@@ -69,7 +69,8 @@ def test_digits_are_the_same_in_every_call(split):
     assert torch.equal(first.labels, again.labels)
 
 
-def test_every_dataset_has_ten_class_names():
+def test_every_dataset_has_a_title_and_ten_class_names():
+    assert data.TITLES.keys() == data.CLASS_NAMES.keys()
     assert {name: len(set(names)) for name, names in data.CLASS_NAMES.items()} == {
         "digits": 10,
         "mnist": 10,

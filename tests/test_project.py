@@ -106,7 +106,7 @@ ALLOWED = {
     "classifier": {"checkpoint", "data", "store", "training"},
     "results": {"atomic", "profiles"},
     "votes": set(),
-    "claims": set(),
+    "claims": {"agreement", "profiles"},
     "means": {"vae"},
     "rollout": {"cuda_graph", "means", "vae"},
     "hierarchy": {"data", "geometry", "rollout"},

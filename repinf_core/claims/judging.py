@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from repinf_core import agreement, profiles
+
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_RUN = "reproduced", "partly", "not reproduced", "not run"
 
 Numbers = Mapping[str, Any]
@@ -31,6 +33,7 @@ class Claim(NamedTuple):
         place: where the paper says it.
         value: the paper's value.
         criterion: when it counts as reproduced, and when as partly.
+        figure: whose settings, as the paper states them (``agreement.STATED``), it was made with.
         page: whose results it reads.
         cell: of that page's notebook, which measures it.
         measure: from the page's numbers to ours and the verdict.
@@ -41,6 +44,7 @@ class Claim(NamedTuple):
     place: str
     value: str
     criterion: str
+    figure: str
     page: str
     cell: str
     measure: Callable[[Numbers], Measured]
@@ -48,12 +52,22 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim with what its page measured; ``parameters`` are those of the page, if it was run."""
+    """A claim with what its page measured.
+
+    Attributes:
+        claim: the paper's.
+        ours: what was measured, in words.
+        verdict: by the claim's criterion.
+        parameters: of the page, if it was run.
+        departures: of them from what the paper states; if any, the verdict tells of this edition
+            and not of the paper.
+    """
 
     claim: Claim
     ours: str
     verdict: str
     parameters: Mapping[str, Any]
+    departures: Sequence[str]
 
 
 def judge(
@@ -76,7 +90,7 @@ def judge(
     return [
         _judge(claim, Path(folder), edition)
         if ran is None or claim.page in ran
-        else Judged(claim, "", NOT_RUN, {})
+        else Judged(claim, "", NOT_RUN, {}, [])
         for claim in claims
     ]
 
@@ -84,15 +98,19 @@ def judge(
 def _judge(claim: Claim, folder: Path, edition: tuple[str, str, int]) -> Judged:
     path = folder / f"{claim.page}.json"
     if not path.exists():
-        return Judged(claim, "", NOT_RUN, {})
+        return Judged(claim, "", NOT_RUN, {}, [])
     found = json.loads(path.read_text())
     numbers, parameters = found["results"], found["parameters"]
     if (found["profile"], parameters["dataset"], parameters["n_z"]) != edition:
-        return Judged(claim, "", NOT_RUN, {})
+        return Judged(claim, "", NOT_RUN, {}, [])
     # A network may have been trained for fewer epochs than were asked for.
     trained = {
         name: numbers[f"{name}_trained"]
         for name in ("epochs", "grid_epochs")
         if f"{name}_trained" in numbers
     }
-    return Judged(claim, *claim.measure(numbers), parameters | trained)
+    parameters = parameters | trained
+    departures = agreement.departures(
+        agreement.STATED[claim.figure], profiles.experiment("paper", parameters)
+    )
+    return Judged(claim, *claim.measure(numbers), parameters, departures)

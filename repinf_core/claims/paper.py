@@ -12,6 +12,7 @@ CLAIMS: tuple[Claim, ...] = (
         "two groups at t = 10",
         "the shares nearest to their own concept differ by 50 points or more between the groups, "
         "and the silhouette is 0.5 or more; partly: they differ by 25 points",
+        "Fig. 2",
         "03_collective_dynamics",
         "03-14",
         measures.branches,
@@ -23,6 +24,7 @@ CLAIMS: tuple[Claim, ...] = (
         "10 of 10 labels at p = 0.2",
         "the mean curve approaches in the strict sense for all labels; partly: for five or more, "
         "or by the weaker reading",
+        "Fig. 3",
         "04_cluster_centers",
         "04-11",
         measures.approach,
@@ -33,6 +35,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Results, Fig. 3b",
         "early, for all labels",
         "in the first quarter of the steps for all labels; partly: for five or more",
+        "Fig. 3",
         "04_cluster_centers",
         "04-15",
         measures.memory_early,
@@ -44,6 +47,7 @@ CLAIMS: tuple[Claim, ...] = (
         "all labels",
         "the last distance exceeds the minimum by more than two standard errors for all labels; "
         "partly: for five or more",
+        "Fig. 3",
         "04_cluster_centers",
         "04-11",
         measures.rises_again,
@@ -55,6 +59,7 @@ CLAIMS: tuple[Claim, ...] = (
         "no number in the text",
         "in the Mahalanobis distance the mean curve approaches in the strict sense for all labels; "
         "partly: for five or more",
+        "Fig. 3",
         "04_cluster_centers",
         "04-19",
         measures.mahalanobis,
@@ -66,6 +71,7 @@ CLAIMS: tuple[Claim, ...] = (
         "as on MNIST",
         "the numbers of labels that approach differ by no more than two, and the stages come in "
         "the same order; partly: one of the two",
+        "Fig. 3",
         "09_fashion_mnist",
         "09-08",
         measures.fashion,
@@ -77,6 +83,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Results, Fig. 4a",
         "I, II, III; III from p = 0.4",
         "this order, and III begins between p = 0.3 and 0.5; partly: this order",
+        "Fig. 4",
         "05_noise_and_hierarchy",
         "05-08",
         measures.stages,
@@ -88,6 +95,7 @@ CLAIMS: tuple[Claim, ...] = (
         "earliest in all stages",
         "its mean time is the smallest of the three at 90% of the p or more, and its rank "
         "correlation with p is 0.8 or more; partly: one of the two",
+        "Fig. 4",
         "05_noise_and_hierarchy",
         "05-08",
         measures.memory_time,
@@ -99,6 +107,7 @@ CLAIMS: tuple[Claim, ...] = (
         "20 to 30 steps serve label detection",
         "the range of its mean time over p is smaller than the memory's, and it is 20 to 30 steps "
         "at more than half of the p; partly: one of the two",
+        "Fig. 4",
         "05_noise_and_hierarchy",
         "05-08",
         measures.concept_time,
@@ -109,6 +118,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Results, Fig. 7a",
         "14 of 100 active",
         "12 to 16 are active; partly: 8 to 20",
+        "Fig. 7",
         "07_latent_dimension",
         "07-12",
         measures.active,
@@ -119,6 +129,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Results, Fig. 7b",
         "all in 14 components, 70% in nine",
         "99.9% in 12 to 16 components and 70% in eight to ten; partly: one of the two",
+        "Fig. 7",
         "07_latent_dimension",
         "07-12",
         measures.components,
@@ -129,6 +140,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Results, after Eq. 10",
         "cosines near zero at N_z = 100",
         "the mean absolute cosine of different labels is below 0.1; partly: at most 0.2",
+        "Fig. 7",
         "07_latent_dimension",
         "07-19",
         measures.near_orthogonal,
@@ -140,6 +152,7 @@ CLAIMS: tuple[Claim, ...] = (
         "N_z about 10 to 20",
         "the smallest N_z of the grid from which on the root of the sum of squares stays within a "
         "tenth of its whole fall is 10 to 20; partly: 5 to 50",
+        "Fig. 8",
         "07_latent_dimension",
         "07-26",
         measures.levels_off,
@@ -151,6 +164,7 @@ CLAIMS: tuple[Claim, ...] = (
         "not at N_z = 2 and 5, but at 10, 20, 100",
         "from '6' the mean curve approaches at no N_z up to 5 and at all from 10 on; partly: one "
         "of the two, and some of the other",
+        "Fig. 8",
         "07_latent_dimension",
         "07-31",
         measures.needs_dimension,
@@ -163,6 +177,7 @@ CLAIMS: tuple[Claim, ...] = (
         "every step for p < 0.4, a window for p < 0.7",
         "the first p that fails is within 0.05 of 0.4 (every step) and of 0.7 (a window, which "
         "overlaps the steps 20 to 30); partly: one of the two",
+        "Fig. 5",
         "06_label_detection",
         "06-11",
         measures.label_detection,
@@ -174,6 +189,7 @@ CLAIMS: tuple[Claim, ...] = (
         "193 of 300 trials still '6' at T = 80",
         "the share differs from 193/300 by less than two standard errors of the difference; "
         "partly: by less than four",
+        "Fig. 5",
         "06_label_detection",
         "06-15",
         measures.still_right,
@@ -185,6 +201,7 @@ CLAIMS: tuple[Claim, ...] = (
         "both mean curves approach",
         "the mean curve of all trials and that of those that stay both approach in the strict "
         "sense; partly: one of them",
+        "Fig. 5",
         "06_label_detection",
         "06-17",
         measures.stayers,
@@ -195,6 +212,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Preprint App. B",
         "99.25% of the test images",
         "at least 99.0%; partly: at least 98%",
+        "Preprint App. B",
         "06_label_detection",
         "06-08",
         measures.judge_accuracy,
@@ -206,6 +224,7 @@ CLAIMS: tuple[Claim, ...] = (
         "N_z = 14",
         "the best N_z of the grid is 10 to 20, and beyond it the objective rises by at most a "
         "tenth of what it fell before; partly: one of the two",
+        "Fig. 9",
         "08_generalization",
         "08-11",
         measures.generalization,
