@@ -81,6 +81,11 @@ def test_every_page_says_what_it_ran_with(smoke_book):
         assert profiles.experiment("smoke", found["parameters"]) == SMOKE
 
 
+def stored_history(smoke_book, spec):
+    with safe_open(smoke_book.models / spec.name / "model.safetensors", "pt") as file:
+        return json.loads(file.metadata()["history"])
+
+
 def objective(weights):
     """-ELBO of the test images in nats per image, twenty samples of z each; and its two terms."""
     x = references.array(TEST.images)
@@ -107,6 +112,12 @@ def test_the_model_page_reports_the_objective_and_the_dimension(smoke_book, weig
     variances = np.sort(np.linalg.eigvalsh(np.cov(memories.T)))[::-1]
     enough = np.cumsum(variances) / variances.sum() >= 0.7
     assert found["components_for_70_percent"] == enough.argmax() + 1
+    on_test = [record["active_latents"] for record in stored_history(smoke_book, Spec.of(SMOKE))]
+    assert (references.encode(weights, x)[0].var(0) > 0.01).sum() == on_test[-1]
+    assert found["active_latents_on_test_images"] == on_test[-1]
+    since = found["active_latents_on_test_images_since_epoch"]
+    assert set(on_test[since - 1 :]) == {on_test[-1]}
+    assert since == 1 or on_test[since - 2] != on_test[-1]
 
 
 def test_the_inference_page_reports_the_distances_of_its_image(smoke_book, weights, memories):
@@ -474,9 +485,7 @@ def test_the_generalization_page_reports_what_the_stored_histories_say(smoke_boo
                         epochs=SMOKE.selection_epochs,
                     )
                 )
-                path = smoke_book.models / spec.name / "model.safetensors"
-                with safe_open(path, "pt") as file:
-                    history = json.loads(file.metadata()["history"])
+                history = stored_history(smoke_book, spec)
                 assert len(history) == SMOKE.selection_epochs
                 objective[n_z, rate, minibatch] = history[-1]["test_negative_elbo"]
     said = {(c["n_z"], c["rate"], c["minibatch"]): c for c in found["cells"]}

@@ -10,14 +10,14 @@ from repinf_core.figures.style import ABSTRACT, CONCEPT, CONTROL, MEMORY, TEST, 
 
 
 def training_curve(history: Sequence, floor: float) -> Figure:
-    """The objective of training and test images over epochs, and its two terms on the latter.
+    """Over epochs: the objective, its two terms on the test images, the active latent variables.
 
     Args:
         history: one :class:`repinf_core.training.EpochRecord` per epoch.
         floor: lower bound of the reconstruction term on the test images, nats per image.
     """
-    figure = Figure(figsize=(WIDTH, 6.4))
-    top, bottom = figure.subplots(2, 1, sharex=True)
+    figure = Figure(figsize=(WIDTH, 8.6))
+    top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
     epochs = [record.epoch for record in history]
     dot = {"marker": "o"} if len(epochs) == 1 else {}  # a single point draws no line
     test = [record.test_negative_elbo for record in history]
@@ -33,9 +33,9 @@ def training_curve(history: Sequence, floor: float) -> Figure:
         ylim=(min(settled) - 2 * margin, max(settled) + margin),
     )
     top.legend()
-    bottom.plot(epochs, [r.test_reconstruction for r in history], color=MEMORY, **dot)
-    bottom.plot(epochs, [r.test_kl for r in history], color=CONCEPT, **dot)
-    bottom.axhline(floor, color=CONTROL, linestyle=":")
+    middle.plot(epochs, [r.test_reconstruction for r in history], color=MEMORY, **dot)
+    middle.plot(epochs, [r.test_kl for r in history], color=CONCEPT, **dot)
+    middle.axhline(floor, color=CONTROL, linestyle=":")
     last = history[-1]
     for value, text in (
         (last.test_reconstruction, "reconstruction"),
@@ -43,11 +43,13 @@ def training_curve(history: Sequence, floor: float) -> Figure:
         (floor, "floor of the reconstruction"),
     ):
         above = value != floor  # the reconstruction is never below its floor
-        bottom.annotate(
+        middle.annotate(
             text, (epochs[-1], value), (0, 5 if above else -5), textcoords="offset points",
             ha="right", va="bottom" if above else "top",
         )  # fmt: skip
-    bottom.set(xlabel="epoch", ylabel="test images (nats)", ylim=(0, None))
+    middle.set(ylabel="test images (nats)", ylim=(0, None))
+    bottom.plot(epochs, [r.active_latents for r in history], color=TEST, **dot)
+    bottom.set(xlabel="epoch", ylabel="active latents", ylim=(0, None))
     return figure
 
 
