@@ -57,11 +57,13 @@ def products_alone(model: vae.VAE, x0: torch.Tensor, steps: int) -> None:
     for x in x0.split(1024):
         # Not handed on from step to step: without tanh the numbers would vanish or overflow.
         hidden, z, pixels = x.new_empty(len(x), len(w1)), x.new_empty(len(x), n_z), x.clone()
-        for _ in range(steps + 1):
-            torch.mm(x, w1.T, out=hidden)
-            torch.mm(hidden, w2.T, out=z)
+        torch.mm(x, w1.T, out=hidden)
+        torch.mm(hidden, w2.T, out=z)
+        for _ in range(steps):
             torch.mm(z, w3.T, out=hidden)
             torch.mm(hidden, w4.T, out=pixels)
+            torch.mm(x, w1.T, out=hidden)
+            torch.mm(hidden, w2.T, out=z)
 
 
 CONTESTANTS: dict[str, Callable] = {
@@ -137,6 +139,8 @@ def main() -> None:
     parser.add_argument("--trials", type=int, nargs="+", default=list(STEPS), metavar="N")
     parser.add_argument("--steps", type=int, help="for every number of trials, for a short trial")
     options = parser.parse_args()
+    if options.repeats < 1:
+        parser.error(f"--repeats is {options.repeats}; allowed is an integer from 1.")
     sizes = []
     for trials in options.trials:
         steps = options.steps or STEPS.get(trials, 100)

@@ -118,11 +118,17 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--images", type=int, default=60_000, help="of an epoch; fewer for a try")
     options = parser.parse_args()
+    by_precision = specs()
+    spec = by_precision["float32"]
+    if options.repeats < 1:
+        parser.error(f"--repeats is {options.repeats}; allowed is an integer from 1.")
+    if not 0 < options.images <= 60_000 or options.images % spec.minibatch:
+        parser.error(
+            f"--images is {options.images}; allowed is a multiple of {spec.minibatch} up to 60,000."
+        )
     if not os.environ.get("REPINF_DATA"):
         sys.exit("Set REPINF_DATA to a folder that holds MNIST in torchvision's layout.")
 
-    by_precision = specs()
-    spec = by_precision["float32"]
     to_tensor = torchvision.transforms.ToTensor()
     dataset = torchvision.datasets.MNIST(os.environ["REPINF_DATA"], transform=to_tensor)
     images = data.load("mnist", "train").images[: options.images].clone()

@@ -9,6 +9,7 @@ The published edition is that of profile paper with ``--out book``: its pages ar
 
 import argparse
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -58,30 +59,28 @@ def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
     Raises:
         BuildError: jupyter-book failed or, if ``strict``, warned.
     """
-    source = html.with_name(f"{html.name}-source")
+    source = _source(html)
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(BOOK / "_static", source / "_static")
     if (out / "_static").exists() and out != BOOK:
         shutil.copytree(out / "_static", source / "_static", dirs_exist_ok=True)
     for name in ("_config.yml", "intro.md", "references.md", "references.bib"):
         shutil.copy(BOOK / name, source)
-    toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
+    toc = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
     titles = {
         chapter["file"]: chapter["title"] for chapter in toc["chapters"] if "title" in chapter
     }
     names = [page.name for page in pages]
     for page in pages:
-        text = (out / "pages" / f"{page.name}.ipynb").read_text()
-        text = re.sub(  # a link to a page that is not in this book is plain text
-            r'\[([^][\n"]+)\]\((\w+)\.ipynb\)', lambda m: m[0] if m[2] in names else m[1], text
-        )
+        text = (out / "pages" / f"{page.name}.ipynb").read_text(encoding="utf-8")
+        text = with_links(text, page.name.removesuffix(page.notebook.stem), names)
         if page.name != page.notebook.stem:  # a notebook's second page in the same book
             text = with_own_labels(with_title(text, titles[page.name]), page.name)
-        (source / f"{page.name}.ipynb").write_text(text)
+        (source / f"{page.name}.ipynb").write_text(text, encoding="utf-8")
     toc["chapters"] = [c for c in toc["chapters"] if (source / f"{c['file']}.ipynb").exists()]
     toc["chapters"].append({"file": "references"})
-    (source / "_toc.yml").write_text(yaml.safe_dump(toc))
-    (source / "found.md").write_text(_findings(out, names))
+    (source / "_toc.yml").write_text(yaml.safe_dump(toc), encoding="utf-8")
+    (source / "found.md").write_text(_findings(out, names), encoding="utf-8")
     jupyter_book = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", jupyter_book, "build", "-q", str(source)]
     command += ["-W", "--keep-going"] * strict
@@ -90,6 +89,45 @@ def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
         raise BuildError(f"jupyter-book failed:\n{done.stdout}")
     shutil.rmtree(html, ignore_errors=True)
     (source / "_build" / "html").rename(html)
+
+
+def _source(html: Path) -> Path:
+    """The folder beside ``html`` from which jupyter-book makes it."""
+    return html.with_name(f"{html.name}-source")
+
+
+def check_html(html: Path, out: Path) -> None:
+    """Refuse to replace anything but an earlier rendered book.
+
+    Raises:
+        BuildError: the folder is, or holds, the output or the book's sources; or it, or the one
+            for the sources beside it, holds something else.
+    """
+    holds = out.is_relative_to(html) or BOOK.is_relative_to(html)
+    foreign = [
+        folder
+        for folder, own in ((html, "index.html"), (_source(html), "_toc.yml"))
+        if folder.exists() and any(folder.iterdir()) and not (folder / own).exists()
+    ]
+    if holds or foreign:
+        raise BuildError(
+            f"The rendered book would replace {foreign[0] if foreign else html}; allowed is a "
+            f"folder that is new, empty or an earlier book's."
+        )
+
+
+def with_links(text: str, prefix: str, names: list[str]) -> str:
+    """A page's source with links to pages of this book, of those with its own prefix first.
+
+    A page on Fashion-MNIST then leads to others on it; a link to a page that is not in this book
+    becomes plain text.
+    """
+
+    def link(found: re.Match) -> str:
+        target = found[2] if prefix + found[2] not in names else prefix + found[2]
+        return f"[{found[1]}]({target}.ipynb)" if target in names else found[1]
+
+    return re.sub(r'\[([^][\n"]+)\]\((\w+)\.ipynb\)', link, text)
 
 
 def with_title(text: str, title: str) -> str:
@@ -108,7 +146,7 @@ def with_own_labels(text: str, name: str) -> str:
 def _findings(out: Path, names: list[str]) -> str:
     lines = []
     for name in names:
-        result = json.loads((out / "results" / f"{name}.json").read_text())
+        result = json.loads((out / "results" / f"{name}.json").read_text(encoding="utf-8"))
         lines.append(f"- [](./{name}.ipynb): {result['finding']}")
     return "\n".join(lines) + "\n"
 
@@ -143,7 +181,11 @@ def main() -> None:
         parser.error(f"--jobs is {options.jobs}; allowed is an integer from 1.")
     out = (options.out or BOOK / "_build" / options.profile).resolve()
     html = (options.html or out / "html").resolve()
+    for name in ("REPINF_DATA", "REPINF_MODELS"):  # pages are executed in another folder
+        if os.environ.get(name):
+            os.environ[name] = os.path.abspath(os.environ[name])
     try:
+        check_html(html, out)
         given = {name: profiles.value(text) for name, text in options.parameters}
         pages = plan(options.profile, given, options.pages)
         if not options.read:

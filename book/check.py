@@ -58,7 +58,7 @@ def problems(html: Path) -> list[str]:
         return [f"{html} holds no index.html"]
     for path in pages:
         page = _Page()
-        page.feed(path.read_text())
+        page.feed(path.read_text(encoding="utf-8"))
         found += [f"{path.name}: {problem}" for problem in page.found]
         for reference in page.loaded:
             found += [f"{path.name}: {p}" for p in _of_reference(reference, path)]
@@ -72,7 +72,7 @@ def problems(html: Path) -> list[str]:
             found += [f"{path.name}: {p}" for p in _of_movie(path.parent / unquote(movie))]
     for style in html.rglob("*.css"):
         for reference in re.findall(
-            r"""(?:url\(|@import\s+)["']?(https?:[^"')\s]+)""", style.read_text()
+            r"""(?:url\(|@import\s+)["']?(https?:[^"')\s]+)""", style.read_text(encoding="utf-8")
         ):
             found.append(f"{style.relative_to(html)}: loads {reference} from the network")
     return found

@@ -18,7 +18,6 @@ import joblib
 import nbformat
 import papermill
 import yaml
-from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from repinf_core import parallel, profiles
@@ -62,9 +61,9 @@ class Page:
     def is_executed(self, out: Path) -> bool:
         """Whether ``out`` holds this very page and its results."""
         try:
-            text = (out / "pages" / f"{self.name}.ipynb").read_text()
+            text = (out / "pages" / f"{self.name}.ipynb").read_text(encoding="utf-8")
             metadata = json.loads(text)["metadata"]
-        except (OSError, json.JSONDecodeError, KeyError):  # absent or damaged: not executed
+        except (OSError, ValueError, KeyError, TypeError):  # absent or damaged: not executed
             return False
         results = _sha256(out / "results" / f"{self.name}.json")
         movies = re.findall(r"_static/movies/[\w.-]+\.mp4", text)
@@ -100,7 +99,7 @@ def plan(
     if {"profile", "page"} & set(given):
         raise BuildError("Give the profile as --profile; a page's name is that of pages.yml.")
     profiles.experiment(profile, {name: given[name] for name in given if name != "recompute"})
-    contents = yaml.safe_load((BOOK / "pages.yml").read_text())
+    contents = yaml.safe_load((BOOK / "pages.yml").read_text(encoding="utf-8"))
     for name in names or []:
         if name not in contents:
             raise BuildError(f"Page {name} is unknown; allowed are {', '.join(contents)}.")
@@ -128,7 +127,8 @@ def execute(page: Page, out: Path) -> float:
     """Execute one page into ``out``; returns its seconds.
 
     Raises:
-        BuildError: a cell failed; the page as far as it came is in ``out/failed``.
+        BuildError: a cell or the kernel failed, or the disk is full; the page as far as it came is
+            in ``out/failed``.
     """
     started = time.perf_counter()
     working = out / "failed" / f"{page.name}.ipynb"
@@ -148,21 +148,27 @@ def execute(page: Page, out: Path) -> float:
             progress_bar=False,
             extra_arguments=["--log-level=CRITICAL"],  # at ERROR a kernel reports its own end
         )
+        _keep(working, fingerprint, out)
     except PapermillExecutionError as error:
         raise BuildError(
             f"Page {page.name} failed in cell {error.cell_index} "
             f"({error.ename}: {error.evalue}); as far as it came: {working}"
         ) from None
-    except (DeadKernelError, OSError) as error:  # killed for memory, say, or a full disk
+    except (RuntimeError, OSError) as error:  # a kernel killed or slow to start, a full disk
         raise BuildError(
             f"Page {page.name} failed ({type(error).__name__}: {error}); "
             f"as far as it came: {working}"
         ) from None
+    return time.perf_counter() - started
+
+
+def _keep(working: Path, fingerprint: str, out: Path) -> None:
+    """Move an executed page to ``out/pages``, with what tells later whether it is still valid."""
     notebook = nbformat.read(working, 4)
     # The papermill metadata hold absolute paths and times: a page says the same everywhere.
     notebook.metadata.pop("papermill", None)
     notebook.metadata["fingerprint"] = fingerprint
-    notebook.metadata["results"] = _sha256(out / "results" / f"{page.name}.json")
+    notebook.metadata["results"] = _sha256(out / "results" / f"{working.stem}.json")
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
@@ -172,7 +178,6 @@ def execute(page: Page, out: Path) -> float:
     working.unlink()
     with contextlib.suppress(OSError):  # another page's failure may lie there
         working.parent.rmdir()
-    return time.perf_counter() - started
 
 
 def execute_all(pages: list[Page], out: Path, jobs: int, force: bool) -> None:

@@ -39,6 +39,7 @@ STATED = {
         "selection_epochs",
     ),
     "Preprint App. B": ("dataset",),
+    "Suppl. D": (*NETWORK, "p", "trials", "label", "trials_per_p"),
 }
 """Of each figure, and of the judge's accuracy: the parameters whose values the paper states."""
 

@@ -22,7 +22,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with open(temporary, "rb") as written:
+        with open(temporary, "r+b") as written:  # Windows flushes no file that is open to read
             os.fsync(written.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)

@@ -118,13 +118,15 @@ def _digest(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    problem = f"{path} is damaged or altered; delete it to train from the state before it."
+    problem = (
+        f"{path} is damaged or altered; delete it to train again, from the state before it if any."
+    )
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         if metadata["sha256"] != _digest(tensors, metadata):
             raise CheckpointError(problem)
-    except (SafetensorError, KeyError) as error:
+    except (SafetensorError, KeyError, TypeError) as error:  # TypeError: a type unknown to numpy
         raise CheckpointError(problem) from error
     return tensors, metadata

@@ -56,11 +56,16 @@ def whitening(memories: torch.Tensor) -> torch.Tensor:
     class may have fewer memories than it takes to estimate a covariance (Suppl. C).
 
     Args:
-        memories: of one label, ``[n, d]``, latents that vary (the active ones).
+        memories: of one label, ``[n, d]``, n >= 3, latents that vary (the active ones).
 
     Returns:
         ``[d, d]``, in the dtype of ``memories``.
+
+    Raises:
+        ValueError: fewer than three memories, whose shrunk covariance may have no inverse.
     """
+    if len(memories) < 3:
+        raise ValueError(f"A class has {len(memories)} memories; allowed are 3 or more.")
     shrunk = LedoitWolf().fit(memories.double().cpu().numpy())
     precision = torch.from_numpy(shrunk.precision_)
     return torch.linalg.cholesky(precision).to(memories)

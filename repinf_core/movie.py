@@ -27,6 +27,7 @@ def write(path: str | Path, frames: Iterable[np.ndarray], fps: int, poster_frame
 
     Raises:
         ValueError: no such poster frame, or a frame of another shape or with an odd side.
+        OSError: not all frames could be written, the disk being full, say.
     """
     path, count, shape, writer = Path(path), 0, None, None
     with replacing(path) as temporary:
@@ -46,6 +47,7 @@ def write(path: str | Path, frames: Iterable[np.ndarray], fps: int, poster_frame
                 writer.close()
         if not 0 <= poster_frame < count:
             raise ValueError(f"Poster frame is {poster_frame}; allowed is 0 to {count - 1}.")
+        _check(temporary, count)
     with replacing(path.with_suffix(".png")) as temporary:
         poster.save(temporary, optimize=True)
     return count
@@ -70,6 +72,16 @@ def _writer(path: Path, shape: tuple[int, ...], fps: int):
     )
     writer.send(None)
     return writer
+
+
+def _check(path: Path, count: int) -> None:
+    """That all frames are there: the writer does not tell how ffmpeg ended."""
+    try:
+        found, _ = imageio_ffmpeg.count_frames_and_secs(str(path))
+    except RuntimeError:
+        found = 0
+    if found != count:
+        raise OSError(f"The movie has {found} of its {count} frames; is the disk full?")
 
 
 def as_html(path: str | Path, description: str) -> str:

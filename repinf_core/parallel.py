@@ -25,7 +25,8 @@ def outcomes(
     """Yield each item with ``function(item)`` as soon as it is there, in no order.
 
     Where a process is killed, its item and those that it may have taken with it are done again,
-    one at a time; the outcome of an item whose process is then killed is None.
+    one at a time; the outcome of an item whose process is then killed is None.  With one job all
+    is done in this process.
 
     Args:
         function: must return something other than None and not raise.

@@ -100,7 +100,7 @@ def train(
 def _one_by_one(
     specs: Sequence[Spec], device: torch.device | str, jobs: int, bar: tqdm
 ) -> dict[Spec, str]:
-    """Train each cell in a process of its own; returns those that failed, and why."""
+    """Train each cell in a process of its own (one job: in this); returns what failed, and why."""
     failures = {}
     cell = functools.partial(_cell, device=device, folder=store.made(store.models_folder()))
     share = max(1, torch.get_num_threads() // jobs)

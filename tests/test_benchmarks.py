@@ -3,6 +3,7 @@
 import json
 import platform
 import re
+import sys
 
 import gpu as gpu_benchmark
 import machine
@@ -109,10 +110,30 @@ def test_the_operations_are_those_that_torch_counts():
     with FlopCounterMode(display=False) as counter:
         training.train_epoch(run, x, 1e-3)
     assert counter.get_total_flops() == training_benchmark.operations(spec, 100)
+
+
+@pytest.mark.parametrize("name", rollout_benchmark.CONTESTANTS)
+def test_the_operations_of_a_rollout_are_those_that_torch_counts(name):
     model = vae.VAE(3, 32, torch.Generator().manual_seed(0))
     with FlopCounterMode(display=False) as counter:
-        rollout_benchmark.ours(model, x, 5)
+        rollout_benchmark.CONTESTANTS[name](model, torch.rand(100, 784), 5)
     assert counter.get_total_flops() == rollout_benchmark.operations(model, 100, 5)
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "option", "value"),
+    [
+        (training_benchmark, "--repeats", "0"),
+        (training_benchmark, "--images", "250"),
+        (training_benchmark, "--images", "0"),
+        (rollout_benchmark, "--repeats", "0"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_any_work(monkeypatch, capsys, benchmark, option, value):
+    monkeypatch.setattr(sys, "argv", ["benchmark", option, value])
+    with pytest.raises(SystemExit, match="2"):
+        benchmark.main()
+    assert f"{option} is {value}; allowed is" in capsys.readouterr().err
 
 
 def test_the_gpu_benchmark_runs_all_that_it_compares_wherever_it_is():

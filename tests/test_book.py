@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 BUILD = [sys.executable, ROOT / "book" / "build.py"]
 
 
-def run(*arguments, **environment):
+def run(*arguments):
     return subprocess.run([*BUILD, *map(str, arguments)], capture_output=True, text=True)
 
 
@@ -273,6 +274,50 @@ def test_a_kernel_that_dies_is_a_failed_page(tmp_path):
         execution.execute(execution.Page("bad", killed, {"profile": "smoke"}), out)
 
 
+@pytest.mark.parametrize("error", [RuntimeError("Kernel didn't respond"), OSError("disk full")])
+@pytest.mark.parametrize("place", ["papermill.execute_notebook", "_keep"])
+def test_whatever_stops_a_page_is_a_failure_of_that_page_alone(tmp_path, monkeypatch, error, place):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: None)
+    monkeypatch.setattr(place if "." in place else f"execution.{place}", fail)
+    page = execution.Page("a", notebook(tmp_path / "a.ipynb", "profile: str = 'smoke'", "1"), {})
+    assert str(error) in execution._attempt(page, tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"{ cut off", b"[]", b"{}", '{"metadata": "ä'.encode()[:-1]])
+def test_a_damaged_page_was_not_executed(tmp_path, content):
+    page = execution.Page("a", notebook(tmp_path / "a.ipynb", "profile: str = 'smoke'", "1"), {})
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "a.ipynb").write_bytes(content)
+    assert not page.is_executed(tmp_path)
+
+
+def test_the_rendered_book_replaces_nothing_but_an_earlier_one(tmp_path):
+    out = tmp_path / "out"
+    foreign, sources, earlier = (tmp_path / name for name in ("foreign", "x-source", "earlier"))
+    for folder, file in ((foreign, "a"), (sources, "a"), (earlier, "index.html")):
+        folder.mkdir()
+        (folder / file).write_text("")
+    for html in (out, tmp_path, build.BOOK, build.BOOK.parent, foreign, tmp_path / "x"):
+        with pytest.raises(execution.BuildError, match="would replace"):
+            build.check_html(html, out)
+    for html in (out / "html", earlier, tmp_path / "new"):
+        build.check_html(html, out)
+
+
+def test_folders_in_the_environment_are_relative_to_where_the_command_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REPINF_MODELS", "models")
+    monkeypatch.setenv("REPINF_DATA", "")
+    monkeypatch.setattr(sys, "argv", ["build.py", "--read", "--out", "none"])
+    with pytest.raises(SystemExit, match="holds no page"):
+        build.main()
+    assert os.environ["REPINF_MODELS"] == str(tmp_path / "models")
+    assert os.environ["REPINF_DATA"] == ""
+
+
 def test_a_page_of_another_edition_stays_out_and_links_to_it_are_text(smoke_book, tmp_path):
     out = copy(smoke_book, tmp_path)
     shutil.rmtree(out / "html")
@@ -291,6 +336,19 @@ def test_a_page_of_another_edition_stays_out_and_links_to_it_are_text(smoke_book
     assert "04_cluster_centers" not in (html / "intro.html").read_text()
     assert "the page on cluster centres" in (html / "02_repeated_inference.html").read_text()
     assert problems(html) == []
+
+
+@pytest.mark.parametrize(
+    ("prefix", "names", "expected"),
+    [
+        ("", ["01_a", "fashion_01_a"], "see [a](01_a.ipynb)."),
+        ("fashion_", ["01_a", "fashion_01_a"], "see [a](fashion_01_a.ipynb)."),
+        ("fashion_", ["01_a"], "see [a](01_a.ipynb)."),
+        ("fashion_", [], "see a."),
+    ],
+)
+def test_a_page_links_to_those_of_its_own_dataset_where_there_are_such(prefix, names, expected):
+    assert build.with_links("see [a](01_a.ipynb).", prefix, names) == expected
 
 
 def test_a_second_page_of_a_notebook_has_labels_of_its_own():

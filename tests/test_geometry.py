@@ -370,6 +370,12 @@ def test_windowed_pca_refuses_what_has_no_plane(shape, window):
         geometry.windowed_pca(torch.zeros(shape), window)
 
 
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_too_few_memories_have_no_mahalanobis_distance(n):
+    with pytest.raises(ValueError, match=f"has {n} memories; allowed are 3 or more"):
+        geometry.whitening(torch.rand(n, 4))
+
+
 def test_whitening_measures_the_mahalanobis_distance_of_the_shrunk_covariance():
     memories = normal(60, 4) @ torch.diag(torch.tensor([3.0, 1.0, 0.5, 0.1]).double())
     z, target = normal(5, 4, seed=1), memories.mean(0)

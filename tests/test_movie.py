@@ -70,6 +70,25 @@ def test_a_frame_of_another_shape_leaves_no_movie(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_movie_that_lacks_frames_is_none(tmp_path, monkeypatch):
+    """As after ffmpeg was killed or met a full disk: its writer goes on as if nothing were."""
+
+    class Swallowing:
+        def __init__(self, path, shape, fps):
+            path.write_bytes(b"partial")
+
+        def send(self, frame):
+            pass
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(movie, "_writer", Swallowing)
+    with pytest.raises(OSError, match="has 0 of its 5 frames"):
+        movie.write(tmp_path / "bar.mp4", frames(5), fps=5)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("poster_frame", [-1, 5])
 def test_a_poster_that_is_no_frame_is_refused(tmp_path, poster_frame):
     with pytest.raises(ValueError, match="allowed is 0 to 4"):

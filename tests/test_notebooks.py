@@ -439,6 +439,16 @@ def test_the_page_of_readings_reports_each_of_them(smoke_book, judge):
         assert said["share_of_p_with_concept_time_20_to_30"] == pytest.approx(inside)
 
 
+def test_without_noise_nothing_is_displaced(smoke_book, tmp_path, monkeypatch):
+    monkeypatch.setenv("REPINF_MODELS", str(smoke_book.models))
+    page = NOTEBOOKS / "05_noise_and_hierarchy.ipynb"
+    parameters, out = {"profile": "smoke", "p": 0.0}, tmp_path / "out.ipynb"
+    papermill.execute_notebook(page, out, parameters, cwd=tmp_path, progress_bar=False)
+    found = results(tmp_path, "05_noise_and_hierarchy")["results"]
+    assert found["share_of_displacement_outside"] is None
+    assert "nothing is displaced" in out.read_text()
+
+
 def test_the_claims_page_is_true_to_its_results(smoke_book, tmp_path):
     """One number altered in one results file, and the verdict is another."""
     said = {

@@ -369,6 +369,16 @@ def test_a_tensor_of_an_altered_type_is_refused(tmp_path, tensor):
     assert_refused_and_kept(path, content.replace(before, after))
 
 
+def test_a_tensor_of_a_type_that_numpy_lacks_is_refused(tmp_path):
+    path = unfinished_checkpoint(tmp_path)
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + size].replace(b'"dtype":"U8"', b'"dtype":"F8_E4M3"')
+    assert len(header) > size
+    altered = len(header).to_bytes(8, "little") + header + content[8 + size :]
+    assert_refused_and_kept(path, altered)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.02, 0.5, 0.99999])
 def test_a_truncated_file_is_refused(tmp_path, share):
     path = unfinished_checkpoint(tmp_path)

@@ -81,27 +81,30 @@ def judge(
 
     Args:
         claims: in the order in which they are to be told.
-        folder: of the results; those of another profile, dataset or N_z do not count.
+        folder: of the results; those of another profile or dataset do not count, nor of another
+            N_z unless the claim's figure has none or a grid of them (Figs. 8 and 9).
         profile: of the edition.
         experiment: of the edition; what is taken of it are ``dataset`` and ``n_z``.
         ran: pages whose results count; by default all of the edition.
     """
-    edition = (profile, experiment.dataset, experiment.n_z)
+    edition = {"dataset": experiment.dataset, "n_z": experiment.n_z}
     return [
-        _judge(claim, Path(folder), edition)
+        _judge(claim, Path(folder), profile, edition)
         if ran is None or claim.page in ran
         else Judged(claim, "", NOT_RUN, {}, [])
         for claim in claims
     ]
 
 
-def _judge(claim: Claim, folder: Path, edition: tuple[str, str, int]) -> Judged:
+def _judge(claim: Claim, folder: Path, profile: str, edition: Mapping[str, Any]) -> Judged:
     path = folder / f"{claim.page}.json"
     if not path.exists():
         return Judged(claim, "", NOT_RUN, {}, [])
     found = json.loads(path.read_text())
     numbers, parameters = found["results"], found["parameters"]
-    if (found["profile"], parameters["dataset"], parameters["n_z"]) != edition:
+    stated = agreement.STATED[claim.figure]
+    others = [name for name in edition if name in stated and parameters[name] != edition[name]]
+    if found["profile"] != profile or others:
         return Judged(claim, "", NOT_RUN, {}, [])
     # A network may have been trained for fewer epochs than were asked for.
     trained = {

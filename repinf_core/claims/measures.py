@@ -78,14 +78,15 @@ def memory_early(found: Numbers) -> Measured:
 
 def rises_again(found: Numbers) -> Measured:
     rising = sum(
-        label["last"] > label["minimum"] + 2 * label["minimum_sem"]
+        label["step"] > 0 and label["last"] > label["minimum"] + 2 * label["minimum_sem"]
         for label in found["labels"].values()
     )
     return _labels(rising, "end farther away than their minimum + 2 SEM")
 
 
 def mahalanobis(found: Numbers) -> Measured:
-    return _labels(found["Mahalanobis"]["labels_approaching"], "approach")
+    euclidean = found["labels_approaching"]
+    return _labels(found["Mahalanobis"]["labels_approaching"], f"approach (Euclidean: {euclidean})")
 
 
 def stages(found: Numbers) -> Measured:
