@@ -106,7 +106,7 @@ def check_html(html: Path, out: Path) -> None:
     holds = out.is_relative_to(html) or BOOK.is_relative_to(html)
     foreign = [
         folder
-        for folder, own in ((html, "index.html"), (_source(html), "_toc.yml"))
+        for folder, own in ((html, "index.html"), (_source(html), "_static"))
         if folder.exists() and any(folder.iterdir()) and not (folder / own).exists()
     ]
     if holds or foreign:

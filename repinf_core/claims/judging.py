@@ -58,7 +58,7 @@ class Judged:
         claim: the paper's.
         ours: what was measured, in words.
         verdict: by the claim's criterion.
-        parameters: of the page, if it was run.
+        parameters: of the page, if it was run and had what the claim is about.
         departures: of them from what the paper states; if any, the verdict tells of this edition
             and not of the paper.
     """
@@ -116,4 +116,7 @@ def _judge(claim: Claim, folder: Path, profile: str, edition: Mapping[str, Any])
     departures = agreement.departures(
         agreement.STATED[claim.figure], profiles.experiment("paper", parameters)
     )
-    return Judged(claim, *claim.measure(numbers), parameters, departures)
+    measured = claim.measure(numbers)
+    if measured.verdict == NOT_RUN:  # the page lacks what the claim is about
+        return Judged(claim, measured.ours, NOT_RUN, {}, [])
+    return Judged(claim, *measured, parameters, departures)

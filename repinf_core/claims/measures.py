@@ -117,13 +117,14 @@ def memory_time(found: Numbers) -> Measured:
 
 
 def concept_time(found: Numbers) -> Measured:
-    concept, memory = found["mean_time"]["concept"], found["mean_time"]["memory"]
-    less = np.ptp(concept) < np.ptp(memory)
-    inside = float(np.mean([20 <= time <= 30 for time in concept]))
+    times = found["mean_time"]
+    ranges = {name: np.ptp(of_class) for name, of_class in times.items()}
+    less = max(ranges, key=ranges.get) == "memory"
+    inside = float(np.mean([20 <= time <= 30 for time in times["concept"]]))
     bar = max(found["two_sem_of_time"]["concept"])
     return Measured(
-        f"20 to 30 steps at {inside:.0%} of the p; range {np.ptp(concept):.0f} steps, the memory's "
-        f"{np.ptp(memory):.0f}; each mean to ±{bar:.1f} (2 SEM)",
+        f"20 to 30 steps at {inside:.0%} of the p; range {ranges['concept']:.0f} steps, the memory's "
+        f"{ranges['memory']:.0f}; each mean to ±{bar:.1f} (2 SEM)",
         _graded(less and inside > 0.5, less or inside > 0.5),
     )
 

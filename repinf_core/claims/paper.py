@@ -14,7 +14,7 @@ CLAIMS: tuple[Claim, ...] = (
         "and the silhouette is 0.5 or more; partly: they differ by 25 points",
         "Fig. 2",
         "03_collective_dynamics",
-        "03-14",
+        "03-12",
         measures.branches,
     ),
     Claim(
@@ -105,8 +105,8 @@ CLAIMS: tuple[Claim, ...] = (
         "the time of the closest approach to the concept depends less on the noise",
         "Results, Fig. 4b",
         "20 to 30 steps serve label detection",
-        "the range of its mean time over p is smaller than the memory's, and it is 20 to 30 steps "
-        "at more than half of the p; partly: one of the two",
+        "the ranges of its mean time and of the abstract concept's over p are smaller than the "
+        "memory's, and it is 20 to 30 steps at more than half of the p; partly: one of the two",
         "Fig. 4",
         "05_noise_and_hierarchy",
         "05-08",
@@ -120,7 +120,7 @@ CLAIMS: tuple[Claim, ...] = (
         "12 to 16 are active; partly: 8 to 20",
         "Fig. 7",
         "07_latent_dimension",
-        "07-12",
+        "07-08",
         measures.active,
     ),
     Claim(
@@ -131,7 +131,7 @@ CLAIMS: tuple[Claim, ...] = (
         "99.9% in 12 to 16 components and 70% in eight to ten; partly: one of the two",
         "Fig. 7",
         "07_latent_dimension",
-        "07-12",
+        "07-08",
         measures.components,
     ),
     Claim(
@@ -155,7 +155,7 @@ CLAIMS: tuple[Claim, ...] = (
         "tenth of its whole fall is 10 to 20; partly: 5 to 50",
         "Fig. 8",
         "07_latent_dimension",
-        "07-26",
+        "07-22",
         measures.levels_off,
     ),
     Claim(
@@ -167,7 +167,7 @@ CLAIMS: tuple[Claim, ...] = (
         "of the two, and some of the other",
         "Fig. 8",
         "07_latent_dimension",
-        "07-31",
+        "07-22",
         measures.needs_dimension,
     ),
     Claim(
@@ -228,7 +228,7 @@ CLAIMS: tuple[Claim, ...] = (
         "tenth of what it fell before; partly: one of the two",
         "Fig. 9",
         "08_generalization",
-        "08-11",
+        "08-08",
         measures.generalization,
     ),
 )
