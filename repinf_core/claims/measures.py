@@ -123,8 +123,8 @@ def concept_time(found: Numbers) -> Measured:
     inside = float(np.mean([20 <= time <= 30 for time in times["concept"]]))
     bar = max(found["two_sem_of_time"]["concept"])
     return Measured(
-        f"20 to 30 steps at {inside:.0%} of the p; range {ranges['concept']:.0f} steps, the memory's "
-        f"{ranges['memory']:.0f}; each mean to ±{bar:.1f} (2 SEM)",
+        f"20 to 30 steps at {inside:.0%} of the p; range {ranges['concept']:.0f} steps, the "
+        f"memory's {ranges['memory']:.0f}; each mean to ±{bar:.1f} (2 SEM)",
         _graded(less and inside > 0.5, less or inside > 0.5),
     )
 
