@@ -21,6 +21,7 @@ def record(epoch):
         test_negative_elbo=101 + 50 / epoch,
         test_reconstruction=80 + 50 / epoch,
         test_kl=21.0,
+        active_latents=100 // epoch,
     )
 
 
@@ -76,6 +77,18 @@ FIGURES = {
     "one stays": lambda: figures.staying(CURVES[0], np.arange(20) == 3, "6"),
     "distance_panels": lambda: figures.distance_panels(CURVES, CURVES, NAMES, "concept"),
 }
+
+
+def test_the_objective_is_in_the_picture_once_the_first_epochs_are_over():
+    """Of the training images too, however far it falls below that of the test images."""
+    history = [record(epoch) for epoch in range(1, 201)]
+    for one in history:
+        one.train_negative_elbo -= one.epoch / 20
+    top = figures.training_curve(history, 45.5).axes[0]
+    low, high = top.get_ylim()
+    for line in top.lines:
+        assert (low < line.get_ydata()[10:]).all()
+        assert (line.get_ydata()[10:] < high).all()
 
 
 def texts(figure):

@@ -62,8 +62,11 @@ def test_a_published_page_shows_the_models_that_ship(path):
         assert manifest[name]["epochs_trained"] == int(epochs.replace(",", ""))
     found = result(path)
     spec = Spec.of(profiles.experiment("paper", found["parameters"]))
-    if "epochs_trained" in found["results"]:
-        assert manifest[spec.name]["epochs_trained"] == found["results"]["epochs_trained"]
+    if "epochs_trained" in found["results"]:  # of several networks, the fewest
+        names = [name for name, _ in shipped]
+        assert spec.name in names
+        fewest = min(manifest[name]["epochs_trained"] for name in names)
+        assert found["results"]["epochs_trained"] == fewest
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)

@@ -143,7 +143,7 @@ def components(found: Numbers) -> Measured:
 def near_orthogonal(found: Numbers) -> Measured:
     mean = found["mean_absolute_cosine"]
     return Measured(
-        f"mean absolute cosine {mean:.2f}, largest {found['largest_absolute_cosine']:.2f}",
+        f"mean absolute cosine {mean:.3f}, largest {found['largest_absolute_cosine']:.2f}",
         _graded(found["nearly_orthogonal"], mean <= 0.2),
     )
 

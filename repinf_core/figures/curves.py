@@ -20,17 +20,16 @@ def training_curve(history: Sequence, floor: float) -> Figure:
     top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
     epochs = [record.epoch for record in history]
     dot = {"marker": "o"} if len(epochs) == 1 else {}  # a single point draws no line
+    train = [record.train_negative_elbo for record in history]
     test = [record.test_negative_elbo for record in history]
-    top.plot(
-        epochs, [r.train_negative_elbo for r in history], color=CONTROL, label="training", **dot
-    )
+    top.plot(epochs, train, color=CONTROL, label="training", **dot)
     top.plot(epochs, test, color=TEST, linestyle="--", label="test", **dot)
     # The first epochs fall from hundreds of nats; the scale is that of what comes after.
     settled = test[min(len(test) - 1, max(2, len(test) // 50)) :]
     margin = 0.15 * (max(settled) - min(settled)) + 0.5
     top.set(
         ylabel="objective (nats per image)",
-        ylim=(min(settled) - 2 * margin, max(settled) + margin),
+        ylim=(min(settled + train) - margin, max(settled) + margin),
     )
     top.legend()
     middle.plot(epochs, [r.test_reconstruction for r in history], color=MEMORY, **dot)
