@@ -100,20 +100,17 @@ def check_html(html: Path, out: Path) -> None:
     """Refuse to replace anything but an earlier rendered book.
 
     Raises:
-        BuildError: the folder is, or holds, the output or the book's sources; or it, or the one
-            for the sources beside it, holds something else.
+        BuildError: it, or the one for the sources beside it, is or holds the output or the book's
+            sources, or has something else in it.
     """
-    holds = out.is_relative_to(html) or BOOK.is_relative_to(html)
-    foreign = [
-        folder
-        for folder, own in ((html, "index.html"), (_source(html), "_static"))
-        if folder.exists() and any(folder.iterdir()) and not (folder / own).exists()
-    ]
-    if holds or foreign:
-        raise BuildError(
-            f"The rendered book would replace {foreign[0] if foreign else html}; allowed is a "
-            f"folder that is new, empty or an earlier book's."
-        )
+    for folder, own in ((html, "index.html"), (_source(html), "_static")):
+        holds = out.is_relative_to(folder) or BOOK.is_relative_to(folder)
+        used = folder.exists() and any(folder.iterdir())
+        if holds or (used and not (folder / own).exists()):
+            raise BuildError(
+                f"The rendered book would replace {folder}; allowed is a folder that is new, "
+                f"empty or an earlier book's."
+            )
 
 
 def with_links(text: str, prefix: str, names: list[str]) -> str:

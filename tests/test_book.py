@@ -303,6 +303,12 @@ def test_the_rendered_book_replaces_nothing_but_an_earlier_one(tmp_path):
     for html in (out, tmp_path, build.BOOK, build.BOOK.parent, foreign, tmp_path / "x"):
         with pytest.raises(execution.BuildError, match="would replace"):
             build.check_html(html, out)
+    pages = (
+        tmp_path / "book-source"
+    )  # an output that has movies looks like an earlier book's source
+    (pages / "_static").mkdir(parents=True)
+    with pytest.raises(execution.BuildError, match="would replace"):
+        build.check_html(tmp_path / "book", pages)
     for html in (out / "html", earlier, tmp_path / "new"):
         build.check_html(html, out)
 
