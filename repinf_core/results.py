@@ -59,7 +59,11 @@ def record(
 
 
 def revision() -> str:
-    """Commit of the code, ``-dirty`` with uncommitted changes; "unknown" outside a checkout."""
+    """Commit of the code; "unknown" outside a checkout.
+
+    With ``-dirty`` if the core or a notebook has uncommitted changes: what they wrote, pages,
+    results and weights, does not count.
+    """
     package = Path(__file__).parent
 
     def git(*arguments: str) -> str:
@@ -70,6 +74,7 @@ def revision() -> str:
     try:
         # Installed inside some other project's checkout, the package is not of its commits.
         git("ls-files", "--error-unmatch", Path(__file__).name)
-        return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+        dirty = git("status", "--porcelain", "--", ":/repinf_core/*.py", ":/notebooks")
+        return git("rev-parse", "HEAD") + ("-dirty" if dirty else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

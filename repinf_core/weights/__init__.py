@@ -65,7 +65,7 @@ def ship(run: TrainingRun, revision: str, device: str, folder: Path = FOLDER) ->
 
     Args:
         run: trained to its end or not.
-        revision: commit of the code that trained it.
+        revision: commit of the code from which it ships; its training may have begun at others.
         device: the machine that trained it, in words.
         folder: of the manifest.
     """
