@@ -1,6 +1,7 @@
 """The paper's claims, each with the criterion by which the measured numbers judge it.
 
-A criterion was written before the number was seen and holds for every edition.  A claim reads
+A criterion was written before the number was seen (but for two tightenings, which the page of
+claims names) and holds for every edition.  A claim reads
 the results of one page and nothing else; without that page it is "not run".
 """
 

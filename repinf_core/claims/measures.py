@@ -6,6 +6,7 @@ The words of its criterion stand beside it in :data:`repinf_core.claims.paper.CL
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from repinf_core.claims.judging import (
     NOT_REPRODUCED,
@@ -28,13 +29,7 @@ def _labels(count: int, words: str) -> Measured:
 
 def _rank_correlation(x: Sequence[float], y: Sequence[float]) -> float:
     """Spearman's, ties sharing their mean rank; 0 if one of the two does not vary."""
-    ranks = [
-        np.searchsorted(np.sort(v), v) + np.searchsorted(np.sort(v), v, side="right")
-        for v in (x, y)
-    ]
-    if min(map(np.ptp, ranks)) == 0:
-        return 0.0
-    return float(np.corrcoef(ranks)[0, 1])
+    return float(spearmanr(x, y).statistic) if np.ptp(x) and np.ptp(y) else 0.0
 
 
 def branches(found: Numbers) -> Measured:
@@ -105,7 +100,8 @@ def stages(found: Numbers) -> Measured:
 
 def memory_time(found: Numbers) -> Measured:
     times = found["mean_time"]
-    earliest = np.mean(np.argmin(list(times.values()), axis=0) == list(times).index("memory"))
+    others = [of_class for name, of_class in times.items() if name != "memory"]
+    earliest = np.mean(np.asarray(times["memory"]) < np.min(others, axis=0))
     correlation = _rank_correlation(found["p"], times["memory"])
     bar = max(found["two_sem_of_time"]["memory"])
     return Measured(
@@ -119,7 +115,7 @@ def memory_time(found: Numbers) -> Measured:
 def concept_time(found: Numbers) -> Measured:
     times = found["mean_time"]
     ranges = {name: np.ptp(of_class) for name, of_class in times.items()}
-    less = max(ranges, key=ranges.get) == "memory"
+    less = all(ranges["memory"] > ranges[name] for name in ranges if name != "memory")
     inside = float(np.mean([20 <= time <= 30 for time in times["concept"]]))
     bar = max(found["two_sem_of_time"]["concept"])
     return Measured(
