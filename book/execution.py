@@ -111,7 +111,8 @@ def plan(
     def page(name: str) -> Page:
         notebook = ROOT / "notebooks" / contents[name]["notebook"]
         takes = papermill.inspect_notebook(notebook)
-        parameters = {key: value for key, value in given.items() if key in takes}
+        less = contents[name].get("published", {}) if profile == "paper" else {}
+        parameters = less | {key: value for key, value in given.items() if key in takes}
         own = {"profile": profile, "page": name, **contents[name]["parameters"]}
         reads = tuple(map(page, contents[name].get("reads", ())))
         return Page(name, notebook, parameters | own, reads, contents[name].get("files", ""))

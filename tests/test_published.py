@@ -1,5 +1,6 @@
 """The committed pages are those of the notebooks and the models as they are now."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -8,7 +9,7 @@ import nbformat
 import pytest
 import yaml
 
-from repinf_core import profiles, weights
+from repinf_core import claims, profiles, weights
 from repinf_core.training import Spec
 
 BOOK = Path(__file__).parents[1] / "book"
@@ -49,8 +50,22 @@ def test_a_published_page_is_not_stale(path):
     assert sources(path) == sources(notebook)
     found = result(path)
     assert found["profile"] == "paper"
-    own = {name: found["parameters"][name] for name in PAGES[path.stem]["parameters"]}
-    assert own == PAGES[path.stem]["parameters"]
+    own = PAGES[path.stem]["parameters"] | PAGES[path.stem].get("published", {})
+    assert {name: found["parameters"][name] for name in own} == own
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_a_published_page_names_the_commit_of_its_code(path):
+    """A whole one: nobody could look up code that was never committed."""
+    assert re.fullmatch("[0-9a-f]{40}", result(path)["provenance"]["revision"])
+
+
+def test_the_published_verdicts_are_those_of_the_published_numbers():
+    judged = claims.judge(claims.CLAIMS, BOOK / "results", "paper", profiles.PROFILES["paper"])
+    published = result(Path("11_claims"))["results"]["claims"]
+    assert [(one["name"], one["ours"], one["verdict"]) for one in published] == [
+        (one.claim.name, one.ours, one.verdict) for one in judged
+    ]
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
@@ -67,6 +82,10 @@ def test_a_published_page_shows_the_models_that_ship(path):
         assert spec.name in names
         fewest = min(manifest[name]["epochs_trained"] for name in names)
         assert found["results"]["epochs_trained"] == fewest
+    for n_z, of_grid in found["results"].get("by_n_z", {}).items():
+        experiment = profiles.experiment("paper", found["parameters"] | {"n_z": int(n_z)})
+        name = dataclasses.replace(Spec.of(experiment), epochs=experiment.grid_epochs).name
+        assert of_grid["epochs_trained"] == manifest[name]["epochs_trained"]
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
