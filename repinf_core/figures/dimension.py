@@ -138,15 +138,17 @@ def against_dimension(
     Args:
         n_z: latent dimensions, increasing.
         orthogonality: ||C - I||_F for each.
-        least: the smallest value that any vectors can have, for each.
+        least: the smallest value that any vectors can have, for every integer from the first of
+            ``n_z`` to its last.
         insets: ``(N_z, distances [T+1, trials], control [T+1, trials])`` each.
     """
     figure = Figure(figsize=(WIDTH, 7.0))
     top, bottom = figure.subfigures(2, 1, height_ratios=(1.25, 1))
     axes = top.subplots()
     axes.plot(n_z, orthogonality, "o-", color=CONCEPT, label="the concepts")
-    axes.plot(n_z, least, ":", color=ABSTRACT, label="no vectors lie below")
-    axes.fill_between(n_z, least, color=ABSTRACT, alpha=0.12, linewidth=0)
+    every = range(n_z[0], n_z[-1] + 1)
+    axes.plot(every, least, ":", color=ABSTRACT, label="no vectors lie below")
+    axes.fill_between(every, least, color=ABSTRACT, alpha=0.12, linewidth=0)
     axes.set_xscale("log")
     axes.set_xticks(n_z, [str(dimension) for dimension in n_z], fontsize=12)
     axes.minorticks_off()
