@@ -112,6 +112,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
+    if repeats < 1:
+        parser.error(f"--repeats is {repeats}; allowed is an integer from 1.")
     if not torch.cuda.is_available():
         sys.exit("This benchmark needs a CUDA device, and torch finds none.")
     experiment = profiles.PROFILES["paper"]

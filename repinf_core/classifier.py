@@ -57,6 +57,7 @@ class ClassifierSpec:
         return f"{self.dataset}-classifier-{digest}"
 
     def as_json(self) -> str:
+        """The whole spec as JSON, keys sorted; its digest is part of the name."""
         return json.dumps(asdict(self), sort_keys=True)
 
 

@@ -21,6 +21,9 @@ def concepts(memories: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
     Returns:
         ``[K, N_z]``, in the dtype of ``memories`` (summed in float64).
+
+    Raises:
+        ValueError: a label has no memory.
     """
     counts = torch.bincount(labels)
     if bool((counts == 0).any()):

@@ -93,8 +93,8 @@ class Closest(NamedTuple):
     """Where trajectories come closest to each of :data:`CLASSES`, in float64.
 
     Attributes:
-        distance: min_t ||z(t) - xi||, Euclidean.
-        step: the t at which it is reached.
+        distance: min_t ||z(t) - xi||, Euclidean, ``[3, ...]``.
+        step: the t at which it is first reached, in steps, likewise.
     """
 
     distance: torch.Tensor
@@ -125,5 +125,12 @@ def closest(
 
 
 def mean_and_two_sem(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean over the last axis, the trials, and two standard errors of it (the bars of Fig. 4)."""
+    """Mean over the trials, and two standard errors of it (the bars of Fig. 4).
+
+    Args:
+        values: ``[..., trials]``; of a single trial the errors are NaN.
+
+    Returns:
+        ``[...]`` each.
+    """
     return values.mean(-1), 2 * values.std(-1) / values.shape[-1] ** 0.5

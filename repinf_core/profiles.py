@@ -1,7 +1,7 @@
 """Every number of an experiment, in one table, and the check of what a reader puts in.
 
 A profile is a complete experiment: ``smoke`` (tests), ``quick`` (a fresh machine, no
-network) and ``paper`` (the published edition).  A notebook parameter left at ``None`` takes
+network needed) and ``paper`` (the published edition).  A notebook parameter left at ``None`` takes
 the profile's value; anything else must pass the check beside its field before work starts.
 """
 

@@ -15,7 +15,13 @@ from repinf_core.weights import manifest
 
 
 def outlook(spec: Spec, device: torch.device | str, n_images: int) -> str:
-    """A few lines before the work starts: device, dataset, model, and the time it will take."""
+    """A few lines before the work starts: device, dataset, model, and the time it will take.
+
+    Args:
+        spec: of the model.
+        device: on which it would be trained.
+        n_images: of the training set.
+    """
     threads = f", threads: {torch.get_num_threads()}" if str(device) == "cpu" else ""
     if store.model_file(spec).exists():
         time_needed = "trained before: no training now"
@@ -25,7 +31,10 @@ def outlook(spec: Spec, device: torch.device | str, n_images: int) -> str:
     else:
         steps = -(-n_images // spec.minibatch) * spec.epochs
         minutes = steps * seconds_per_step([spec], n_images, device) / 60
-        time_needed = f"up to {spec.epochs:,} epochs to train, about {minutes:.1f} minutes"
+        time_needed = (
+            f"up to {spec.epochs:,} epochs to train, about {minutes:.1f} minutes; "
+            f"kept in {store.models_folder()}"
+        )
     return (
         f"device   {device}{threads}\n"
         f"dataset  {spec.dataset}, {n_images:,} training images\n"
@@ -39,6 +48,10 @@ def bar(spec: Any, until: int | None = None) -> Iterator[Callable[[Any], None]]:
     """Yield a ``report`` for a training: epochs, remaining time, the record and its floor.
 
     The floor, of a VAE only, is that of the reconstruction of the test images, in nats per image.
+
+    Args:
+        spec: of the VAE or of the classifier.
+        until: the epoch after which the training stops for now; None: that of the spec.
     """
     with contextlib.ExitStack() as stack:
         shown, floor = None, ""  # made at the first record: a model from the store has none

@@ -96,7 +96,8 @@ def train_together(
     Args:
         specs: each once; alike in what ``ensemble.SHARED`` names, and in their epochs.
         device: where.
-        report: called with each epoch, from 1, that is complete.
+        report: called with each epoch that some of them complete: in order, but again for models
+            that come to it later, as those do that were interrupted earlier.
         checkpoint_seconds: as :func:`kept`.
 
     Returns:

@@ -59,6 +59,7 @@ class Spec:
         return f"{self.dataset}-nz{self.n_z}-{digest}"
 
     def as_json(self) -> str:
+        """The whole spec as JSON, keys sorted; its digest is part of the name."""
         rates = [float(rate) for rate in self.learning_rates]
         values = asdict(self) | {"beta": float(self.beta), "learning_rates": rates}
         return json.dumps(values, sort_keys=True)

@@ -25,6 +25,7 @@ class VAE(nn.Module):
         n_z: number of latent variables.
         n_hidden: units of either hidden layer.
         generator: draws the initial weights, on the CPU.
+        n_pixels: of an image; smaller ones make the derivatives' tests fast.
     """
 
     def __init__(

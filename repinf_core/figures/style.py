@@ -37,6 +37,7 @@ WIDTH = 6.6  # inches: the text column of the book
 
 
 def show_image(axes: mpl.axes.Axes, image: np.ndarray, title: str = "") -> None:
+    """An image ``[784]``, ink drawn black, without axes."""
     axes.imshow(
         np.asarray(image).reshape(28, 28), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest"
     )
@@ -45,6 +46,7 @@ def show_image(axes: mpl.axes.Axes, image: np.ndarray, title: str = "") -> None:
 
 
 def outline(axes: mpl.axes.Axes, colour: str, style: str) -> None:
+    """A frame around an image, told from others by its line style too."""
     frame = Rectangle(
         (0, 0), 1, 1, transform=axes.transAxes, fill=False,
         edgecolor=colour, linewidth=4, linestyle=style, clip_on=False, zorder=5,
