@@ -5,12 +5,14 @@ with a plain numpy computation in float64 from the stored weights and the same r
 """
 
 import dataclasses
+import itertools
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +24,7 @@ import references
 import torch
 from papermill.exceptions import PapermillExecutionError
 from safetensors import safe_open
+from scipy.stats import spearmanr
 from sklearn.cluster import KMeans
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
@@ -46,6 +49,19 @@ def results(folder, page):
 
 def distances(z, target):
     return np.linalg.norm(z - target, axis=-1)
+
+
+def mahalanobis(z, target, precision):
+    return np.sqrt(np.einsum("...i,ij,...j->...", z - target, precision, z - target))
+
+
+def closest_steps(curves):
+    """Of curves ``[T+1, trials]``: each one's closest step, the first and the last almost so.
+
+    Between these two float32 may choose; its distances are good to 1e-4.
+    """
+    close = curves <= curves.min(0) * (1 + 2e-4)
+    return curves.argmin(0), close.argmax(0), len(curves) - 1 - close[::-1].argmax(0)
 
 
 def model_of(experiment, models):
@@ -139,10 +155,13 @@ def test_the_inference_page_reports_the_distances_of_its_image(smoke_book, weigh
 
 def test_the_cluster_page_reports_each_label_as_a_plain_loop_does(smoke_book, weights, memories):
     found = results(smoke_book.out, "04_cluster_centers")["results"]
+    assert found["epochs_trained"] == SMOKE.epochs
     rows, x0 = trials(range(10), SMOKE.trials, SMOKE)
     _, z = references.rollout(weights, x0, SMOKE.steps)
     concepts = references.concepts(memories, TRAIN.labels.numpy())
-    approaching, shares = 0, []
+    active = memories.var(0) > 0.01
+    shares, counts, others = [], Counter(), Counter()
+    assert list(found["labels"]) == [str(k) for k in range(10)]
     for k, said in enumerate(found["labels"].values()):
         of_label = slice(k * SMOKE.trials, (k + 1) * SMOKE.trials)
         assert (TRAIN.labels.numpy()[rows[of_label]] == k).all()
@@ -150,12 +169,15 @@ def test_the_cluster_page_reports_each_label_as_a_plain_loop_does(smoke_book, we
         mean = curves.mean(1)
         fractions = np.linspace(0, 1, SMOKE.steps + 1)[:, None, None]
         line = z[0, of_label] * (1 - fractions) + z[-1, of_label] * fractions
-        control = distances(line, concepts[k]).mean(1).min()
+        of_line = distances(line, concepts[k]).mean(1)
+        control = of_line.min()
+        assert said["first"] == pytest.approx(mean[0], rel=2e-4)
         assert said["minimum"] == pytest.approx(mean.min(), rel=2e-4)
         assert mean[said["step"]] == pytest.approx(mean.min(), rel=2e-4)
+        assert said["last"] == pytest.approx(mean[-1], rel=2e-4)
         assert said["line_minimum"] == pytest.approx(control, rel=2e-4)
         assert said["approaches"] == references.approaches(mean, control)
-        at_that_time = distances(line[said["step"]], concepts[k]).mean()
+        at_that_time = of_line[said["step"]]
         weaker = references.approaches(mean, at_that_time)
         assert said["approaches_by_the_weaker_reading"] == weaker
         sem = curves[said["step"]].std(ddof=1) / SMOKE.trials**0.5
@@ -168,59 +190,107 @@ def test_the_cluster_page_reports_each_label_as_a_plain_loop_does(smoke_book, we
         assert said["share_of_trials"] == pytest.approx(np.mean(of_trials), abs=1.01 / SMOKE.trials)
         to_memory = distances(z[:, of_label], memories[rows[of_label]]).mean(1)
         assert said["memory_minimum"] == pytest.approx(to_memory.min(), rel=2e-4)
-        wrong = distances(z[:, of_label], concepts[(k + 1) % 10]).mean(1)
-        assert found["wrong_concept"]["minima"][k] == pytest.approx(wrong.min(), rel=2e-4)
-        active = memories.var(0) > 0.01
-        shrunk = LedoitWolf().fit(memories[TRAIN.labels.numpy() == k][:, active])
-        centred = z[:, of_label][..., active] - concepts[k][active]
-        squares = np.einsum("tni,ij,tnj->tn", centred, shrunk.precision_, centred)
-        minimum = np.sqrt(squares).mean(1).min()
-        assert found["Mahalanobis"]["minima"][k] == pytest.approx(minimum, rel=1e-3)
-        approaching += said["approaches"]
+        assert to_memory[said["memory_step"]] == pytest.approx(to_memory.min(), rel=2e-4)
         shares.append(said["share_of_trials"])
-    assert found["labels_approaching"] == approaching
+        leaves = said["step"] > 0 and mean[-1] > mean.min() + 2 * sem
+        counts["labels_approaching"] += said["approaches"]
+        counts["labels_approaching_by_the_weaker_reading"] += weaker
+        counts["labels_leaving_again"] += leaves
+        counts["labels_passing_the_concept"] += said["approaches"] and leaves
+        counts["labels_whose_line_is_closest_at_its_start"] += of_line.argmin() == 0
+        counts["labels_with_memory_no_later_than_concept"] += said["memory_step"] <= said["step"]
+        counts["labels_with_memory_in_the_first_quarter"] += said["memory_step"] <= SMOKE.steps / 4
+        wrong = concepts[(k + 1) % 10]
+        shrunk = LedoitWolf().fit(memories[TRAIN.labels.numpy() == k][:, active])
+        paths = z[:, of_label], line
+        for name, (curve, control) in {
+            "wrong_concept": [distances(path, wrong).mean(1) for path in paths],
+            "Mahalanobis": [
+                mahalanobis(path[..., active], concepts[k][active], shrunk.precision_).mean(1)
+                for path in paths
+            ],
+        }.items():
+            assert found[name]["minima"][k] == pytest.approx(curve.min(), rel=2e-4)
+            assert curve[found[name]["steps"][k]] == pytest.approx(curve.min(), rel=2e-4)
+            assert found[name]["line_minima"][k] == pytest.approx(control.min(), rel=2e-4)
+            others[name] += references.approaches(curve, control.min())
+    for name, count in counts.items():
+        assert found[name] == count, name
+    for name, count in others.items():
+        assert found[name]["labels_approaching"] == count
     assert found["share_of_trials_approaching"] == pytest.approx(np.mean(shares))
 
 
 def test_the_noise_page_reports_each_noise_fraction(smoke_book, weights, memories):
     found = results(smoke_book.out, "05_noise_and_hierarchy")["results"]
+    assert found["epochs_trained"] == SMOKE.epochs
+    assert found["p"] == list(SMOKE.p_grid)
     concepts = references.concepts(memories, TRAIN.labels.numpy())
     n = SMOKE.trials_per_p
-    expected = []
+    classes = ["memory", "concept", "abstract concept"]
+    smallest, closest = [], []
     for p in SMOKE.p_grid:
         rows, x0 = trials([SMOKE.label], n, dataclasses.replace(SMOKE, p=p))
         _, z = references.rollout(weights, x0, SMOKE.steps)
         targets = (memories[rows], concepts[SMOKE.label], concepts.mean(0))
-        expected.append([distances(z, target).min(0) for target in targets])
-    smallest = np.array(expected).transpose(1, 0, 2)  # class, p, trial
-    said = np.array(list(found["mean_smallest_distance"].values()))
+        curves = [distances(z, target) for target in targets]
+        smallest.append([of_class.min(0) for of_class in curves])
+        closest.append([closest_steps(of_class) for of_class in curves])
+    smallest = np.array(smallest).transpose(1, 0, 2)  # class, p, trial
+    said, said_sem, said_time, said_time_sem = (
+        np.array([found[name][of_class] for of_class in classes])
+        for name in (
+            "mean_smallest_distance",
+            "two_sem_of_distance",
+            "mean_time",
+            "two_sem_of_time",
+        )
+    )
     np.testing.assert_allclose(said, smallest.mean(2), rtol=5e-4, atol=1e-5)
     sem = 2 * smallest.std(2, ddof=1) / n**0.5
-    np.testing.assert_allclose(
-        list(found["two_sem_of_distance"].values()), sem, rtol=2e-3, atol=1e-5
-    )
+    np.testing.assert_allclose(said_sem, sem, rtol=2e-3, atol=1e-5)
+    step, first, last = np.array(closest).transpose(2, 1, 0, 3)
+    assert (said_time >= first.mean(2) - 1e-9).all()
+    assert (said_time <= last.mean(2) + 1e-9).all()
+    # Standard deviations differ by no more than the norm of the difference over sqrt(n - 1).
+    doubt = 2 * np.linalg.norm(last - first, axis=2) / ((n - 1) * n) ** 0.5
+    assert (np.abs(said_time_sem - 2 * step.std(2, ddof=1) / n**0.5) <= doubt + 1e-9).all()
     # Without noise a trajectory starts at its memory.
     assert said[0, 0] == 0
     assert found["mean_time"]["memory"][0] == 0
-    for stage in found["stages"]:
-        inside = (stage["start"] <= np.array(found["p"])) & (np.array(found["p"]) <= stage["stop"])
-        winners = {list(found["mean_smallest_distance"])[k] for k in said[:, inside].argmin(0)}
+    stages = found["stages"]
+    for stage in stages:
+        inside = [stage["start"] <= p <= stage["stop"] for p in SMOKE.p_grid]
+        winners = {classes[k] for k in said[:, inside].argmin(0)}
         assert winners <= {stage["nearest"]}
+    assert stages[0]["start"] == SMOKE.p_grid[0]
+    assert stages[-1]["stop"] == SMOKE.p_grid[-1]
+    for before, after in itertools.pairwise(stages):
+        assert before["nearest"] != after["nearest"]
+        assert before["stop"] == after["start"]
+        lines = (said[classes.index(stage["nearest"])] for stage in (before, after))
+        one, other = (np.interp(after["start"], SMOKE.p_grid, line) for line in lines)
+        assert one == pytest.approx(other)
 
 
 def test_the_collective_page_reports_its_two_groups(smoke_book, weights, memories):
     found = results(smoke_book.out, "03_collective_dynamics")["results"]
+    assert found["epochs_trained"] == SMOKE.epochs
     _, x0 = trials([1], SMOKE.trials, SMOKE)
     _, z = references.rollout(weights, x0, SMOKE.steps)
     state = z[found["branch_time"]]
     concepts = references.concepts(memories, TRAIN.labels.numpy())
     own = distances(state[:, None], concepts).argmin(1) == 1
     assert found["share_of_all_nearest_own_concept"] == pytest.approx(own.mean())
-    sizes, shares = found["group_sizes"], found["share_nearest_own_concept"]
-    assert sum(sizes) == SMOKE.trials
-    assert np.dot(sizes, shares) / SMOKE.trials == pytest.approx(own.mean())
-    groups = KMeans(2, n_init=10, random_state=SMOKE.trial_seed).fit(state)
-    assert found["silhouette"] == pytest.approx(silhouette_score(state, groups.labels_), rel=1e-3)
+    groups = KMeans(2, n_init=10, random_state=SMOKE.trial_seed).fit(state).labels_
+    assert found["silhouette"] == pytest.approx(silhouette_score(state, groups), rel=1e-3)
+    # The first group is the one with the larger share.
+    expected = sorted(
+        ((own[groups == g].mean(), (groups == g).sum()) for g in (0, 1)), reverse=True
+    )
+    shares, sizes = zip(*expected, strict=True)
+    assert found["share_nearest_own_concept"] == pytest.approx(shares)
+    assert found["group_sizes"] == list(sizes)
 
 
 def test_the_dimension_page_reports_its_own_network(smoke_book, memories):
@@ -403,11 +473,38 @@ def test_the_fashion_page_measures_what_the_chapters_do(smoke_book):
     assert found["epochs_trained"] == fewest  # what the claims page reads
 
 
+def lead(judge, images, label):
+    """How many more of the images the judge names the label than any other one."""
+    counts = np.bincount(references.classify(judge, images).argmax(1), minlength=10)
+    return counts[label] - np.delete(counts, label).max()
+
+
+def facts_met(said, trials):
+    """Which of the printed facts a reading meets, as the table of the page of readings has it."""
+    last_p, share, printed = (
+        said["right_at_every_step_up_to_p"],
+        said["share_still_right"],
+        193 / 300,
+    )
+    error = np.sqrt(share * (1 - share) / trials + printed * (1 - printed) / 300)
+    return {
+        "A": 12 <= said["active_latents"] <= 16,
+        "B": 8 <= said["components_for_70_percent"] <= 10,
+        "C": last_p is not None and 0.3 <= last_p < 0.5,
+        "D": printed - 2 * error < share < printed + 2 * error,
+        "E": sum(20 <= t <= 30 for t in said["concept_time"]) > len(said["concept_time"]) / 2,
+        "F": said["rank_correlation_of_memory_time"] >= 0.8,
+        "G": said["labels_approaching"] == 10,
+    }
+
+
 def test_the_page_of_readings_reports_each_of_them(smoke_book, judge):
-    found = results(smoke_book.out, "10_readings")["results"]["readings"]
+    page = results(smoke_book.out, "10_readings")["results"]
+    found = page["readings"]
     assert [(r["noise"], r["beta"]) for r in found] == [
         (noise, beta) for beta in SMOKE.beta_grid for noise in profiles.NOISE_MODES
     ]
+    judged = np.linspace(0, SMOKE.steps, 11).astype(int)
     for said in found:
         of = dataclasses.replace(
             SMOKE, beta=said["beta"], noise=said["noise"], epochs=SMOKE.grid_epochs
@@ -422,21 +519,93 @@ def test_the_page_of_readings_reports_each_of_them(smoke_book, judge):
         _, strict, weaker = approach(w, concepts, of)
         assert said["labels_approaching"] == sum(strict)
         assert said["labels_approaching_by_the_weaker_reading"] == sum(weaker)
-        concept = concepts[SMOKE.label]
+        leads = []
         for column, p in enumerate(SMOKE.p_grid):
             rows, x0 = trials([SMOKE.label], SMOKE.trials_per_p, dataclasses.replace(of, p=p))
-            _, z = references.rollout(w, x0, SMOKE.steps)
-            # Where two steps are nearly as close, float32 may choose the other for a trial.
-            steps = distances(z, concept).argmin(0)
-            assert said["concept_time"][column] == pytest.approx(steps.mean(), abs=1.6)
-            steps = distances(z, mu[rows]).argmin(0)
-            assert said["memory_time"][column] == pytest.approx(steps.mean(), abs=1.6)
+            images, z = references.rollout(w, x0, SMOKE.steps + 1)
+            for name, target in (("concept", concepts[SMOKE.label]), ("memory", mu[rows])):
+                _, first, last = closest_steps(distances(z[:-1], target))
+                time = said[f"{name}_time"][column]
+                assert first.mean() - 1e-9 <= time <= last.mean() + 1e-9
+            # One trial on the edge between two labels may be named otherwise in float32, which
+            # moves a lead by two.  Behind a p that fails for sure no other counts.
+            if min(leads, default=0) >= -2:
+                of_p = images[judged + 1, : SMOKE.classified_trials]
+                leads.append(min(lead(judge, at, SMOKE.label) for at in of_p))
+        surely = next((i for i, least in enumerate(leads) if least <= 2), len(leads))
+        perhaps = next((i for i, least in enumerate(leads) if least < -2), len(leads))
+        allowed = [None, *SMOKE.p_grid][surely : perhaps + 1]
+        assert said["right_at_every_step_up_to_p"] in allowed
         _, x0 = trials([SMOKE.label], SMOKE.trials, of)
         images, _ = references.rollout(w, x0, SMOKE.final_step + 1)
         stays = references.classify(judge, images[-1]).argmax(1) == SMOKE.label
         assert said["share_still_right"] == pytest.approx(stays.mean(), abs=1.01 / SMOKE.trials)
         inside = np.mean([20 <= t <= 30 for t in said["concept_time"]])
         assert said["share_of_p_with_concept_time_20_to_30"] == pytest.approx(inside)
+        times = said["memory_time"]
+        correlation = spearmanr(SMOKE.p_grid, times).statistic if len(set(times)) > 1 else 0
+        assert said["rank_correlation_of_memory_time"] == pytest.approx(correlation)
+        assert said["met"] == facts_met(said, SMOKE.trials)
+    for part in ("noise", "beta"):
+        best = dict.fromkeys((said[part] for said in found), 0)
+        for said in found:
+            best[said[part]] = max(best[said[part]], sum(said["met"].values()))
+        *_, second, most = sorted(best.values())
+        assert best[page[part]["best"]] == most
+        assert page[part]["margin"] == most - second
+        words = ("open", "favoured", "supported")
+        assert page[part]["evidence"] == words[min(most - second, 2)]
+
+
+# Of each fact of the page of readings: its number, values that meet it, values that do not.
+EDGES = {
+    "A": ("active_latents", (12, 16), (11, 17)),
+    "B": ("components_for_70_percent", (8, 10), (7, 11)),
+    "C": ("right_at_every_step_up_to_p", (0.3, 0.45), (None, 0.25, 0.5)),
+    # Of 300 trials and 300 printed ones two standard errors of the difference are 0.08.
+    "D": ("share_still_right", (0.57, 0.71), (0.56, 0.72)),
+    "E": ("share_of_p_with_concept_time_20_to_30", (0.51, 1.0), (0.5,)),
+    "F": ("rank_correlation_of_memory_time", (0.8,), (0.79, -1.0)),
+    "G": ("labels_approaching", (10,), (9,)),
+}
+
+
+def reading(met):
+    """Numbers of a reading that meets the first so many of the seven facts, at their edges."""
+    numbers = {key: (yes if i < met else no)[0] for i, (key, yes, no) in enumerate(EDGES.values())}
+    return numbers | {"epochs_trained": 1, "labels_approaching_by_the_weaker_reading": 10}
+
+
+@pytest.mark.parametrize(
+    ("scores", "noise", "beta"),
+    [
+        ((6, 4, 4, 2, 5, 3), ("swap", 2, "supported"), (1.0, 1, "favoured")),
+        ((2, 3, 0, 0, 1, 7), ("invert", 5, "supported"), (4.0, 4, "supported")),
+        ((3, 0, 1, 1, 0, 3), (None, 0, "open"), (None, 0, "open")),
+        ((0, 0, 0, 0, 1, 0), ("swap", 1, "favoured"), (4.0, 1, "favoured")),
+    ],
+)
+def test_the_conclusion_of_the_page_of_readings_at_the_edges_of_its_criteria(scores, noise, beta):
+    """The page's own cells, given numbers that no smoke network has."""
+    keys = itertools.product((1.0, 2.0, 4.0), ("swap", "invert"))
+    cells = [cell.source for cell in nbformat.read(NOTEBOOKS / "10_readings.ipynb", 4).cells]
+    page = {
+        "readings": {key[::-1]: reading(met) for key, met in zip(keys, scores, strict=True)},
+        "experiment": profiles.PROFILES["paper"],
+        "printed_share": 193 / 300,
+        "display": lambda shown: None,
+        "Markdown": str,
+    }
+    for defined in ("def met(", "def compare("):
+        (cell,) = [source for source in cells if defined in source]
+        exec(cell, page)
+    for fact, (key, yes, no) in EDGES.items():
+        for value in (*yes, *no):
+            assert page["met"](reading(0) | {key: value})[fact] == (value in yes), (fact, value)
+    for part, expected in enumerate((noise, beta)):
+        best, margin, word = page["compare"](part)
+        assert (margin, word) == expected[1:]
+        assert best == expected[0] or word == "open"
 
 
 def test_without_noise_nothing_is_displaced(smoke_book, tmp_path, monkeypatch):
