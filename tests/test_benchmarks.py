@@ -127,6 +127,7 @@ def test_the_operations_of_a_rollout_are_those_that_torch_counts(name):
         (training_benchmark, "--images", "250"),
         (training_benchmark, "--images", "0"),
         (rollout_benchmark, "--repeats", "0"),
+        (gpu_benchmark, "--repeats", "0"),
     ],
 )
 def test_a_wrong_option_is_refused_before_any_work(monkeypatch, capsys, benchmark, option, value):

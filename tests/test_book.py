@@ -72,16 +72,34 @@ def test_what_was_executed_is_not_executed_again(smoke_book, tmp_path):
     assert lacking == ["01_model", "02_repeated_inference", "04_cluster_centers", "11_claims"]
 
 
-def test_another_source_or_core_is_another_page(tmp_path, monkeypatch):
+def test_another_source_is_another_page(tmp_path):
     (page, *_) = execution.plan("smoke", {}, None)
     before = page.fingerprint(tmp_path)
     edited = tmp_path / page.notebook.name
     edited.write_text(page.notebook.read_text().replace("Methods", "Method"))
     assert execution.Page(page.name, edited, page.parameters).fingerprint(tmp_path) != before
-    shutil.copytree(ROOT / "repinf_core", tmp_path / "repinf_core")
-    with open(tmp_path / "repinf_core" / "vae.py", "a") as core:
-        core.write("# another core\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("01_model", "repinf_core/vae.py"),
+        ("01_model", "repinf_core/weights/manifest.json"),
+        ("08_generalization", "repinf_core/weights/sweeps.csv"),
+        ("12_performance", "benchmarks/results/training.json"),
+    ],
+)
+def test_another_core_model_or_file_that_a_page_reads_is_another_page(
+    tmp_path, monkeypatch, name, file
+):
+    (page,) = execution.plan("smoke", {}, [name])
+    for folder in ("repinf_core", "benchmarks"):
+        without = shutil.ignore_patterns("*.safetensors", "__pycache__")
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=without)
     monkeypatch.setattr(execution, "ROOT", tmp_path)
+    before = page.fingerprint(tmp_path)
+    with open(tmp_path / file, "a") as edited:
+        edited.write("\n")
     assert page.fingerprint(tmp_path) != before
 
 

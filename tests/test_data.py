@@ -312,6 +312,16 @@ def test_noisy_trials_are_the_labels_in_turn_each_with_its_noise(noise):
     assert torch.equal(clean, images[rows])
 
 
+@given(p=st.floats(0, 1), q=st.floats(0, 1), seed=st.integers(0, 1000))
+def test_a_pixel_selected_at_one_p_is_selected_at_every_larger_one(p, q, seed):
+    train = data.LabelledImages(torch.zeros(30, 784), torch.arange(30) % 3)
+    (few_rows, few), (many_rows, many) = (
+        data.noisy_trials(train, [2, 0], 7, level, "invert", seed) for level in sorted((p, q))
+    )
+    assert torch.equal(few_rows, many_rows)
+    assert (few <= many).all()  # inverted, a pixel of these images is 1
+
+
 # --- noise ----------------------------------------------------------------------------------
 
 

@@ -43,11 +43,17 @@ PROBABILITIES = RANDOM.dirichlet(np.full(10, 0.1), 40)
 ERRORS = np.array(
     [[[330.0, 340], [350, 345]], [[310, 305], [9000, np.inf]], [[308, 311], [325, 320]]]
 )
+LEAST = np.linspace(6.3, 0, 99)  # at every N_z from 2 to 100
+TIMES = {
+    (noise, beta): {"memory": RANDOM.random(3), "concept": RANDOM.random(3)}
+    for noise in ("swap", "invert")
+    for beta in (0.5, 1, 4)
+}
 FIGURES = {
     "best_of_settings": lambda: figures.best_of_settings([2, 10, 100], ERRORS, (10, 20)),
     "by_rate": lambda: figures.by_rate([2, 10, 100], [0.1, 0.01], ERRORS),
     "against_dimension": lambda: figures.against_dimension(
-        [2, 8, 20, 100], np.array([7, 5, 2, 1]), np.array([6.3, 1.6, 0, 0]), INSETS
+        [2, 8, 20, 100], np.array([7, 5, 2, 1]), LEAST, INSETS
     ),
     "concepts_by_latent": lambda: figures.concepts_by_latent(CONCEPTS, VARIANCES, 0.01, NAMES),
     "one latent": lambda: figures.concepts_by_latent(CONCEPTS[:, :1], VARIANCES[:1], 0.01, NAMES),
@@ -76,7 +82,18 @@ FIGURES = {
     "none stays": lambda: figures.staying(CURVES[0], np.zeros(20, bool), "6"),
     "one stays": lambda: figures.staying(CURVES[0], np.arange(20) == 3, "6"),
     "distance_panels": lambda: figures.distance_panels(CURVES, CURVES, NAMES, "concept"),
+    "times_by_reading": lambda: figures.times_by_reading([0, 0.5, 1], TIMES, (20, 30)),
 }
+MOVIES = {
+    "inference_frames": lambda: figures.inference_frames(
+        IMAGES, IMAGES[0], np.linspace(3, 1, 31), np.linspace(1, 3, 31)
+    ),
+    "collective_frames": lambda: figures.collective_frames(POINTS, POINTS[:, 0], 1, "one"),
+}
+
+
+def test_every_function_for_figures_is_tried_here():
+    assert set(figures.__all__) <= FIGURES.keys() | MOVIES.keys()
 
 
 def test_the_objective_is_in_the_picture_once_the_first_epochs_are_over():
@@ -150,13 +167,14 @@ def test_distance_panels_show_mean_band_control_and_minimum(target):
     assert f"distance to the {target}" in texts(figure)
 
 
-def test_a_movie_has_a_frame_per_step_and_its_images():
-    concept, memory = np.linspace(3, 1, 31), np.linspace(1, 3, 31)
-    frames = list(figures.inference_frames(IMAGES, IMAGES[0], concept, memory))
+@pytest.mark.parametrize("name", MOVIES)
+def test_a_movie_has_a_frame_per_step_and_no_two_alike(name):
+    frames = list(MOVIES[name]())
     assert len(frames) == 31
-    assert {frame.shape for frame in frames} == {(580, 660, 3)}
-    assert {frame.dtype for frame in frames} == {np.dtype("uint8")}
-    assert not np.array_equal(frames[0], frames[1])
+    assert {frame.dtype.name for frame in frames} == {"uint8"}
+    ((height, width, channels),) = {frame.shape for frame in frames}
+    assert (height % 2, width, channels) == (0, 660, 3)  # H.264 takes even sizes only
+    assert len({frame.tobytes() for frame in frames}) == 31
 
 
 def test_a_curve_against_noise_shades_and_numbers_its_stages():
@@ -171,7 +189,7 @@ def test_a_curve_against_noise_shades_and_numbers_its_stages():
     assert {"I", "II", "III"} <= texts(figure)
 
 
-def test_the_cloud_of_each_time_is_that_of_its_panel_and_its_frame():
+def test_the_cloud_of_each_time_is_that_of_its_panel():
     times = [0, 5, 30]
     figure = figures.collective(POINTS, POINTS[:, 0], times, 1, "one")
     panels = [axes for axes in figure.axes if axes.collections]
@@ -179,9 +197,6 @@ def test_the_cloud_of_each_time_is_that_of_its_panel_and_its_frame():
         assert axes.get_title(loc="left") == f"t = {t}"
         np.testing.assert_allclose(axes.collections[0].get_offsets(), POINTS[t])
         np.testing.assert_allclose(axes.lines[0].get_xydata(), [POINTS[t, 0]])
-    frames = list(figures.collective_frames(POINTS, POINTS[:, 0], 1, "one"))
-    assert len(frames) == 31
-    assert {(frame.shape, frame.dtype.name) for frame in frames} == {((500, 660, 3), "uint8")}
 
 
 def test_an_odd_number_of_panels_leaves_no_empty_axes():
@@ -229,18 +244,32 @@ def test_cosines_are_shown_as_numbers_or_with_a_dash():
 
 
 def test_orthogonality_is_drawn_over_its_bound_with_three_insets():
-    roots, least = np.array([7, 5, 2, 1]), np.array([6.3, 1.6, 0, 0])
-    figure = figures.against_dimension([2, 8, 20, 100], roots, least, INSETS)
+    roots = np.array([7, 5, 2, 1])
+    figure = figures.against_dimension([2, 8, 20, 100], roots, LEAST, INSETS)
     main, *panels = figure.axes
     concepts, bound = main.lines
     np.testing.assert_allclose(concepts.get_xydata().T, [[2, 8, 20, 100], roots])
-    np.testing.assert_allclose(bound.get_ydata(), least)
+    np.testing.assert_allclose(bound.get_xydata().T, [range(2, 101), LEAST])
     lettered = {text.get_text(): text.xy for text in main.texts}
     assert lettered == {"(A)": (2, 7), "(B)": (8, 5), "(C)": (100, 1)}
     for axes, (_, curves, line) in zip(panels, INSETS, strict=True):
         dashed, solid, _ = axes.lines
         np.testing.assert_allclose(solid.get_ydata(), curves.mean(1))
         np.testing.assert_allclose(dashed.get_ydata(), line.mean(1))
+
+
+def test_the_times_of_every_reading_are_in_the_panel_of_their_centre_and_noise():
+    p = [0, 0.5, 1]
+    axes = figures.times_by_reading(p, TIMES, (20, 30)).axes
+    panels = [(centre, noise) for centre in ("memory", "concept") for noise in ("swap", "invert")]
+    for panel, (centre, noise) in zip(axes, panels, strict=True):
+        assert panel.get_title(loc="left") == f"{centre}, {noise}"
+        for line, beta in zip(panel.lines, (0.5, 1, 4), strict=True):
+            np.testing.assert_allclose(line.get_xydata().T, [p, TIMES[noise, beta][centre]])
+            assert line.get_label() == rf"$\beta={beta:g}$"
+        assert len({(line.get_linestyle(), line.get_marker()) for line in panel.lines}) == 3
+        printed = [(band.get_y(), band.get_y() + band.get_height()) for band in panel.patches]
+        assert printed == ([(20, 30)] if centre == "concept" else [])
 
 
 def test_an_embedding_names_every_label_and_none_hides_another():

@@ -1,6 +1,7 @@
 """The project's files agree with one another."""
 
 import ast
+import importlib.util
 import json
 import re
 import tomllib
@@ -77,17 +78,27 @@ def test_papermill_reads_every_parameter(notebook):
     assert all(parameter["help"] for parameter in inspected.values())
 
 
+CORE = ROOT / "repinf_core"
+
+
+def imported(path):
+    """What a file of the core imports, by its dotted names; of ``from a import b``, ``a.b``."""
+    package = ".".join(path.relative_to(ROOT).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            relative = "." * node.level + (node.module or "")
+            source = importlib.util.resolve_name(relative, package)
+            yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
 def imports(module):
     """Modules of the core that one of them imports; a package is one module."""
     for path in [module] if module.is_file() else module.glob("*.py"):
-        yield from imports_of_file(path)
-
-
-def imports_of_file(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("repinf_core"):
-            inner = node.module.removeprefix("repinf_core").lstrip(".")
-            yield from [inner.split(".")[0]] if inner else [alias.name for alias in node.names]
+        for name in imported(path):
+            if name.split(".")[0] == "repinf_core":
+                yield "".join(name.split(".")[1:2])
 
 
 ALLOWED = {
@@ -132,10 +143,17 @@ ALLOWED = {
 
 
 def test_imports_go_one_way():
-    core = ROOT / "repinf_core"
-    modules = [path for path in core.iterdir() if path.stem[0] != "_" and path.suffix != ".pyc"]
+    modules = [path for path in CORE.iterdir() if path.stem[0] != "_" and path.suffix != ".pyc"]
     found = {path.stem: set(imports(path)) - {path.stem} for path in modules}
     assert found == ALLOWED
+
+
+def test_the_core_imports_nothing_of_the_book_the_benchmarks_and_the_tests():
+    folders = ("book", "benchmarks", "tests")
+    outside = {path.stem for folder in folders for path in (ROOT / folder).glob("*.py")}
+    for path in CORE.rglob("*.py"):
+        found = {name.split(".")[0] for name in imported(path)}
+        assert not found & (outside | set(folders)), path
 
 
 def test_every_page_of_the_book_has_its_notebook_and_its_place():

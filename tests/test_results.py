@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import subprocess
 
 import pytest
 import torch
@@ -53,3 +55,111 @@ def test_a_number_that_is_none_is_refused_and_the_old_file_stays(tmp_path, value
 def test_a_page_that_is_no_file_stem_is_refused(tmp_path, page):
     with pytest.raises(ValueError, match="letters, digits"):
         results.record(page, "smoke", EXPERIMENT, "cpu", {}, "", tmp_path)
+
+
+# --- the revision -----------------------------------------------------------------------------
+
+FILES = (
+    "repinf_core/results.py",
+    "repinf_core/vae.py",
+    "repinf_core/weights/__init__.py",
+    "repinf_core/weights/manifest.json",
+    "notebooks/01_model.ipynb",
+    "book/pages/01_model.ipynb",
+    "book/results/01_model.json",
+)
+
+
+def git(folder, *arguments):
+    identity = ("-c", "user.name=A. Tester", "-c", "user.email=a@tester")
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def commit(folder):
+    git(folder, "init")
+    git(folder, "add", ".")
+    git(folder, "commit", "--message", "all of it")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project laid out as this one, not under version control yet, whose code now runs."""
+    # Neither the user's settings nor, run by a hook, the repository of the hook.
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    folder = tmp_path / "project"
+    for name in FILES:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("as committed\n")
+    monkeypatch.setattr(results, "__file__", str(folder / "repinf_core" / "results.py"))
+    return folder
+
+
+def test_the_revision_is_the_commit(project):
+    commit(project)
+    assert results.revision() == git(project, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "repinf_core/weights/manifest.json",
+        "repinf_core/weights/new.safetensors",
+        "book/pages/01_model.ipynb",
+        "book/results/01_model.json",
+        "book/results/new.json",
+    ],
+)
+def test_what_the_code_wrote_does_not_make_it_another(project, name):
+    commit(project)
+    (project / name).write_text("written since\n")
+    assert results.revision() == git(project, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("staged", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "repinf_core/vae.py",
+        "repinf_core/new.py",
+        "repinf_core/weights/__init__.py",
+        "notebooks/01_model.ipynb",
+    ],
+)
+def test_an_uncommitted_change_of_the_core_or_a_notebook_is_told(project, name, staged):
+    commit(project)
+    (project / name).write_text("edited\n")
+    if staged:
+        git(project, "add", ".")
+    assert results.revision() == git(project, "rev-parse", "HEAD") + "-dirty"
+
+
+def test_a_deleted_file_of_the_core_is_told(project):
+    commit(project)
+    (project / "repinf_core/vae.py").unlink()
+    assert results.revision().endswith("-dirty")
+
+
+def test_outside_a_checkout_the_revision_is_unknown(project):
+    assert results.revision() == "unknown"
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_in_the_checkout_of_another_project_the_revision_is_unknown(project, ignored):
+    around = project.parent
+    (around / ".gitignore").write_text("project/\n" if ignored else "")
+    git(around, "init")
+    git(around, "add", ".gitignore")
+    git(around, "commit", "--message", "another project")
+    assert results.revision() == "unknown"
+
+
+def test_without_git_the_revision_is_unknown(project, monkeypatch):
+    commit(project)
+    monkeypatch.setenv("PATH", "")
+    assert results.revision() == "unknown"

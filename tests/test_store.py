@@ -168,18 +168,28 @@ def test_a_full_disk_loses_no_checkpoint(monkeypatch):
 # --- what the reader is told ------------------------------------------------------------------
 
 
-def test_the_outlook_names_device_data_model_and_time(monkeypatch):
+def test_the_outlook_names_device_data_model_and_time(monkeypatch, model_store):
     monkeypatch.setattr(progress, "seconds_per_step", lambda spec, n_images, device: 2.0)
     before = progress.outlook(small.SPEC, "cpu", 1500)
     for part in ("cpu, threads: 1", "digits, 1,500 training images", small.SPEC.name):
         assert part in before
     # Six steps of 250 images in each of four epochs.
-    assert "4 epochs to train, about 0.8 minutes" in before
+    assert before.endswith(f"4 epochs to train, about 0.8 minutes; kept in {model_store}")
     assert "about 0.9 minutes" in progress.outlook(small.SPEC, "cpu", 1501)
     assert not store.is_trained(small.SPEC)
     trained(small.SPEC)
     monkeypatch.setattr(progress, "seconds_per_step", fail)
-    assert "no training now" in progress.outlook(small.SPEC, "cpu", 1500)
+    assert "trained before: no training now" in progress.outlook(small.SPEC, "cpu", 1500)
+
+
+def test_the_outlook_of_a_model_that_ships_names_the_epochs_really_trained(monkeypatch):
+    """In these very lines: by them a published page is found stale."""
+    spec = small.spec(epochs=1500)
+    monkeypatch.setattr(progress, "manifest", lambda: {spec.name: {"epochs_trained": 1234}})
+    assert progress.outlook(spec, "cpu", 1500).endswith(
+        f"\nmodel    {spec.name}\n"
+        f"         ships, trained for 1,234 of 1,500 epochs: no training now"
+    )
 
 
 @pytest.mark.parametrize("already", [0, 2])

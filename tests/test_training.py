@@ -241,15 +241,11 @@ def test_fit_ends_with_the_last_epoch_and_then_has_nothing_to_do():
 
 
 def test_the_time_of_a_step_is_the_median_of_five_after_a_first(monkeypatch):
-    durations = [100, 5, 1, 3, 2, 4]
+    durations = [0, 5, 1, 4, 2, 3]
     moments = iter([moment for seconds in durations for moment in (1000, 1000 + seconds)])
     clock = SimpleNamespace(perf_counter=lambda: next(moments))
     monkeypatch.setattr(training, "time", clock)
     assert training.seconds_per_step([small.SPEC], 500) == 3
-
-
-def test_a_step_takes_some_time():
-    assert 0 < training.seconds_per_step([small.SPEC], 500) < 1
 
 
 # --- saving and loading ---------------------------------------------------------------------
