@@ -23,7 +23,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Results, Fig. 3a",
         "10 of 10 labels at p = 0.2",
         "the mean curve approaches in the strict sense for all labels; partly: for five or more, "
-        "or by the weaker reading",
+        "or by the weaker reading for five or more",
         "Fig. 3",
         "04_cluster_centers",
         "04-11",
