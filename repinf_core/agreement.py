@@ -5,8 +5,11 @@ sentence, and passes a verdict only where nothing departs.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
 
 from repinf_core.profiles import PROFILES, Experiment
 
@@ -38,8 +41,18 @@ STATED = {
         "selection_minibatches",
         "selection_epochs",
     ),
+    "Fig. 4, other N_z": (
+        "dataset",
+        "n_hidden",
+        "beta",
+        "n_samples",
+        "learning_rates",
+        "grid_epochs",
+        "label",
+        "trials_per_p",
+    ),
     "Preprint App. B": ("dataset",),
-    "Suppl. D": (*NETWORK, "p", "trials", "label", "trials_per_p"),
+    "Suppl. D": (*NETWORK, "p", "trials"),
 }
 """Of each figure, and of the judge's accuracy: the parameters whose values the paper states."""
 
@@ -79,8 +92,23 @@ def settings(departures: list[str], of: str = "") -> str:
     )
 
 
-def verdict(agrees: bool, departures: list[str]) -> str:
-    """The end of a sentence that compares with the paper."""
+def verdict(agrees: bool, departures: list[str], by_weaker_reading: bool = False) -> str:
+    """The end of a sentence that compares with the paper.
+
+    Args:
+        agrees: whether what was found is what the paper says.
+        departures: of the settings, from :func:`departures`.
+        by_weaker_reading: whether it is, if "approaching" is read in the weaker way.
+    """
     if departures:
         return "which is no test of the paper's statement."
-    return "**as the paper says.**" if agrees else "**not as the paper says.**"
+    if agrees:
+        return "**as the paper says.**"
+    if by_weaker_reading:
+        return "**as the paper says by the weaker reading only.**"
+    return "**not as the paper says.**"
+
+
+def rank_correlation(x: Sequence[float], y: Sequence[float]) -> float:
+    """Spearman's, ties sharing their mean rank; 0 if one of the two does not vary."""
+    return float(spearmanr(x, y).statistic) if np.ptp(x) and np.ptp(y) else 0.0

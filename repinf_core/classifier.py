@@ -1,7 +1,7 @@
 """The judge of Fig. 5 and of Suppl. F: a small network that names the class of an image.
 
 "Input-Convolution-Convolution-Pooling-Dropout1-FullyConnected-Dropout2-SoftMax", kernels of
-3x3, pooling of 2x2, dropout of 0.25 and 0.5, rectified linear units (Results, "Label detection";
+3x3, pooling of 2x2, dropout of 0.25 and 0.5, rectified linear units (Results, text on Fig. 5;
 preprint Appendix B).  The paper states no number of channels or units; those here, and the
 minibatch, are of Keras's MNIST example, which has these very layers and reports the preprint's
 test accuracy, 99.25%.  The optimiser (here Adam) and the epochs are not stated either.

@@ -127,11 +127,12 @@ class Approach(NamedTuple):
 
 
 def approach(distances: torch.Tensor, control_minimum: torch.Tensor) -> Approach:
-    """The paper's definition of "approaching" (Results, before journal Eq. 7).
+    """Our strict reading of the paper's "approaching" (Results, before journal Eq. 7).
 
     A trajectory approaches its target if its smallest distance is taken at one t only, strictly
-    between the first and the last step, and is smaller than that of its synthetic linear
-    interpolation anywhere.
+    between the first and the last step ("a minimum at a unique halfway point"), and is smaller than
+    that of its synthetic linear interpolation anywhere.  The text says "closer than its synthetic
+    linear interpolation", neither where along it nor between which points.
 
     Args:
         distances: ``[T+1, ...]``, a curve per trial or the mean curve.
@@ -153,12 +154,32 @@ def approach_of_means(
         lines: of their synthetic linear interpolations, likewise.
 
     Returns:
-        by :func:`approach`, ``[labels]`` each; whether they do so by a weaker reading, closer
-        than the interpolation at the time of the minimum only, bool ``[labels]``.
+        by the strict reading, :func:`approach`, ``[labels]`` each; whether they do so by the weaker
+        one, closer than the interpolation at the time of the minimum only, bool ``[labels]``.
     """
     mean, line = distances.mean(2).T, lines.mean(2).T
     strict = approach(mean, line.min(0).values)
     return strict, approach(mean, line.gather(0, strict.step[None])[0]).approaches
+
+
+def growth(derivative: torch.Tensor, displacements: torch.Tensor) -> tuple[float | None, float]:
+    """How a linear map changes lengths along some displacements and across their mean.
+
+    Args:
+        derivative: the map, ``[N_z, N_z]``, as of :func:`repinf_core.rollout.step_derivative`.
+        displacements: ``[n, N_z]``; those of length zero have no direction and do not count.
+
+    Returns:
+        by what their lengths are multiplied, the mean, None if none has a direction; the largest
+        factor for any displacement that is orthogonal to their mean.
+    """
+    lengths = displacements.norm(dim=1)
+    after = (displacements @ derivative.T).norm(dim=1)
+    moved = lengths > 0
+    mean = torch.nn.functional.normalize(displacements.mean(0), dim=0)
+    across = derivative - torch.outer(derivative @ mean, mean)
+    along = float((after[moved] / lengths[moved]).mean()) if moved.any() else None
+    return along, float(torch.linalg.matrix_norm(across, 2))
 
 
 def active_latents(memories: torch.Tensor) -> torch.Tensor:

@@ -62,6 +62,19 @@ def inference_step(means: Autoencoder) -> Step:
     return step
 
 
+def step_derivative(model: Autoencoder, z: torch.Tensor) -> torch.Tensor:
+    """How one repeated inference moves what is close to ``z``: d z(t+1) / d z(t).
+
+    Args:
+        model: encoder and decoder means.
+        z: one point, ``[N_z]``.
+
+    Returns:
+        ``[N_z, N_z]``; a displacement d of z(t) becomes this matrix times d at t+1.
+    """
+    return torch.func.jacrev(lambda at: model.encode_mean(model.decode_mean(at)))(z).detach()
+
+
 def trajectory(
     model: Autoencoder, x0: torch.Tensor, steps: int, step: Step | None = None
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

@@ -1,6 +1,10 @@
 """What departs from the paper is said, and then nothing is concluded."""
 
 import dataclasses
+import itertools
+
+import numpy as np
+import pytest
 
 from repinf_core import agreement, profiles
 
@@ -36,7 +40,20 @@ def test_the_settings_are_told_in_a_sentence():
 def test_a_verdict_is_passed_only_at_the_papers_settings():
     assert agreement.verdict(True, []) == "**as the paper says.**"
     assert agreement.verdict(False, []) == "**not as the paper says.**"
-    for agrees in (True, False):
-        assert agreement.verdict(agrees, ["n_z 7 (100)"]) == (
+    assert agreement.verdict(True, [], True) == "**as the paper says.**"
+    by_weaker = agreement.verdict(False, [], by_weaker_reading=True)
+    assert by_weaker == "**as the paper says by the weaker reading only.**"
+    for agrees, by_weaker in itertools.product((True, False), repeat=2):
+        assert agreement.verdict(agrees, ["n_z 7 (100)"], by_weaker) == (
             "which is no test of the paper's statement."
         )
+
+
+def test_the_rank_correlation_is_spearmans():
+    # 1 - 6 * (0 + 1 + 1 + 0) / (4 * 15)
+    assert agreement.rank_correlation([1, 2, 30, 40], [5.0, 7.0, 6.0, 8.0]) == pytest.approx(0.8)
+    # Ties share their mean rank: Pearson's of (1, 2.5, 2.5, 4) and (1, 2, 3, 4).
+    tied = agreement.rank_correlation([0, 5, 5, 9], [1, 2, 3, 4])
+    assert tied == pytest.approx(np.corrcoef([1, 2.5, 2.5, 4], [1, 2, 3, 4])[0, 1])
+    assert agreement.rank_correlation([3, 3, 3], [1, 2, 3]) == 0
+    assert agreement.rank_correlation([1, 2, 3], [3, 3, 3]) == 0

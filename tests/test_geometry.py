@@ -390,3 +390,28 @@ def test_in_its_own_whitened_coordinates_a_large_class_is_a_unit_ball():
     memories = normal(200_000, 3) @ normal(3, 3, seed=2)
     centred = (memories - memories.mean(0)) @ geometry.whitening(memories)
     np.testing.assert_allclose(np.cov(centred.T.numpy()), np.eye(3), atol=0.01)
+
+
+# --- growth ---------------------------------------------------------------------------------
+
+
+@given(seed=SEEDS, d=st.integers(1, 6))
+def test_growth_is_a_mean_of_ratios_and_a_constrained_maximum(seed, d):
+    derivative, displacements = normal(d, d, seed=seed), 1 + normal(5, d, seed=seed + 1)
+    along, across = geometry.growth(derivative, displacements)
+    ratios = [np.linalg.norm(derivative @ v) / np.linalg.norm(v) for v in displacements]
+    assert along == pytest.approx(np.mean(ratios))
+    # An orthonormal basis of what is orthogonal to the mean: its map's largest singular value.
+    basis = np.linalg.svd(displacements.mean(0)[None].numpy())[2][1:]
+    expected = np.linalg.norm(derivative.numpy() @ basis.T, 2) if d > 1 else 0.0
+    assert across == pytest.approx(expected, abs=1e-12)
+
+
+def test_growth_of_a_saddle_tells_its_two_directions():
+    saddle = torch.diag(torch.tensor([0.5, 2.0], dtype=torch.float64))
+    displaced = torch.tensor([[3.0, 0.0], [0.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
+    assert geometry.growth(saddle, displaced) == pytest.approx((0.5, 2.0))  # nothing moved: no vote
+
+
+def test_growth_without_displacement_has_no_direction():
+    assert geometry.growth(2 * torch.eye(3), torch.zeros(4, 3)) == (None, pytest.approx(2.0))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repinf_core.geometry import distance_to
-from repinf_core.rollout import rollout, trajectory
+from repinf_core.rollout import rollout, step_derivative, trajectory
 from repinf_core.vae import VAE, memories
 
 N_PIXELS = 20
@@ -218,3 +218,23 @@ def test_keeping_a_trial_that_does_not_exist_is_refused(keep):
     with pytest.raises(ValueError, match="allowed are trials 0 to 2") as error:
         rollout(network(), images(3), 3, keep_images=keep)
     assert str(keep) in str(error.value)
+
+
+@given(seed=st.integers(0, 100))
+def test_the_derivative_of_a_step_is_that_of_finite_differences(seed):
+    model = network(seed)
+    z = torch.randn(3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    weights = references.weights(model)
+
+    def step(at):
+        return references.encode(weights, references.decode_mean(weights, at))[0]
+
+    size = 1e-5
+    differences = [
+        (step(z.numpy() + size * axis) - step(z.numpy() - size * axis)) / (2 * size)
+        for axis in np.eye(3)
+    ]
+    found = step_derivative(model, z)
+    # Central differences are off by the third derivative times size squared.
+    np.testing.assert_allclose(found, np.array(differences).T, rtol=1e-5, atol=1e-7)
+    assert not found.requires_grad

@@ -1,8 +1,8 @@
 """The paper's claims, each with the criterion by which the measured numbers judge it.
 
-A criterion was written before the number was seen (but for two tightenings, which the page of
-claims names) and holds for every edition.  A claim reads
-the results of one page and nothing else; without that page it is "not run".
+A criterion was written before the number was seen (the page of claims names those that were not)
+and holds for every edition.  A claim reads the results of one page and nothing else; without that
+page it is "not run".
 """
 
 import json

@@ -3,11 +3,12 @@
 The words of its criterion stand beside it in :data:`repinf_core.claims.paper.CLAIMS`.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
-from scipy.stats import spearmanr
 
+from repinf_core.agreement import rank_correlation
 from repinf_core.claims.judging import (
     NOT_REPRODUCED,
     NOT_RUN,
@@ -27,11 +28,6 @@ def _labels(count: int, words: str) -> Measured:
     return Measured(f"{count} of 10 labels {words}", _graded(count == 10, count >= 5))
 
 
-def _rank_correlation(x: Sequence[float], y: Sequence[float]) -> float:
-    """Spearman's, ties sharing their mean rank; 0 if one of the two does not vary."""
-    return float(spearmanr(x, y).statistic) if np.ptp(x) and np.ptp(y) else 0.0
-
-
 def branches(found: Numbers) -> Measured:
     low, high = sorted(found["share_nearest_own_concept"])
     return Measured(
@@ -41,11 +37,13 @@ def branches(found: Numbers) -> Measured:
     )
 
 
+def _by_readings(found: Numbers) -> tuple[int, int]:
+    """How many labels approach, strictly and by the weaker reading."""
+    return found["labels_approaching"], found["labels_approaching_by_the_weaker_reading"]
+
+
 def approach(found: Numbers) -> Measured:
-    strict, weaker = (
-        found["labels_approaching"],
-        found["labels_approaching_by_the_weaker_reading"],
-    )
+    strict, weaker = _by_readings(found)
     return Measured(
         f"{strict} of 10 labels (weaker reading: {weaker}); "
         f"{found['share_of_trials_approaching']:.0%} of single trials",
@@ -57,13 +55,12 @@ def fashion(found: Numbers) -> Measured:
     own, *fashion = found["datasets"].values()
     if not fashion:
         return Measured("one dataset alone", NOT_RUN)
-    counts = [one["labels_approaching"] for one in (own, *fashion)]
-    orders = [[stage["nearest"] for stage in one["stages"]] for one in (own, *fashion)]
-    near, same = abs(counts[0] - counts[1]) <= 2, orders[0] == orders[1]
+    strict, weaker = zip(*map(_by_readings, (own, *fashion)), strict=True)
+    near = [abs(here - there) <= 2 for here, there in (strict, weaker)]
     return Measured(
-        f"{counts[1]} against {counts[0]} labels approach; stages in "
-        f"{'the same order' if same else 'different orders'}",
-        _graded(near and same, near or same),
+        f"{strict[1]} against {strict[0]} labels approach (weaker reading: {weaker[1]} against "
+        f"{weaker[0]})",
+        _graded(all(near), any(near)),
     )
 
 
@@ -79,9 +76,28 @@ def rises_again(found: Numbers) -> Measured:
     return _labels(rising, "end farther away than their minimum + 2 SEM")
 
 
+def saddle(found: Numbers) -> Measured:
+    along, across = (
+        [label[f"growth_{direction}_noise"] for label in found["labels"].values()]
+        for direction in ("along", "across")
+    )
+    if None in along:
+        return Measured("no noise", NOT_RUN)
+    holds = sum(shrinks < 1 < grows for shrinks, grows in zip(along, across, strict=True))
+    return Measured(
+        f"{holds} of 10 labels; a step multiplies what lies along the noise by {min(along):.2f} to "
+        f"{max(along):.2f}, and what lies across it by up to {max(across):.2f}",
+        _graded(holds == 10, holds >= 5),
+    )
+
+
 def mahalanobis(found: Numbers) -> Measured:
-    euclidean = found["labels_approaching"]
-    return _labels(found["Mahalanobis"]["labels_approaching"], f"approach (Euclidean: {euclidean})")
+    strict, weaker = _by_readings(found["Mahalanobis"])
+    return Measured(
+        f"{strict} of 10 labels (weaker reading: {weaker}); Euclidean: "
+        f"{found['labels_approaching']}",
+        _graded(strict == 10, max(strict, weaker) >= 5),
+    )
 
 
 def stages(found: Numbers) -> Measured:
@@ -102,7 +118,7 @@ def memory_time(found: Numbers) -> Measured:
     times = found["mean_time"]
     others = [of_class for name, of_class in times.items() if name != "memory"]
     earliest = np.mean(np.asarray(times["memory"]) < np.min(others, axis=0))
-    correlation = _rank_correlation(found["p"], times["memory"])
+    correlation = rank_correlation(found["p"], times["memory"])
     bar = max(found["two_sem_of_time"]["memory"])
     return Measured(
         f"earliest at {earliest:.0%} of the p; rank correlation of p and time {correlation:.2f}; "
@@ -148,39 +164,112 @@ def levels_off(found: Numbers) -> Measured:
     n_z = found["orthogonality_levels_off_at"]
     if n_z is None:
         return Measured("does not level off in the grid", NOT_REPRODUCED)
-    return Measured(f"levels off at N_z = {n_z}", _graded(10 <= n_z <= 20, 5 <= n_z <= 50))
-
-
-def needs_dimension(found: Numbers) -> Measured:
-    approaches = {int(n_z): at["label_approaches"] for n_z, at in found["by_n_z"].items()}
-    few = [holds for n_z, holds in approaches.items() if n_z <= 5]
-    many = [holds for n_z, holds in approaches.items() if n_z >= 10]
-    absent, present = bool(few) and not any(few), bool(many) and all(many)
-    at = [str(n_z) for n_z, holds in approaches.items() if holds]
-    ours = f"at N_z = {', '.join(at)}" if at else "at no N_z"
-    ours += f" of {', '.join(map(str, approaches))}"
-    if not few or not many:
-        lacking = "from 10 on" if few else "up to 5"
-        return Measured(f"{ours}; the grid has no N_z {lacking}", NOT_RUN)
+    cosine = found["by_n_z"][str(n_z)]["mean_absolute_cosine"]
     return Measured(
-        ours,
-        _graded(absent and present, (absent and any(many)) or (present and not all(few))),
+        f"levels off at N_z = {n_z}, with a mean absolute cosine of {cosine:.2f}",
+        _graded(10 <= n_z <= 20 and cosine < 0.1, 5 <= n_z <= 50),
     )
 
 
+def _with_dimension(holds: Mapping[int, bool]) -> Measured:
+    """Of what is not to be up to N_z = 5, and to be from 10 on: at which N_z of the grid it is."""
+    few = [it_does for n_z, it_does in holds.items() if n_z <= 5]
+    many = [it_does for n_z, it_does in holds.items() if n_z >= 10]
+    at = [str(n_z) for n_z, it_does in holds.items() if it_does]
+    ours = f"at N_z = {', '.join(at)}" if at else "at no N_z"
+    if not few or not many:
+        lacking = "from 10 on" if few else "up to 5"
+        return Measured(f"{ours}; the grid has no N_z {lacking}", NOT_RUN)
+    absent, present = not any(few), all(many)
+    part = (absent and any(many)) or (present and not all(few))
+    return Measured(ours, _graded(absent and present, part))
+
+
+def _of_grid(found: Numbers) -> str:
+    return f", of {', '.join(found['by_n_z'])}"
+
+
+def needs_dimension(found: Numbers) -> Measured:
+    strict, weaker = (
+        _with_dimension({int(n_z): at[reading] for n_z, at in found["by_n_z"].items()})
+        for reading in ("label_approaches", "label_approaches_by_the_weaker_reading")
+    )
+    by_weaker = strict.verdict == NOT_REPRODUCED and weaker.verdict == REPRODUCED
+    return Measured(
+        f"{strict.ours} (weaker reading: {weaker.ours}){_of_grid(found)}",
+        PARTLY if by_weaker else strict.verdict,
+    )
+
+
+def stage_two_needs_dimension(found: Numbers) -> Measured:
+    nearest = {
+        int(n_z): {stage["nearest"] for stage in at["stages"]}
+        for n_z, at in found["by_n_z"].items()
+    }
+    measured = _with_dimension({n_z: "concept" in centres for n_z, centres in nearest.items()})
+    return measured._replace(ours=f"{measured.ours}{_of_grid(found)}")
+
+
+def dynamics_tell(found: Numbers) -> Measured:
+    of_grid = found["by_n_z"].values()
+    correlation = rank_correlation(
+        [at["closer_than_the_line"] for at in of_grid], [at["test_negative_elbo"] for at in of_grid]
+    )
+    return Measured(
+        f"rank correlation {correlation:.2f} over {len(of_grid)} N_z",
+        _graded(correlation <= -0.8, correlation <= -0.5),
+    )
+
+
+def _own_and_other(found: Numbers) -> tuple[Numbers, Numbers]:
+    """What was found of the images' label, '6' in the paper, and of the other, its '1'."""
+    labels, own = found["labels"], found["final"]["label"]
+    (other,) = labels.keys() - {own}
+    return labels[own], labels[other]
+
+
 def label_detection(found: Numbers) -> Measured:
-    label = found["labels"][found["final"]["label"]]
-    every, some = label["right_at_every_step_up_to_p"], label["right_in_some_window_up_to_p"]
-    fails = label["right_at_every_step_fails_at_p"], label["right_in_some_window_fails_at_p"]
-    off = [
-        1.0 if p is None else abs(p - boundary)
-        for p, boundary in zip(fails, (0.4, 0.7), strict=True)
+    own, _ = _own_and_other(found)
+    criteria = ("right_at_every_step", 0.4), ("window_near_20_to_30", 0.7)
+    fails = [own[f"{name}_fails_at_p"] for name, _ in criteria]
+    holds = [
+        first is None or first > below - 1e-9
+        for first, (_, below) in zip(fails, criteria, strict=True)
     ]
-    window = label["window"]
-    overlaps = window is not None and window[0] <= 30 and window[1] >= 20
-    near = off[0] < 0.05 + 1e-9, off[1] < 0.05 + 1e-9 and overlaps
-    told = ["at no p" if p is None else f"up to p = {p:g}" for p in (every, some)]
-    return Measured(f"every step {told[0]}; a window {told[1]}", _graded(all(near), any(near)))
+    lasting = [own[f"{name}_up_to_p"] for name, _ in criteria]
+    every, window = ("at no p" if p is None else f"up to p = {p:g}" for p in lasting)
+    return Measured(
+        f"every step {every}; a window near 20 to 30 {window}", _graded(all(holds), any(holds))
+    )
+
+
+def beyond_stage_two(found: Numbers) -> Measured:
+    own, _ = _own_and_other(found)
+    votes = own["where_it_fails_first_labels"], own["where_it_fails_last_labels"]
+    if not votes[0]:
+        return Measured("right at every step of every p", NOT_RUN)
+    (begins, at_first), (ends, at_last) = (Counter(labels).most_common(1)[0] for labels in votes)
+    holds = begins in ("3", "4"), ends == "0"
+    return Measured(
+        f"'{begins}' at the first step ({at_first} of {len(votes[0])} p), '{ends}' at the last "
+        f"({at_last} of {len(votes[1])})",
+        _graded(all(holds), any(holds)),
+    )
+
+
+def less_room(found: Numbers) -> Measured:
+    _, other = _own_and_other(found)
+    runs = zip(found["p"], other["longest_run_at_each_p"], strict=True)
+    between = [run for p, run in runs if 0.4 < p < 0.7]
+    if not between:
+        return Measured("no p between 0.4 and 0.7", NOT_RUN)
+    lengths = [run[1] - run[0] + 1 if run else 0 for run in between]
+    steps = len(other["modal_label"][0])
+    small = [4 * length <= steps for length in lengths]
+    return Measured(
+        f"the longest run has {min(lengths)} to {max(lengths)} of {steps} steps",
+        _graded(all(small), 2 * sum(small) >= len(small)),
+    )
 
 
 def still_right(found: Numbers) -> Measured:
@@ -198,14 +287,20 @@ def still_right(found: Numbers) -> Measured:
 
 def stayers(found: Numbers) -> Measured:
     curves = found["final"]["distance_to_concept"]
-    told = {
-        name: "approach" if curves[name]["approaches"] else "do not approach"
-        for name in ("all", "staying")
-        if name in curves
-    }
-    ours = "; ".join(f"{name}: {words}" for name, words in told.items())
-    holds = [curves[name]["approaches"] for name in told]
-    return Measured(ours, _graded(len(holds) == 2 and all(holds), any(holds)))
+    here = {name: curves[name] for name in ("all", "staying") if name in curves}
+    strict, weaker = (
+        [curve[reading] for curve in here.values()]
+        for reading in ("approaches", "approaches_by_the_weaker_reading")
+    )
+
+    def told(strictly: bool, weakly: bool) -> str:
+        by_weaker = " (by the weaker reading they do)" if weakly and not strictly else ""
+        return ("approach" if strictly else "do not approach") + by_weaker
+
+    words = map(told, strict, weaker)
+    ours = "; ".join(f"{name}: {text}" for name, text in zip(here, words, strict=True))
+    both = len(here) == 2
+    return Measured(ours, _graded(both and all(strict), any(strict) or (both and all(weaker))))
 
 
 def judge_accuracy(found: Numbers) -> Measured:

@@ -8,7 +8,7 @@ from repinf_core.figures.dimension import (
     cosine_matrices,
     cosine_matrix,
 )
-from repinf_core.figures.generalization import best_of_settings, by_rate
+from repinf_core.figures.generalization import best_of_settings, by_setting
 from repinf_core.figures.images import image_rows, inference_frames, noise_readings, strip
 from repinf_core.figures.labels import final_probabilities, label_map, staying
 from repinf_core.figures.latent import collective, collective_frames, embedding, schematic
@@ -20,7 +20,7 @@ __all__ = [
     "against_noise",
     "architecture",
     "best_of_settings",
-    "by_rate",
+    "by_setting",
     "collective",
     "collective_frames",
     "concepts_by_latent",

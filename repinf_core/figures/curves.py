@@ -5,8 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from repinf_core.figures.style import ABSTRACT, CONCEPT, CONTROL, MEMORY, TEST, WIDTH
+from repinf_core.figures.style import (
+    ABSTRACT,
+    CONCEPT,
+    CONTROL,
+    MEMORY,
+    TEST,
+    WIDTH,
+    leave_empty,
+)
 
 
 def training_curve(history: Sequence, floor: float) -> Figure:
@@ -32,8 +41,8 @@ def training_curve(history: Sequence, floor: float) -> Figure:
         ylim=(min(settled + train) - margin, max(settled) + margin),
     )
     top.legend()
-    middle.plot(epochs, [r.test_reconstruction for r in history], color=MEMORY, **dot)
-    middle.plot(epochs, [r.test_kl for r in history], color=CONCEPT, **dot)
+    middle.plot(epochs, [r.test_reconstruction for r in history], color=TEST, **dot)
+    middle.plot(epochs, [r.test_kl for r in history], "-.", color=TEST, **dot)
     middle.axhline(floor, color=CONTROL, linestyle=":")
     last = history[-1]
     for value, text in (
@@ -52,21 +61,27 @@ def training_curve(history: Sequence, floor: float) -> Figure:
     return figure
 
 
-def distance_curve(axes: Axes, curves: np.ndarray, line: np.ndarray, colour: str) -> None:
-    """Mean distance +-1 SEM, its minimum, and the mean of the control, ``[T+1, trials]`` each."""
+def distance_curve(axes: Axes, curves: np.ndarray, line: np.ndarray, colour: str) -> int:
+    """Mean distance +-1 SEM and the mean of the control, ``[T+1, trials]`` each, with their minima.
+
+    Returns:
+        t of the minimum, for the title: a label beside the dot would hide a curve.
+    """
     curves, mean = np.asarray(curves), np.asarray(curves).mean(1)
     sem = curves.std(1, ddof=1) / np.sqrt(curves.shape[1])
-    steps, best = np.arange(len(mean)), int(mean.argmin())
-    axes.plot(steps, np.asarray(line).mean(1), "--", color=CONTROL, label="straight line")
+    control = np.asarray(line).mean(1)
+    steps, best, of_line = np.arange(len(mean)), int(mean.argmin()), int(control.argmin())
+    axes.plot(steps, control, "--", color=CONTROL, label="straight line")
     axes.fill_between(steps, mean - sem, mean + sem, color=colour, alpha=0.3, linewidth=0)
     axes.plot(steps, mean, color=colour, label=f"z(t), ±1 SEM of {curves.shape[1]} trials")
-    axes.plot(best, mean[best], "o", color="black", markersize=7, label="minimum of the mean")
-    axes.annotate(
-        f"t = {best}", (best, mean[best]), (9, -3), textcoords="offset points", va="top",
-        fontsize=12, zorder=2.4,  # under the axis, which starts at 2.5
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
+    axes.plot(
+        of_line, control[of_line], "o", color=CONTROL, markerfacecolor="white", markersize=7,
+        label="minimum of the line",
     )  # fmt: skip
-    axes.margins(y=0.22)
+    axes.plot(best, mean[best], "o", color="black", markersize=7, label="minimum of the mean")
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.margins(y=0.1)
+    return best
 
 
 def distance_panels(
@@ -90,11 +105,10 @@ def distance_panels(
     figure = Figure(figsize=(WIDTH, 1.95 * rows + 0.7))
     grid = figure.subplots(rows, 2, sharex=True)
     for axes, name, curves, line in zip(grid.flat, names, distances, control, strict=False):
-        distance_curve(axes, curves, line, colour)
+        best = distance_curve(axes, curves, line, colour)
         axes.set_title(name, loc="left", fontweight="bold")
-    for axes in grid.flat[len(names) :]:  # the panel above an empty place needs its own numbers
-        axes.axis("off")
-        grid.flat[len(names) - 2].tick_params(labelbottom=True)
+        axes.set_title(f"minimum at t = {best}", loc="right", fontsize=12)
+    leave_empty(grid, len(names))
     figure.supxlabel("t (steps)", fontsize=13)
     figure.supylabel(f"{metric} to the {target}", fontsize=13)
     handles, labels = grid.flat[0].get_legend_handles_labels()
@@ -122,21 +136,29 @@ def against_noise(
         p: noise fractions ``[P]``.
         means: ``[3, P]``.
         errors: half lengths of the bars, ``[3, P]``.
-        stages: ``(nearest class, start, stop)`` each, shaded and numbered as in the paper.
+        stages: ``(nearest class, start, stop)`` each, shaded and numbered as in the paper, with
+            a line where one follows another.
         ylabel: the quantity and its unit.
     """
     figure = Figure(figsize=(WIDTH, 4.4))
     axes = figure.subplots()
-    for (name, colour, marker, line), mean, error in zip(_CLASSES, means, errors, strict=True):
+    # A little beside one another, so that no bar hides another; the concept stands at p itself.
+    aside = 0.15 * np.diff(p).min(initial=0.05) * np.array([-1, 0, 1])
+    for (name, colour, marker, line), shift, mean, error in zip(
+        _CLASSES, aside, means, errors, strict=True
+    ):
         axes.errorbar(
-            p, mean, error, color=colour, marker=marker, linestyle=line, capsize=3, label=name
-        )
+            np.asarray(p) + shift, mean, error, color=colour, marker=marker, markersize=5,
+            linestyle=line, linewidth=1.5, capsize=3, label=name,
+        )  # fmt: skip
     for nearest, start, stop in stages:
         axes.axvspan(start, stop, color=_CLASSES[nearest][1], alpha=0.10, linewidth=0)
+        if start > min(p):  # the shadings are alike in grey
+            axes.axvline(start, color="black", linewidth=0.8)
         axes.text(
             (start + stop) / 2, 1.0, ("I", "II", "III")[nearest], ha="center", va="bottom",
             transform=axes.get_xaxis_transform(), fontweight="bold",
         )  # fmt: skip
-    axes.set(xlabel="noise fraction p", ylabel=ylabel, xlim=(min(p) - 0.01, max(p) + 0.01))
+    axes.set(xlabel="noise fraction p", ylabel=ylabel, xlim=(min(p) - 0.015, max(p) + 0.015))
     figure.legend(loc="outside lower center", ncols=3, fontsize=12)
     return figure

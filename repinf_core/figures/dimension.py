@@ -1,5 +1,6 @@
 """Figures of the latent dimension: concepts, their cosines, components, all against N_z."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from repinf_core.figures.curves import distance_curve
-from repinf_core.figures.style import ABSTRACT, CONCEPT, CONTROL, MEMORY, SIGNED, WIDTH
+from repinf_core.figures.style import ABSTRACT, CONCEPT, CONTROL, SIGNED, WIDTH
 
 
 def _heat_map(axes: Axes, values: np.ndarray, limit: float) -> AxesImage:
@@ -19,10 +20,20 @@ def _heat_map(axes: Axes, values: np.ndarray, limit: float) -> AxesImage:
     )
 
 
-def _dashes(axes: Axes, values: np.ndarray, limit: float, length: float) -> None:
-    """A dash, ``length`` points long, on what is clearly negative: read without colour."""
-    rows, columns = np.nonzero(values < -0.1 * limit)
-    axes.scatter(columns, rows, marker="_", s=length**2, color="black", linewidths=1)
+def _ink(image: AxesImage) -> np.ndarray:
+    """Black or white for each cell, whichever stands out more from its colour."""
+    colours = image.to_rgba(image.get_array())[..., :3]
+    luminance = colours**2.2 @ (0.2126, 0.7152, 0.0722)
+    return np.where(luminance < 0.18, "white", "black")
+
+
+def _dashes(image: AxesImage, below: float, length: float) -> None:
+    """A dash, ``length`` points long, on each cell less than ``below``: read without colour."""
+    marked = image.get_array() < below
+    rows, columns = np.nonzero(marked)
+    image.axes.scatter(
+        columns, rows, marker="_", s=length**2, color=_ink(image)[marked], linewidths=1.6
+    )
 
 
 def concepts_by_latent(
@@ -41,17 +52,21 @@ def concepts_by_latent(
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.9, 1))
     n_z, limit = len(variances), float(np.abs(concepts).max())
     image = _heat_map(top, concepts, limit)
-    _dashes(top, concepts, limit, min(10, 0.6 * 72 * 5.4 / n_z))
-    figure.colorbar(image, ax=top, location="top", label="concept (a dash: negative)", aspect=40)
+    below = float(f"{-0.1 * limit:.2g}")  # the many values near zero are of either sign
+    _dashes(image, below, np.clip(0.7 * 72 * 5.4 / n_z, 3.5, 10))
+    label = f"concept (a dash: below −{-below:g})"
+    figure.colorbar(image, ax=top, location="top", label=label, aspect=40)
     top.set_yticks(range(len(names)), names, fontsize=12)
     top.set_ylabel("label")
     active = variances > threshold
     latents = np.arange(n_z)
     shown = np.maximum(variances, 1e-9)  # a logarithm has no place for a dead latent's zero
-    bottom.plot(latents[active], shown[active], "o", color=CONCEPT, label="active")
+    bottom.plot(
+        latents[active], shown[active], "o", color=CONCEPT, clip_on=False, label="active"
+    )  # fmt: skip
     bottom.plot(
         latents[~active], shown[~active], "o", color=CONTROL, markerfacecolor="white",
-        markersize=4, label="inactive",
+        markersize=4, clip_on=False, label="inactive",
     )  # fmt: skip
     bottom.axhline(threshold, color="black", linestyle="--", linewidth=1)
     bottom.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -76,7 +91,7 @@ def contribution(ratios: np.ndarray, share: float, components: int, active: int)
     axes.plot(range(1, len(cumulative) + 1), cumulative, "o-", color=CONCEPT, markersize=4)
     noun = "component" if components == 1 else "components"
     axes.plot(
-        [0, components, components], [share, share, 0], "--", color=MEMORY,
+        [0, components, components], [share, share, 0], "--", color="black",
         label=f"{share:.0%} of the variance: {components} {noun}",
     )  # fmt: skip
     noun = "active latent" if active == 1 else "active latents"
@@ -93,11 +108,10 @@ def cosine_matrix(matrix: np.ndarray, names: Sequence[str]) -> Figure:
     matrix = np.asarray(matrix)
     figure = Figure(figsize=(WIDTH, 6.2))
     axes = figure.subplots()
-    _heat_map(axes, matrix, 1)
+    ink = _ink(_heat_map(axes, matrix, 1))
     for (i, j), value in np.ndenumerate(matrix):
-        colour = "white" if abs(value) > 0.6 else "black"
         number = f"{round(value, 2) + 0.0:.2f}".replace("-", "−")  # no minus before a zero
-        axes.text(j, i, number, ha="center", va="center", fontsize=11, color=colour)
+        axes.text(j, i, number, ha="center", va="center", fontsize=11, color=ink[i, j])
     rotation = 60 if max(map(len, names)) > 2 else 0
     axes.set_xticks(range(len(names)), names, rotation=rotation)
     axes.set_yticks(range(len(names)), names)
@@ -113,7 +127,7 @@ def cosine_matrices(n_z: Sequence[int], matrices: np.ndarray) -> Figure:
     grid = figure.subplots(rows, 3, squeeze=False)
     for axes, dimension, matrix in zip(grid.flat, n_z, np.asarray(matrices), strict=False):
         image = _heat_map(axes, matrix, 1)
-        _dashes(axes, matrix, 1, 5)
+        _dashes(image, 0, 6)
         axes.set_title(f"$N_z = {dimension}$")
         ticks = range(0, len(matrix), 3)
         axes.set(xticks=ticks, yticks=ticks, box_aspect=1)
@@ -132,6 +146,7 @@ def against_dimension(
     orthogonality: np.ndarray,
     least: np.ndarray,
     insets: Sequence[tuple[int, np.ndarray, np.ndarray]],
+    epochs: Sequence[int],
 ) -> Figure:
     """Fig. 8: orthogonality of the concepts against N_z, and the dynamics for some of them.
 
@@ -141,11 +156,29 @@ def against_dimension(
         least: the smallest value that any vectors can have, for every integer from the first of
             ``n_z`` to its last.
         insets: ``(N_z, distances [T+1, trials], control [T+1, trials])`` each.
+        epochs: for how many each network was trained; those trained for less than the longest
+            have open markers, and lines between unequal ones are dashed.
     """
-    figure = Figure(figsize=(WIDTH, 7.0))
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1.25, 1))
+    n_z, orthogonality, epochs = map(np.asarray, (n_z, orthogonality, epochs))
+    figure = Figure(figsize=(WIDTH, 7.4))
+    top, bottom = figure.subfigures(2, 1, height_ratios=(1.1, 1))
     axes = top.subplots()
-    axes.plot(n_z, orthogonality, "o-", color=CONCEPT, label="the concepts")
+    for i, j in itertools.pairwise(range(len(n_z))):
+        axes.plot(
+            n_z[[i, j]], orthogonality[[i, j]], "-" if epochs[i] == epochs[j] else "--",
+            color=CONCEPT, zorder=2,
+        )  # fmt: skip
+    longest = epochs == epochs.max()
+    several = not longest.all()
+    axes.plot(
+        n_z[longest], orthogonality[longest], "o", color=CONCEPT,
+        label="the concepts" + f", after {epochs.max():,} epochs" * several,
+    )  # fmt: skip
+    if several:
+        axes.plot(
+            n_z[~longest], orthogonality[~longest], "o", color=CONCEPT, markerfacecolor="white",
+            label="the concepts, after fewer",
+        )  # fmt: skip
     every = range(n_z[0], n_z[-1] + 1)
     axes.plot(every, least, ":", color=ABSTRACT, label="no vectors lie below")
     axes.fill_between(every, least, color=ABSTRACT, alpha=0.12, linewidth=0)
@@ -157,11 +190,19 @@ def against_dimension(
     axes.legend()
     panels = bottom.subplots(1, len(insets), squeeze=False)[0]
     for letter, panel, (dimension, curves, line) in zip("ABC", panels, insets, strict=False):
-        distance_curve(panel, curves, line, CONCEPT)
-        panel.set_title(f"({letter}) $N_z = {dimension}$", fontsize=12)
-        place = (dimension, orthogonality[list(n_z).index(dimension)])
+        best = distance_curve(panel, curves, line, CONCEPT)
+        (i,) = np.flatnonzero(n_z == dimension)
+        panel.set_title(
+            f"({letter}) $N_z = {dimension}$\n{epochs[i]:,} epochs\nminimum at t = {best}",
+            loc="left", fontsize=12,
+        )  # fmt: skip
         axes.annotate(
-            f"({letter})", place, (0, 7), textcoords="offset points", ha="center", fontsize=12
+            f"({letter})",
+            (dimension, orthogonality[i]),
+            (0, 7),
+            textcoords="offset points",
+            ha="center",
+            fontsize=12,
         )
     panels[0].set_ylabel("distance to the concept")
     bottom.supxlabel("t (steps)", fontsize=13)

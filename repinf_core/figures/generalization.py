@@ -1,14 +1,14 @@
 """Figures of the generalization error against the latent dimension (Fig. 9)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from repinf_core.figures.style import ABSTRACT, CONCEPT, CONTROL, MEMORY, TEST, WIDTH
+from repinf_core.figures.style import CONTROL, TEST, WIDTH
 
-_RATES = ((MEMORY, "s", "--"), (CONCEPT, "o", "-"), (ABSTRACT, "^", ":"), (CONTROL, "D", "-."))
+_CURVES = (("black", "s", "--"), (TEST, "o", "-"), (CONTROL, "^", ":"), ("#8FC9B7", "D", "-."))
 
 
 def best_of_settings(
@@ -25,19 +25,22 @@ def best_of_settings(
     of_settings = objectives.reshape(len(n_z), -1)
     best = of_settings.min(1)
     figure = Figure(figsize=(WIDTH, 4.8))
-    axes = _axes_for(figure, n_z, best)
+    axes = _axes_for(figure, n_z, of_settings, best)
     places = np.broadcast_to(np.asarray(n_z)[:, None], of_settings.shape)
     n_settings = of_settings.shape[1]
     axes.plot(
-        places.ravel(), of_settings.ravel(), "o", color=CONTROL, alpha=0.5, markersize=5,
+        places.ravel(), of_settings.ravel(), "o", color=CONTROL, markersize=4, zorder=3,
         label=f"each of {n_settings} setting{'s' * (n_settings > 1)}",
     )  # fmt: skip
-    axes.plot(n_z, best, "D-", color=TEST, label="best setting")
+    axes.plot(
+        n_z, best, "D-", color=TEST, markersize=11, markerfacecolor="white", markeredgewidth=2,
+        label="best setting",
+    )  # fmt: skip
     axes.axvspan(*printed, color="0.92", zorder=0, label="near the paper's minimum")
     star = int(best.argmin())
-    axes.plot(n_z[star], best[star], "o", color="black", markersize=15, fillstyle="none")
+    axes.plot(n_z[star], best[star], "o", color="black", markersize=21, fillstyle="none")
     axes.annotate(
-        f"$N_z^* = {n_z[star]}$", (n_z[star], best[star]), (0, -12), textcoords="offset points",
+        f"$N_z^* = {n_z[star]}$", (n_z[star], best[star]), (0, -14), textcoords="offset points",
         ha="center", va="top",
     )  # fmt: skip
     _count_above(axes, n_z, of_settings)
@@ -45,33 +48,41 @@ def best_of_settings(
     return figure
 
 
-def by_rate(n_z: Sequence[int], rates: Sequence[float], objectives: np.ndarray) -> Figure:
-    """The test objective against N_z, a line for each learning rate with its best minibatch.
+def by_setting(n_z: Sequence[int], objectives: Mapping[str, np.ndarray]) -> Figure:
+    """The test objective against N_z, a line for each of several settings.
 
     Args:
         n_z: latent dimensions ``[D]``, increasing.
-        rates: learning rates.
-        objectives: as for :func:`best_of_settings`.
+        objectives: name of a curve, such as its learning rate, to its values ``[D]``, nats per
+            image; infinite where a training failed.
     """
-    of_rates = objectives.min(2)
+    columns = np.stack(list(objectives.values()), 1)
     figure = Figure(figsize=(WIDTH, 4.8))
-    axes = _axes_for(figure, n_z, of_rates.min(1))
-    for column, rate in enumerate(rates):
-        colour, marker, line = _RATES[column % len(_RATES)]
-        axes.plot(
-            n_z, of_rates[:, column], color=colour, marker=marker, linestyle=line,
-            label=f"rate {rate:g}",
-        )  # fmt: skip
-    _count_above(axes, n_z, of_rates)
-    figure.legend(loc="outside lower center", ncols=min(3, len(rates)), fontsize=12)
+    axes = _axes_for(figure, n_z, columns, columns.min(1))
+    for i, (name, values) in enumerate(objectives.items()):
+        colour, marker, line = _CURVES[i % len(_CURVES)]
+        axes.plot(n_z, values, color=colour, marker=marker, linestyle=line, label=name)
+    _count_above(axes, n_z, columns)
+    figure.legend(loc="outside lower center", ncols=min(3, len(objectives)), fontsize=12)
     return figure
 
 
-def _axes_for(figure: Figure, n_z: Sequence[int], best: np.ndarray) -> mpl.axes.Axes:
-    """A scale on which the best can be told apart: a training that diverged does not set it."""
+def _axes_for(
+    figure: Figure, n_z: Sequence[int], objectives: np.ndarray, best: np.ndarray
+) -> mpl.axes.Axes:
+    """A scale on which the best can be told apart: a training that diverged does not set it.
+
+    Args:
+        figure: gets the axes.
+        n_z: ``[D]``.
+        objectives: all that is drawn, ``[D, curves]``.
+        best: for each N_z, ``[D]``.
+    """
     axes = figure.subplots()
     finite = best[np.isfinite(best)]
     unit = 0.1 * (finite.max() - finite.min()) + 1
+    highest = finite.max() + 6 * unit
+    shown = objectives[objectives <= highest].max()
     axes.set_xscale("log")
     axes.set_xticks(n_z, [str(dimension) for dimension in n_z], fontsize=12)
     axes.minorticks_off()
@@ -79,7 +90,7 @@ def _axes_for(figure: Figure, n_z: Sequence[int], best: np.ndarray) -> mpl.axes.
         xlabel="latent variables $N_z$",
         ylabel="test objective (nats per image)",
         xlim=(n_z[0] / 1.2, n_z[-1] * 1.2),
-        ylim=(finite.min() - 2.5 * unit, finite.max() + 6 * unit),
+        ylim=(finite.min() - 2.5 * unit, shown + unit),
     )
     return axes
 

@@ -53,7 +53,8 @@ def strip(
         if t == concept_step:
             outline(axes, CONCEPT, "-")
         if t == memory_step:
-            outline(axes, MEMORY, (0, (2, 1)))
+            # Within the other frame where one image has both, or each would hide half of the other.
+            outline(axes, MEMORY, (0, (2, 1)), inset=0.13 if t == concept_step else 0)
     figure.text(0.3 / columns, 1 - 0.5 / height, "t", fontsize=13, style="italic")
     beside = place(columns - side - 0.2, 0.75, side)
     show_image(beside, concept_image, "concept")
@@ -63,7 +64,7 @@ def strip(
 
 def noise_readings(rows: Sequence[tuple[str, np.ndarray]], times: Sequence[int]) -> Figure:
     """x(t) at chosen times, one row per reading of the noise: ``(name, [len(times), 784])``."""
-    figure = Figure(figsize=(WIDTH, 1.25 * len(rows) + 0.3))
+    figure = Figure(figsize=(WIDTH, len(rows) * (WIDTH - 0.4) / len(times) + 0.4))
     grid = figure.subplots(len(rows), len(times), squeeze=False)
     for (name, images), line in zip(rows, grid, strict=True):
         for axes, image in zip(line, images, strict=True):

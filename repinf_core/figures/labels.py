@@ -4,17 +4,19 @@ from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
-from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
 from repinf_core.figures.style import CONCEPT, CONTROL, LABELS, WIDTH
 
 _CLASSES = len(LABELS)
-_LETTER, _LINE = 7.0, 11.0  # width and height of a letter in points, with some air
+_SHARES = np.array([0, 0.25, 0.5, 0.75, 1])  # of the trials; between two of them one colour
+_STRENGTHS = np.array([0.25, 0.45, 0.65, 0.85])  # of a label's colour there; hatching shows on all
+_LETTER, _LINE = 8.5, 13.0  # width and height of a letter in points, with its halo
 _HALO = [withStroke(linewidth=3, foreground="white")]
 
 
@@ -25,43 +27,51 @@ def label_map(
 ) -> Figure:
     """Fig. 5: the label that most trials are given, over time and noise fraction.
 
-    A region carries its label's name and colour; it is the paler, the fewer trials agree.  The
-    own label's region is outlined more strongly.
+    A region carries its label's name, if it has room, and colour, the paler, the fewer trials
+    agree; below, all colours and what they mean.  The own label's region is outlined strongly;
+    the others, which are wrong, are hatched.
 
     Args:
         p: noise fractions ``[P]``.
         panels: ``(own label, modal label [P, T+1], share of the trials [P, T+1])`` each.
         names: of the ten labels.
     """
-    figure = Figure(figsize=(WIDTH, 3.1 * len(panels) + 0.9))
-    rows = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    present = np.unique([np.asarray(modal) for _, modal, _ in panels])
+    heights = 2.9 * len(panels) + 0.4, 0.24 * len(present) + 0.9
+    figure = Figure(figsize=(WIDTH, sum(heights)))
+    top, bottom = figure.subfigures(2, 1, height_ratios=heights)
+    rows = top.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (own, modal, share) in zip(rows, panels, strict=True):
-        modal, share = np.asarray(modal), np.asarray(share)
-        colours = np.array([to_rgb(colour) for colour in LABELS])[modal]
-        strength = _strength(share)[..., None]
-        axes.pcolormesh(
-            np.arange(modal.shape[1]), p, 1 - strength * (1 - colours), shading="nearest"
-        )
+        modal = np.asarray(modal)
         x, y = _edges(np.arange(modal.shape[1])), _edges(np.asarray(p, float))
+        axes.pcolormesh(x, y, _colours(modal, np.asarray(share)))
+        axes.pcolor(
+            x, y, np.ma.masked_where(modal == own, modal), facecolors="none",
+            edgecolors="black", linewidths=0, hatch="////",
+        )  # fmt: skip
         _draw_borders(axes, modal, x, y, linewidth=0.7)
         _draw_borders(axes, modal == own, x, y, linewidth=2.6)
         _write_names(axes, modal, x, y, names, own)
         axes.set_title(f"from '{names[own]}'", loc="left", fontweight="bold")
+        axes.set_title("hatched: another label", loc="right", fontsize=12)
         axes.set(ylabel="noise fraction p", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     rows[-1].set_xlabel("t (steps)")
-    shares = np.linspace(1 / _CLASSES, 1, 64)
-    greys = 1 - _strength(shares)[:, None] * (1 - np.array(to_rgb(CONTROL)))
-    figure.colorbar(
-        ScalarMappable(Normalize(shares[0], 1), LinearSegmentedColormap.from_list("", greys)),
-        ax=list(rows), location="bottom", aspect=40, ticks=[0.1, 0.25, 0.5, 0.75, 1], format="%g",
-        label="share of the trials that are given this label",
+    strips = bottom.subplots()
+    shares = (_SHARES[1:] + _SHARES[:-1]) / 2
+    strips.pcolormesh(
+        100 * _SHARES, np.arange(len(present) + 1), _colours(present[:, None], shares),
+        edgecolors="black", linewidth=0.7,
     )  # fmt: skip
+    strips.set_yticks(np.arange(len(present)) + 0.5, [names[k] for k in present], fontsize=12)
+    strips.set(xticks=100 * _SHARES, xlabel="share of the trials that are given this label (%)")
+    strips.invert_yaxis()
     return figure
 
 
-def _strength(share: np.ndarray) -> np.ndarray:
-    """How much of a label's colour is left: 0.15 where the vote is a draw of ten, 1 for all."""
-    return 0.15 + 0.85 * np.clip((share - 1 / _CLASSES) / (1 - 1 / _CLASSES), 0, 1)
+def _colours(label: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Colours ``[..., 3]`` of labels ``[...]``, in four steps paler, the smaller the share."""
+    strength = _STRENGTHS[np.digitize(share, _SHARES[1:-1])][..., None]
+    return 1 - strength * (1 - np.array([to_rgb(colour) for colour in LABELS])[label])
 
 
 def _edges(centres: np.ndarray) -> np.ndarray:
@@ -94,22 +104,25 @@ def _write_names(
     names: Sequence[str],
     own: int,
 ) -> None:
-    """Each connected region's name where it has most room, if it has enough."""
+    """Each connected region's name deepest inside it, if the whole name has a place there."""
     cell = np.array([2.4 * 72 / modal.shape[0], 5.4 * 72 / modal.shape[1]])  # points
     for label in np.unique(modal):
         text = np.array([_LINE, _LETTER * len(names[label])])
+        height, width = np.ceil(text / cell).astype(int)  # of the name, in cells
         regions, count = ndimage.label(modal == label)
         for region in range(1, count + 1):
-            inside = np.pad(regions == region, 1)
-            # How far the border is from each cell, in heights and widths of the text.
-            room = ndimage.distance_transform_edt(inside, sampling=cell / text)[1:-1, 1:-1]
-            if room.max() < 0.6:
+            inside = regions == region
+            fits = sliding_window_view(inside, (height, width)).all((2, 3))
+            if not fits.any():
                 continue
-            rows, columns = np.nonzero(room == room.max())
-            i = rows[len(rows) // 2]
-            j = columns[rows == i][(rows == i).sum() // 2]
+            depth = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=cell)[1:-1, 1:-1]
+            at_centre = depth[height // 2 :, width // 2 :][: fits.shape[0], : fits.shape[1]]
+            at_centre = np.where(fits, at_centre, 0)
+            deepest, columns = np.nonzero(at_centre == at_centre.max())
+            i = deepest[len(deepest) // 2]
+            j = columns[deepest == i][(deepest == i).sum() // 2]
             axes.text(
-                (x[j] + x[j + 1]) / 2, (y[i] + y[i + 1]) / 2, names[label],
+                (x[j] + x[j + width]) / 2, (y[i] + y[i + height]) / 2, names[label],
                 ha="center", va="center", fontsize=13, path_effects=_HALO,
                 fontweight="bold" if label == own else "normal",
             )  # fmt: skip
@@ -148,31 +161,37 @@ def final_probabilities(probabilities: np.ndarray, names: Sequence[str]) -> Figu
     return figure
 
 
-def staying(distances: np.ndarray, stays: np.ndarray, name: str) -> Figure:
+def staying(distances: np.ndarray, lines: np.ndarray, stays: np.ndarray, name: str) -> Figure:
     """Suppl. F, preprint Fig. B.2b: the distance to the concept, of all trials and of some.
 
     Args:
         distances: ``[T+1, trials]``.
+        lines: those of the synthetic linear interpolations, ``[T+1, trials]``.
         stays: ``[trials]``, which of them are given their own label at the end.
         name: of the label.
     """
-    distances, stays = np.asarray(distances), np.asarray(stays)
-    figure = Figure(figsize=(WIDTH, 4.2))
+    distances, lines, stays = np.asarray(distances), np.asarray(lines), np.asarray(stays)
+    steps = np.arange(len(distances))
+    figure = Figure(figsize=(WIDTH, 4.6))
     axes = figure.subplots()
-    for curves, colour, line, text in (
-        (distances, CONTROL, "--", f"all {len(stays)} trials"),
-        (distances[:, stays], CONCEPT, "-", f"the {stays.sum()} that stay '{name}'"),
+    for chosen, colour, text in (
+        (np.full(len(stays), True), "black", f"all {len(stays)} trials"),
+        (stays, CONCEPT, f"the {stays.sum()} that stay '{name}'"),
     ):
-        trials = curves.shape[1]
+        trials = chosen.sum()
         if trials == 0:
             continue
-        mean, steps = curves.mean(1), np.arange(len(curves))
+        curves, line = distances[:, chosen], lines[:, chosen].mean(1)
+        mean = curves.mean(1)
         if trials > 1:
             sem = curves.std(1, ddof=1) / np.sqrt(trials)
             axes.fill_between(steps, mean - sem, mean + sem, color=colour, alpha=0.25, linewidth=0)
-        axes.plot(steps, mean, line, color=colour, label=text)
-        best = int(mean.argmin())
-        axes.plot(best, mean[best], "o", color=colour, markeredgecolor="black", markersize=8)
+        axes.plot(steps, mean, color=colour, label=text)
+        (control,) = axes.plot(steps, line, "--", color=CONTROL)
+        for curve, fill in ((line, "white"), (mean, colour)):
+            best = int(curve.argmin())
+            axes.plot(best, curve[best], "o", color=colour, markerfacecolor=fill, markersize=8)
+    control.set_label("straight line of each")
     axes.set(xlabel="t (steps)", ylabel="distance to the concept")
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=2, fontsize=12)
     return figure

@@ -3,17 +3,33 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from repinf_core.figures.style import ABSTRACT, CONCEPT, CONTROL, LABELS, MEMORY, WIDTH
+from repinf_core.figures.style import (
+    ABSTRACT,
+    CONCEPT,
+    CONTROL,
+    LABELS,
+    MEMORY,
+    WIDTH,
+    leave_empty,
+)
+
+# windowed_pca turns the two components within their plane, so that neither axis is one of them.
+_AXES = ("axis 1 of the plane of the two leading components", "axis 2 of the plane")
+_EDGE = {"edgecolors": "#222222", "linewidths": 0.5}  # the palest label is seen by its edge
+_STAR = {"color": "black", "markeredgecolor": "white", "markeredgewidth": 1.2, "markersize": 21}
 
 
-def _limits(points: np.ndarray) -> tuple[tuple[float, float], tuple[float, float]]:
-    """x and y limits that hold points ``[..., 2]`` with a margin."""
+def _same_scale(axes: Axes, points: np.ndarray, height: float) -> None:
+    """A box ``height`` times as high as wide, one scale for x and y, that holds ``[..., 2]``."""
     low, high = points.reshape(-1, 2).min(0), points.reshape(-1, 2).max(0)
-    margin = 0.06 * (high - low) + 1e-6
-    return tuple(zip(low - margin, high + margin, strict=True))
+    span = 1.12 * ((high - low) / (1, height)).max() + 1e-6
+    half = span * np.array([1, height]) / 2
+    xlim, ylim = zip((low + high) / 2 - half, (low + high) / 2 + half, strict=True)
+    axes.set(xlim=xlim, ylim=ylim, aspect="equal")
 
 
 def collective(
@@ -28,18 +44,18 @@ def collective(
         label: 0 to 9, gives the colour.
         name: of the label.
     """
-    rows = -(-len(times) // 2)
-    figure = Figure(figsize=(WIDTH, 2.9 * rows + 0.6))
-    grid = figure.subplots(rows, 2, squeeze=False)
-    for axes, t in zip(grid.flat, times, strict=False):
-        axes.scatter(*points[t].T, s=12, color=LABELS[label], alpha=0.7, label=f"'{name}', trials")
-        axes.plot(*concept[t], "*", color="black", markersize=14, label="concept")
+    points, concept, shown = np.asarray(points), np.asarray(concept), list(times)
+    rows = -(-len(shown) // 2)
+    figure = Figure(figsize=(WIDTH, 2.8 * rows + 0.9))
+    grid = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False)
+    for axes, t in zip(grid.flat, shown, strict=False):
+        axes.scatter(*points[t].T, s=14, color=LABELS[label], label=f"'{name}', trials", **_EDGE)
+        axes.plot(*concept[t], "*", label="concept", **_STAR)
         axes.set_title(f"t = {t}", loc="left")
-        axes.set(xticks=[], yticks=[])
-    for axes in grid.flat[len(times) :]:
-        axes.axis("off")
-    figure.supxlabel("first principal component", fontsize=13)
-    figure.supylabel("second principal component", fontsize=13)
+        _same_scale(axes, np.concatenate([points[shown], concept[shown, None]], axis=1), 0.85)
+    leave_empty(grid, len(shown))
+    figure.supxlabel(_AXES[0], fontsize=13)
+    figure.supylabel(_AXES[1], fontsize=13)
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=12)
     return figure
@@ -59,11 +75,10 @@ def collective_frames(
     figure = Figure(figsize=(WIDTH, 5.0), dpi=100)
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots()
-    cloud = axes.scatter(*points[0].T, s=14, color=LABELS[label], alpha=0.7)
-    (star,) = axes.plot([], [], "*", color="black", markersize=16)
-    xlim, ylim = _limits(np.concatenate([points, concept[:, None]], axis=1))
-    axes.set(xlabel="first principal component", ylabel="second principal component")
-    axes.set(xlim=xlim, ylim=ylim)
+    cloud = axes.scatter(*points[0].T, s=16, color=LABELS[label], **_EDGE)
+    (star,) = axes.plot([], [], "*", **_STAR)
+    axes.set(xlabel=_AXES[0], ylabel=_AXES[1])
+    _same_scale(axes, np.concatenate([points, concept[:, None]], axis=1), 0.75)
     counter = axes.set_title("", loc="left")
     for t, here in enumerate(points):
         cloud.set_offsets(here)
@@ -74,40 +89,67 @@ def collective_frames(
 
 
 def schematic(
-    memories: np.ndarray, trajectories: np.ndarray, concept: np.ndarray, abstract: np.ndarray
+    memories: np.ndarray,
+    own_memories: np.ndarray,
+    trajectories: np.ndarray,
+    concept: np.ndarray,
+    abstract: np.ndarray,
 ) -> Figure:
     """Fig. 6, measured: trajectories in a plane spanned by two directions of the latent space.
 
     Args:
         memories: memories of the label in the plane, ``[N, 2]``.
-        trajectories: ``[T+1, trials, 2]``.
+        own_memories: that of each trial, ``[trials, 2]``.
+        trajectories: ``[T+1, trials, 2]``; more than six trials are hard to follow.
         concept: ``[2]``.
         abstract: ``[2]``.
     """
-    figure = Figure(figsize=(WIDTH, 5.4))
+    points = (memories, own_memories, trajectories, concept, abstract)
+    memories, own_memories, paths, concept, abstract = map(np.asarray, points)
+    figure = Figure(figsize=(WIDTH, 6.2))
     axes = figure.subplots()
     axes.scatter(*memories.T, s=5, color=MEMORY, alpha=0.25, linewidths=0, label="memories")
-    for i, path in enumerate(np.asarray(trajectories).swapaxes(0, 1)):
-        first = i == 0
-        axes.plot(*path.T, color=CONTROL, linewidth=1, alpha=0.8, label="z(t)" if first else None)
-        axes.plot(
-            *path[0], "o", color="white", markeredgecolor="black", markersize=6,
-            label="t = 0" if first else None,
-        )  # fmt: skip
-        axes.plot(*path[-1], "ks", markersize=5, label="t = T" if first else None)
-    for point, marker, colour, name in (
-        (concept, "*", CONCEPT, "concept"),
-        (abstract, "^", ABSTRACT, "abstract concept"),
+    displaced = np.stack([own_memories, paths[0]])
+    for lines, style, colour, name in (
+        (displaced, ":", "black", "displaced by noise"),
+        (paths, "-", CONTROL, "z(t)"),
+    ):
+        first, *_ = axes.plot(*np.moveaxis(lines, 2, 0), style, color=colour, linewidth=1.5)
+        first.set_label(name)
+    for path in paths.swapaxes(0, 1):
+        _arrowheads(axes, path)
+    for place, marker, colour, size, name in (
+        (own_memories, "s", MEMORY, 7, "own memory"),
+        (paths[0], "o", "white", 7, "t = 0"),
+        (paths[-1], "s", "black", 6, "t = T"),
+        (concept, "*", CONCEPT, 17, "concept"),
+        (abstract, "^", ABSTRACT, 10, "abstract concept"),
     ):
         axes.plot(
-            *point, marker, color=colour, markeredgecolor="black", markersize=17, label=name,
-            linestyle="none", zorder=5,
+            *place.T, marker, color=colour, markeredgecolor="black", markersize=size, label=name,
+            linestyle="none", zorder=4,
         )  # fmt: skip
+    shown = [part.reshape(-1, 2) for part in (memories, own_memories, paths, concept, abstract)]
+    _same_scale(axes, np.concatenate(shown), 0.8)
     axes.set(xlabel="within the label's memories", ylabel="along the displacement by noise")
     legend = figure.legend(loc="outside upper center", ncols=3, fontsize=12)
-    cloud = legend.legend_handles[0]
-    cloud.set(alpha=1, sizes=[30])
+    legend.legend_handles[0].set(alpha=1, sizes=[30])
     return figure
+
+
+def _arrowheads(axes: Axes, path: np.ndarray) -> None:
+    """Two on a path ``[T+1, 2]``, at a third and at two thirds of its length."""
+    length = np.linalg.norm(np.diff(path, axis=0), axis=1).cumsum()
+    if length[-1] == 0:  # it stays where it is
+        return
+    for step in np.searchsorted(length, length[-1] * np.array([1, 2]) / 3):
+        axes.annotate(
+            "", path[step + 1], path[step],
+            arrowprops={
+                "arrowstyle": "-|>", "color": "black", "linewidth": 0, "mutation_scale": 17,
+                "shrinkA": 0, "shrinkB": 0,
+            },
+        )  # fmt: skip
 
 
 def embedding(
@@ -117,10 +159,10 @@ def embedding(
 
     Args:
         panels: ``(title, points [n, 2], labels [n])`` each.
-        names: of all labels; each stands at the mean of its points, or beside it in a crowd.
+        names: of all labels; each stands beside the mean of its points, tied to it by a line.
         at_most: points drawn in a panel, evenly spaced in the order given.
     """
-    figure = Figure(figsize=(WIDTH, 4.7 * len(panels)))
+    figure = Figure(figsize=(WIDTH, 5.4 * len(panels)))
     grid = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
     for axes, (title, points, labels) in zip(grid, panels, strict=True):
         points, labels = np.asarray(points), np.asarray(labels)
@@ -129,26 +171,39 @@ def embedding(
         axes.scatter(*points[drawn].T, s=9, c=colours, alpha=0.6, linewidths=0, rasterized=True)
         present = np.unique(labels)
         means = np.array([points[labels == k].mean(0) for k in present])
-        room = np.array([0.04 + 0.022 * max(len(names[k]) for k in present), 0.09])
-        places = _apart(means, room * np.ptp(points, axis=0))
+        room = np.array([0.05 + 0.022 * max(len(names[k]) for k in present), 0.09])
+        places = _beside(means, room * np.ptp(points, axis=0).max())
         for k, mean, place in zip(present, means, places, strict=True):
             axes.plot(*np.stack([mean, place]).T, "-", color="black", linewidth=1)
-            axes.plot(*mean, "o", color=LABELS[k], markeredgecolor="black", markersize=6)
+            axes.plot(
+                *mean, "o", color=LABELS[k], markeredgecolor="black", markersize=8, zorder=4
+            )  # fmt: skip
             axes.text(
                 *place, names[k], ha="center", va="center", fontsize=14, fontweight="bold",
                 bbox={"facecolor": "white", "edgecolor": LABELS[k], "linewidth": 2, "pad": 2.5},
             )  # fmt: skip
+        _same_scale(axes, np.concatenate([points[drawn], places]), 0.8)
         axes.set_title(title, loc="left")
         axes.set(xlabel="first principal component", ylabel="second principal component")
     return figure
 
 
-def _apart(points: np.ndarray, room: np.ndarray) -> np.ndarray:
-    """Points ``[n, 2]`` pushed from one another until each has an ellipse of ``room`` ``[2]``."""
-    places = points / room
+def _beside(points: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """Places ``[n, 2]`` for names, near their points ``[n, 2]`` but off every name and point.
+
+    Each has an ellipse of ``room`` ``[2]`` to itself; they start outwards of their points.
+    """
+    points = points / room
+    outwards = points - points.mean(0) + (0, 1e-6)  # of a single point: upwards
+    places = points + 0.6 * outwards / np.linalg.norm(outwards, axis=1, keepdims=True)
     for _ in range(200):
-        gaps = places[:, None] - places
-        distances = np.linalg.norm(gaps, axis=-1) + np.eye(len(places))
-        lacking = np.maximum(1 - distances, 0)
-        places = places + 0.5 * (gaps * (lacking / distances)[..., None]).sum(1)
+        places = places + _push(places, places, 1) + _push(places, points, 0.9)
     return places * room
+
+
+def _push(places: np.ndarray, others: np.ndarray, apart: float) -> np.ndarray:
+    """Half of what each of ``[n, 2]`` lacks to be ``apart`` from ``[m, 2]``, summed: ``[n, 2]``."""
+    gaps = places[:, None] - others
+    distances = np.maximum(np.linalg.norm(gaps, axis=-1), 1e-9)  # from itself: no gap, no push
+    lacking = np.maximum(apart - distances, 0)
+    return 0.5 * (gaps * (lacking / distances)[..., None]).sum(1)

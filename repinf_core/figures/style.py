@@ -28,6 +28,7 @@ mpl.rcParams.update(
         "axes.spines.top": False,
         "axes.spines.right": False,
         "lines.linewidth": 2,
+        "hatch.linewidth": 0.6,
         "legend.frameon": False,
     }
 )
@@ -45,10 +46,18 @@ def show_image(axes: mpl.axes.Axes, image: np.ndarray, title: str = "") -> None:
     axes.spines[:].set(visible=True, color="#C8C8C8", linewidth=0.6)
 
 
-def outline(axes: mpl.axes.Axes, colour: str, style: str) -> None:
-    """A frame around an image, told from others by its line style too."""
+def outline(axes: mpl.axes.Axes, colour: str, style: str, inset: float = 0) -> None:
+    """A frame around an image, or ``inset`` of its side within, told by its line style too."""
+    side = 1 - 2 * inset
     frame = Rectangle(
-        (0, 0), 1, 1, transform=axes.transAxes, fill=False,
+        (inset, inset), side, side, transform=axes.transAxes, fill=False,
         edgecolor=colour, linewidth=4, linestyle=style, clip_on=False, zorder=5,
     )  # fmt: skip
     axes.add_patch(frame)
+
+
+def leave_empty(grid: np.ndarray, shown: int) -> None:
+    """Of panels ``[rows, 2]`` that share x, those after the first ``shown`` are not drawn."""
+    for axes in grid.flat[shown:]:  # the panel above an empty place needs its own numbers
+        axes.axis("off")
+        grid.flat[shown - 2].tick_params(labelbottom=True)
