@@ -574,7 +574,7 @@ def test_the_page_of_readings_reports_each_of_them(smoke_book, judge):
         explained = PCA().fit(mu).explained_variance_ratio_.cumsum()
         assert said["components_for_70_percent"] == (explained >= 0.7).argmax() + 1
         concepts = references.concepts(mu, TRAIN.labels.numpy())
-        _, strict, weaker = approach(w, concepts, of)
+        _, _, strict, weaker = approach(w, concepts, of)
         assert said["labels_approaching"] == sum(strict)
         assert said["labels_approaching_by_the_weaker_reading"] == sum(weaker)
         leads = []
