@@ -49,6 +49,7 @@ def by_n_z(*wanted, weaker=None, grid=GRID):
                 "stages": stages("memory", *["concept"] * (n_z in wanted), "abstract concept"),
                 "mean_absolute_cosine": 0.09,
                 "closer_than_the_line": 0.1 * place,
+                "closer_than_the_line_at_that_time": 0.1 * (place % 3),
                 "test_negative_elbo": 100.0 - place,
             }
             for place, n_z in enumerate(grid)
@@ -65,6 +66,16 @@ def objectives(*swapped):
     return {
         f"by_n_z/{n_z}/test_negative_elbo": value for n_z, value in zip(GRID, fall, strict=True)
     }
+
+
+TOLD_BY_THE_WEAKER_READING = {
+    f"by_n_z/{n_z}/{attraction}": value
+    for place, n_z in enumerate(GRID)
+    for attraction, value in (
+        ("closer_than_the_line", 0.0),
+        ("closer_than_the_line_at_that_time", 0.1 * place),
+    )
+}
 
 
 def runs(*lengths):
@@ -334,6 +345,16 @@ CHANGES = [
     ("dynamics tell", objectives((0, 3), (4, 6)), PARTLY),
     ("dynamics tell", objectives((0, 4)), NOT_REPRODUCED),
     ("dynamics tell", {f"by_n_z/{n_z}/closer_than_the_line": 0.0 for n_z in GRID}, NOT_REPRODUCED),
+    (
+        "dynamics tell",
+        objectives((0, 2), (3, 4)) | TOLD_BY_THE_WEAKER_READING,
+        PARTLY,
+    ),
+    (
+        "dynamics tell",
+        objectives((0, 2), (3, 4), (5, 6)) | TOLD_BY_THE_WEAKER_READING,
+        NOT_REPRODUCED,
+    ),
     # The first p that fails: the boundary itself is beyond what the paper says.
     ("label detection", {"labels/6/right_at_every_step_fails_at_p": 0.35}, PARTLY),
     ("label detection", {"labels/6/right_at_every_step_fails_at_p": 0.4}, REPRODUCED),

@@ -212,12 +212,15 @@ def stage_two_needs_dimension(found: Numbers) -> Measured:
 
 def dynamics_tell(found: Numbers) -> Measured:
     of_grid = found["by_n_z"].values()
-    correlation = rank_correlation(
-        [at["closer_than_the_line"] for at in of_grid], [at["test_negative_elbo"] for at in of_grid]
+    strict, weaker = (
+        rank_correlation(
+            [at[attraction] for at in of_grid], [at["test_negative_elbo"] for at in of_grid]
+        )
+        for attraction in ("closer_than_the_line", "closer_than_the_line_at_that_time")
     )
     return Measured(
-        f"rank correlation {correlation:.2f} over {len(of_grid)} N_z",
-        _graded(correlation <= -0.8, correlation <= -0.5),
+        f"rank correlation {strict:.2f} (weaker reading: {weaker:.2f}) over {len(of_grid)} N_z",
+        _graded(strict <= -0.8, strict <= -0.5 or weaker <= -0.8),
     )
 
 

@@ -278,7 +278,7 @@ CLAIMS: tuple[Claim, ...] = (
         "no number in the text",
         "over the N_z of the grid, the rank correlation of the test objective with how much closer "
         "to the concept the mean curve from '6' comes than its straight line is -0.8 or less; "
-        "partly: -0.5 or less",
+        "partly: -0.5 or less, or -0.8 or less with its line at the same t (the weaker reading)",
         "Fig. 8",
         "07_latent_dimension",
         "07-22",
