@@ -41,6 +41,7 @@ class Page:
     parameters: dict[str, Any]
     reads: tuple["Page", ...] = ()  # whose results it reads
     files: str = ""  # pattern of other files that it reads
+    long: bool = False  # takes longer than most
 
     def fingerprint(self, out: Path) -> str:
         """SHA-256 of all that shapes the page: source, parameters, core, weights, what it reads."""
@@ -115,7 +116,9 @@ def plan(
         parameters = less | {key: value for key, value in given.items() if key in takes}
         own = {"profile": profile, "page": name, **contents[name]["parameters"]}
         reads = tuple(map(page, contents[name].get("reads", ())))
-        return Page(name, notebook, parameters | own, reads, contents[name].get("files", ""))
+        entry = contents[name]
+        files, long = entry.get("files", ""), entry.get("long", False)
+        return Page(name, notebook, parameters | own, reads, files, long)
 
     pages = [page(name) for name in dict.fromkeys(wanted)]  # each once
     for name in given:
@@ -201,8 +204,9 @@ def execute_all(pages: list[Page], out: Path, jobs: int, force: bool) -> None:
             if lacking:
                 failures[page.name] = f"Page {page.name} reads what failed: {', '.join(lacking)}."
         ready = [page for page in ready if page.name not in failures]
-        # Later chapters train grids and take longest: begun first, none is left to run alone.
-        failures |= _execute_round(ready[::-1], out, jobs, force, numbers)
+        # The longest, of which later chapters train grids, first: none is left to run alone.
+        ready = sorted(reversed(ready), key=lambda page: not page.long)
+        failures |= _execute_round(ready, out, jobs, force, numbers)
     if failures:
         raise BuildError("\n".join(failures.values()))
 

@@ -172,6 +172,16 @@ def test_a_page_that_reads_others_comes_after_them_and_again_when_they_change(tm
     assert count(out)["n"] > count(out, "b")["n"] >= 20
 
 
+def test_long_pages_are_begun_first_but_for_the_one_that_trains(tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    model, long, b, longer, d = (counting(tmp_path, name, 1) for name in "abcde")
+    long, longer = (dataclasses.replace(page, long=True) for page in (long, longer))
+    execution.execute_all([model, long, b, longer, d], out, jobs=1, force=False)
+    order = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+    assert order == ["a:", "d:", "b:", "e:", "c:"]  # later chapters first, as ever
+
+
 def test_a_page_whose_reading_failed_is_not_executed(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
