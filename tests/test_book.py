@@ -175,9 +175,10 @@ def test_a_page_that_reads_others_comes_after_them_and_again_when_they_change(tm
 def test_long_pages_are_begun_first_but_for_the_one_that_trains(tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()
-    model, long, b, longer, d = (counting(tmp_path, name, 1) for name in "abcde")
+    model, long, short, longer, shorter = (counting(tmp_path, name, 1) for name in "abcde")
     long, longer = (dataclasses.replace(page, long=True) for page in (long, longer))
-    execution.execute_all([model, long, b, longer, d], out, jobs=1, force=False)
+    pages = [model, long, short, longer, shorter]
+    execution.execute_all(pages, out, jobs=1, force=False)
     order = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
     assert order == ["a:", "d:", "b:", "e:", "c:"]  # later chapters first, as ever
 
