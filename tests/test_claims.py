@@ -390,25 +390,14 @@ CHANGES = [
         NOT_RUN,
     ),
     # Of 100 steps; at 0.4 and 0.7 themselves nothing is asked.
-    (
-        "less room for '1'",
-        {"labels/1/longest_run_at_each_p": runs(99, 25, 25, 0, 0, 26, 99)},
-        PARTLY,
-    ),
-    (
-        "less room for '1'",
-        {"labels/1/longest_run_at_each_p": runs(99, 25, 25, 25, 26, 26, 99)},
-        PARTLY,
-    ),
-    (
-        "less room for '1'",
-        {"labels/1/longest_run_at_each_p": runs(99, 25, 25, 26, 26, 26, 99)},
-        NOT_REPRODUCED,
-    ),
-    (
-        "less room for '1'",
-        {"labels/1/longest_run_at_each_p": runs(99, 25, 25, 25, 25, 25, 0)},
-        REPRODUCED,
+    *(
+        ("less room for '1'", {"labels/1/longest_run_at_each_p": runs(*lengths)}, verdict)
+        for lengths, verdict in (
+            ((99, 25, 25, 25, 25, 25, 0), REPRODUCED),
+            ((99, 25, 25, 0, 0, 26, 99), PARTLY),
+            ((99, 25, 25, 25, 26, 26, 99), PARTLY),
+            ((99, 25, 25, 26, 26, 26, 99), NOT_REPRODUCED),
+        )
     ),
     ("less room for '1'", {"p": [0.0, 0.1, 0.2, 0.3, 0.4, 0.7, 1.0]}, NOT_RUN),
     # 1.9 and 2.01 standard errors below and above the paper's share, then 3.9 and 4.003.
