@@ -85,7 +85,7 @@ def _sha256(path: Path) -> str:
 def plan(
     profile: str, given: dict[str, Any], names: list[str] | None, others: bool = False
 ) -> list[Page]:
-    """The pages asked for by name, or those of the profile's edition.
+    """The pages asked for by name, or those of the profile's edition, in the order of pages.yml.
 
     Args:
         profile: of all pages.
@@ -104,10 +104,10 @@ def plan(
     for name in names or []:
         if name not in contents:
             raise BuildError(f"Page {name} is unknown; allowed are {', '.join(contents)}.")
-    edition = [
-        name for name, page in contents.items() if profile in page.get("profiles", [profile])
-    ]
-    wanted = [*(names or []), *(edition if others or not names else [])]
+    wanted = set(names or [])
+    if others or not names:
+        edition = (n for n, page in contents.items() if profile in page.get("profiles", [profile]))
+        wanted.update(edition)
 
     def page(name: str) -> Page:
         notebook = ROOT / "notebooks" / contents[name]["notebook"]
@@ -120,7 +120,7 @@ def plan(
         files, long = entry.get("files", ""), entry.get("long", False)
         return Page(name, notebook, parameters | own, reads, files, long)
 
-    pages = [page(name) for name in dict.fromkeys(wanted)]  # each once
+    pages = [page(name) for name in contents if name in wanted]
     for name in given:
         if not any(name in page.parameters for page in pages):
             raise profiles.ParameterError(f"Parameter {name} is taken by none of these pages.")

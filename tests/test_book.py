@@ -241,7 +241,8 @@ def test_a_page_of_another_edition_is_made_when_asked_for_by_name(tmp_path, monk
     assert names("quick", {}, None) == ["first", "last"]
     assert names("paper", {}, None) == ["first", "of_paper", "last"]
     assert names("quick", {}, ["of_paper"]) == ["of_paper"]
-    assert names("quick", {}, ["of_paper"], others=True) == ["of_paper", "first", "last"]
+    assert names("quick", {}, ["of_paper"], others=True) == ["first", "of_paper", "last"]
+    assert names("quick", {}, ["last", "first", "last"]) == ["first", "last"]
     *_, last = execution.plan("quick", {}, None)
     assert [page.name for page in last.reads] == ["first", "of_paper"]
 
