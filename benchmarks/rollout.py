@@ -141,6 +141,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.repeats < 1:
         parser.error(f"--repeats is {options.repeats}; allowed is an integer from 1.")
+    if min(options.trials) < 1:
+        parser.error(f"--trials is {min(options.trials)}; allowed are integers from 1.")
+    if options.steps is not None and options.steps < 1:
+        parser.error(f"--steps is {options.steps}; allowed is an integer from 1.")
     sizes = []
     for trials in options.trials:
         steps = options.steps or STEPS.get(trials, 100)

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import joblib
@@ -148,12 +149,28 @@ def _findings(out: Path, names: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def make_writable(folder: Path, option: str) -> None:
+    """Make a folder that is to be written, before the work whose results go there.
+
+    Raises:
+        BuildError: it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise BuildError(
+            f"Folder {folder} cannot be written ({error.strerror}); give another as {option}."
+        ) from error
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", default="quick", help="smoke, quick (default) or paper")
     parser.add_argument(
-        "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="parameters"
-    )
+        "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="parameters",
+        help="a parameter of repinf_core/profiles.py, and again: -p n_z 7 -p p_grid '[0, 1]'",
+    )  # fmt: skip
     parser.add_argument("--pages", nargs="+", metavar="NAME", help="default: all of pages.yml")
     parser.add_argument(
         "--jobs",
@@ -180,17 +197,17 @@ def main() -> None:
     html = (options.html or out / "html").resolve()
     for name in ("REPINF_DATA", "REPINF_MODELS"):  # pages are executed in another folder
         if os.environ.get(name):
-            os.environ[name] = os.path.abspath(os.environ[name])
+            os.environ[name] = os.path.abspath(os.path.expanduser(os.environ[name]))
     try:
         check_html(html, out)
         given = {name: profiles.value(text) for name, text in options.parameters}
         pages = plan(options.profile, given, options.pages)
+        make_writable(html.parent, "--html")
         if not options.read:
-            out.mkdir(parents=True, exist_ok=True)
+            make_writable(out, "--out")
             with cluster(options.cluster):
                 execute_all(pages, out, options.jobs, options.force)
         edition = plan(options.profile, given, options.pages, others=True)
-        html.parent.mkdir(parents=True, exist_ok=True)
         whole = options.profile == "smoke" and options.pages is None
         render(out, shown(edition, out, options.read), html, strict=whole)
         found = problems(html)

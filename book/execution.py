@@ -55,6 +55,11 @@ class Page:
             sha256.update(path.name.encode() + path.read_bytes())
         return sha256.hexdigest()
 
+    def lacked_data(self, out: Path) -> bool:
+        """Whether it says that it could not have its data, which may be there now."""
+        path = out / "results" / f"{self.name}.json"
+        return bool(path.exists() and json.loads(path.read_text())["results"].get("lacks_data"))
+
     def ran(self, out: Path) -> list[str]:
         """Of the pages that it reads, those whose results in ``out`` are of this very edition."""
         return [page.name for page in self.reads if page.is_executed(out)]
@@ -94,29 +99,40 @@ def plan(
         others: the pages of the profile's edition besides those asked for by name.
 
     Raises:
-        BuildError: a page that does not exist.
+        BuildError: a page that does not exist, or whose own parameter is to be another.
         profiles.ParameterError: a parameter that is unknown, wrong, or that no page takes.
     """
     if {"profile", "page"} & set(given):
         raise BuildError("Give the profile as --profile; a page's name is that of pages.yml.")
-    profiles.experiment(profile, {name: given[name] for name in given if name != "recompute"})
+    of_experiment = {name: given[name] for name in given if name != "recompute"}
+    profiles.experiment(profile, of_experiment)
+    if not isinstance(given.get("recompute", False), bool):
+        raise profiles.ParameterError(
+            f"Parameter recompute is {given['recompute']!r}; allowed is true or false."
+        )
     contents = yaml.safe_load((BOOK / "pages.yml").read_text(encoding="utf-8"))
     for name in names or []:
         if name not in contents:
             raise BuildError(f"Page {name} is unknown; allowed are {', '.join(contents)}.")
+        for parameter, own in contents[name]["parameters"].items():
+            if given.get(parameter, own) != own:
+                raise BuildError(
+                    f"Parameter {parameter} is {given[parameter]!r}; of page {name} it is always "
+                    f"{own!r}."
+                )
     wanted = set(names or [])
     if others or not names:
         edition = (n for n, page in contents.items() if profile in page.get("profiles", [profile]))
         wanted.update(edition)
 
     def page(name: str) -> Page:
-        notebook = ROOT / "notebooks" / contents[name]["notebook"]
-        takes = papermill.inspect_notebook(notebook)
-        less = contents[name].get("published", {}) if profile == "paper" else {}
-        parameters = less | {key: value for key, value in given.items() if key in takes}
-        own = {"profile": profile, "page": name, **contents[name]["parameters"]}
-        reads = tuple(map(page, contents[name].get("reads", ())))
         entry = contents[name]
+        notebook = ROOT / "notebooks" / entry["notebook"]
+        takes = papermill.inspect_notebook(notebook)
+        less = entry.get("published", {}) if profile == "paper" else {}
+        parameters = less | {key: value for key, value in given.items() if key in takes}
+        own = {"profile": profile, "page": name, **entry["parameters"]}
+        reads = tuple(map(page, entry.get("reads", ())))
         files, long = entry.get("files", ""), entry.get("long", False)
         return Page(name, notebook, parameters | own, reads, files, long)
 
@@ -215,7 +231,7 @@ def _execute_round(
     pages: list[Page], out: Path, jobs: int, force: bool, numbers: Iterator[str]
 ) -> dict[str, str]:
     """Execute pages in any order, a line of progress for each; returns what failed, and why."""
-    todo = [page for page in pages if force or not page.is_executed(out)]
+    todo = [p for p in pages if force or not p.is_executed(out) or p.lacked_data(out)]
     for page in pages:
         if page not in todo:
             print(f"{next(numbers)} {page.name}: executed before")

@@ -14,6 +14,8 @@ from scipy.stats import spearmanr
 from repinf_core.profiles import PROFILES, Experiment
 
 NETWORK = ("dataset", "n_z", "n_hidden", "beta", "n_samples", "epochs", "learning_rates")
+_OBJECTIVE = ("dataset", "n_hidden", "beta", "n_samples")
+_GRID = (*_OBJECTIVE, "learning_rates", "grid_epochs")
 
 STATED = {
     "Fig. 2": NETWORK,
@@ -21,36 +23,9 @@ STATED = {
     "Fig. 4": (*NETWORK, "label", "trials_per_p"),
     "Fig. 5": (*NETWORK, "label", "classified_trials", "trials", "final_step"),
     "Fig. 7": NETWORK,
-    "Fig. 8": (
-        "dataset",
-        "n_hidden",
-        "beta",
-        "n_samples",
-        "learning_rates",
-        "grid_epochs",
-        "p",
-        "label",
-        "trials",
-    ),
-    "Fig. 9": (
-        "dataset",
-        "n_hidden",
-        "beta",
-        "n_samples",
-        "selection_rates",
-        "selection_minibatches",
-        "selection_epochs",
-    ),
-    "Fig. 4, other N_z": (
-        "dataset",
-        "n_hidden",
-        "beta",
-        "n_samples",
-        "learning_rates",
-        "grid_epochs",
-        "label",
-        "trials_per_p",
-    ),
+    "Fig. 8": (*_GRID, "p", "label", "trials"),
+    "Fig. 9": (*_OBJECTIVE, "selection_rates", "selection_minibatches", "selection_epochs"),
+    "Fig. 4, other N_z": (*_GRID, "label", "trials_per_p"),
     "Preprint App. B": ("dataset",),
     "Suppl. D": (*NETWORK, "p", "trials"),
 }

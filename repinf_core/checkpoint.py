@@ -16,11 +16,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from repinf_core.atomic import replacing
+from repinf_core.errors import ReaderError
 
 _KEPT = 2
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(ReaderError, RuntimeError):
     """A model file that is damaged, altered, or of another specification."""
 
 
@@ -56,8 +57,7 @@ class State:
         history = json.dumps(self.history)
         metadata = {"spec": self.spec, "history": history, "device": self.device}
         metadata["sha256"] = _digest(tensors, metadata)
-        with replacing(path) as temporary:
-            save_file(tensors, temporary, metadata)
+        write(tensors, path, metadata)
 
     @classmethod
     def load(cls, path: Path, spec: str, device: str) -> "State":
@@ -80,6 +80,21 @@ class State:
                 f"{device} cannot continue; delete it to begin again."
             )
         return state
+
+
+def write(
+    tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None
+) -> None:
+    """Write a safetensors file, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with replacing(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata)
+        except SafetensorError as error:  # which is how it reports a full disk
+            raise OSError(f"{path} could not be written ({error}); is the disk full?") from error
 
 
 def clear(folder: Path) -> None:

@@ -20,6 +20,8 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torchvision.datasets.mnist import read_image_file, read_label_file
 
+from repinf_core.errors import ReaderError
+
 N_PIXELS = 28 * 28
 _DIGITS_TEST = 297  # leaves 1,500 images to train on
 
@@ -56,7 +58,7 @@ _MD5 = {
 }
 
 
-class DataError(RuntimeError):
+class DataError(ReaderError, RuntimeError):
     """Data that cannot be had, or that is not what was published."""
 
 
@@ -98,7 +100,8 @@ def _digits(split: str) -> LabelledImages:
 
 
 def _idx(dataset: str, split: str) -> LabelledImages:
-    root = Path(os.environ.get("REPINF_DATA") or platformdirs.user_cache_path("repinf") / "data")
+    folder = os.environ.get("REPINF_DATA") or platformdirs.user_cache_path("repinf") / "data"
+    root = Path(folder).expanduser()
     raw = root / _TORCHVISION[dataset].__name__ / "raw"
     if not all((raw / name).exists() for name in _MD5[dataset]):
         _download(dataset, root)

@@ -10,6 +10,9 @@ import torch
 from sklearn.covariance import LedoitWolf
 
 ACTIVE_VARIANCE = 0.01
+# Of points in latent space, whose prior has variance 1: two float32 encodings of one image differ
+# by less when they are computed in batches of different sizes.
+ROUNDING = 1e-5
 
 
 def concepts(memories: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -162,24 +165,27 @@ def approach_of_means(
     return strict, approach(mean, line.gather(0, strict.step[None])[0]).approaches
 
 
-def growth(derivative: torch.Tensor, displacements: torch.Tensor) -> tuple[float | None, float]:
+def growth(
+    derivative: torch.Tensor, displacements: torch.Tensor
+) -> tuple[float | None, float | None]:
     """How a linear map changes lengths along some displacements and across their mean.
 
     Args:
         derivative: the map, ``[N_z, N_z]``, as of :func:`repinf_core.rollout.step_derivative`.
-        displacements: ``[n, N_z]``; those of length zero have no direction and do not count.
+        displacements: ``[n, N_z]``; those shorter than :data:`ROUNDING` have no
+            direction and do not count.
 
     Returns:
         by what their lengths are multiplied, the mean, None if none has a direction; the largest
-        factor for any displacement that is orthogonal to their mean.
+        factor for any displacement that is orthogonal to their mean, None if N_z = 1.
     """
     lengths = displacements.norm(dim=1)
     after = (displacements @ derivative.T).norm(dim=1)
-    moved = lengths > 0
+    moved = lengths > ROUNDING
     mean = torch.nn.functional.normalize(displacements.mean(0), dim=0)
     across = derivative - torch.outer(derivative @ mean, mean)
     along = float((after[moved] / lengths[moved]).mean()) if moved.any() else None
-    return along, float(torch.linalg.matrix_norm(across, 2))
+    return along, float(torch.linalg.matrix_norm(across, 2)) if len(derivative) > 1 else None
 
 
 def active_latents(memories: torch.Tensor) -> torch.Tensor:
@@ -212,8 +218,12 @@ def contribution_ratios(memories: torch.Tensor) -> torch.Tensor:
 
 
 def components(memories: torch.Tensor, share: float) -> int:
-    """How many principal components of ``[N, N_z]`` it takes for a share of the variance."""
-    return int((contribution_ratios(memories).cumsum(0) < share).sum()) + 1
+    """How many principal components of ``[N, N_z]`` it takes for a share of the variance.
+
+    At most N_z: the ratios of all of them may add up to a little less than a share of 1.
+    """
+    ratios = contribution_ratios(memories)
+    return min(int((ratios.cumsum(0) < share).sum()) + 1, len(ratios))
 
 
 def cosine_matrix(concepts: torch.Tensor) -> torch.Tensor:

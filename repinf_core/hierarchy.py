@@ -60,6 +60,7 @@ def infer(
     memories: torch.Tensor,
     experiment: Any,
     p: float,
+    keep_z: bool = True,
 ) -> tuple[torch.Tensor, Rollout]:
     """Repeated inference from noisy images of one label, with the distances to its centres.
 
@@ -71,10 +72,11 @@ def infer(
             the images, how many ``trials_per_p``, the ``steps``, the ``noise`` and its
             ``trial_seed``, as in :func:`~repinf_core.data.noisy_trials`.
         p: noise fraction.
+        keep_z: whether z(t) is observed too, N_z numbers for each trial and step.
 
     Returns:
-        indices of the images, ``[trials]``; the rollout, which observed ``"z"`` and the
-        distance to each of :data:`CLASSES`, ``[T+1, trials]``.
+        indices of the images, ``[trials]``; the rollout, which observed the distance to each of
+        :data:`CLASSES`, ``[T+1, trials]``, and with ``keep_z`` ``"z"``.
     """
     label, trials = experiment.label, experiment.trials_per_p
     rows, x0 = noisy_trials(train, [label], trials, p, experiment.noise, experiment.trial_seed)
@@ -85,7 +87,8 @@ def infer(
         abstract_concept(centres).expand(trials, -1),
     )
     observe = {name: distance_to(t) for name, t in zip(CLASSES, targets, strict=True)}
-    observe["z"] = lambda z, _: z
+    if keep_z:
+        observe["z"] = lambda z, _: z
     return rows, rollout(model, x0.to(memories.device), experiment.steps, observe)
 
 
@@ -120,7 +123,10 @@ def closest(
 
     Arguments as for :func:`infer`.
     """
-    at_each = [nearest(infer(model, train, memories, experiment, p)[1]) for p in experiment.p_grid]
+    at_each = []
+    for p in experiment.p_grid:
+        _, ran = infer(model, train, memories, experiment, p, keep_z=False)
+        at_each.append(nearest(ran))
     return Closest(*(torch.stack(values, 1) for values in zip(*at_each, strict=True)))
 
 

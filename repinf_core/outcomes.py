@@ -11,6 +11,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import filelock
+
 from repinf_core import weights
 from repinf_core.atomic import replacing
 from repinf_core.training import Spec, TrainingRun
@@ -73,16 +75,18 @@ def ship(found: Mapping[Spec, Outcome], revision: str, device: str, table: Path 
         device: the machine that trained, in words.
         table: a CSV file, made if it is not there.
     """
-    rows = {row["name"]: row for row in _rows(table)}
+    new = {}
     for spec, outcome in found.items():
         values = json.loads(spec.as_json())
         values["learning_rates"] = " ".join(map(str, values["learning_rates"]))
         provenance = {"device": device, "revision": revision}
-        rows[spec.name] = {"name": spec.name, **values, **outcome._asdict(), **provenance}
-    with replacing(table) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row for _, row in sorted(rows.items()))
+        new[spec.name] = {"name": spec.name, **values, **outcome._asdict(), **provenance}
+    with filelock.FileLock(table.with_suffix(".lock")):  # another process may ship its own
+        rows = {row["name"]: row for row in _rows(table)} | new
+        with replacing(table) as temporary, open(temporary, "w", newline="") as file:
+            writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(row for _, row in sorted(rows.items()))
 
 
 def _rows(table: Path) -> list[dict[str, Any]]:

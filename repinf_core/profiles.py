@@ -6,6 +6,7 @@ the profile's value; anything else must pass the check beside its field before w
 """
 
 import ast
+import contextlib
 import dataclasses
 import json
 import re
@@ -14,18 +15,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from repinf_core import checks
+from repinf_core.errors import ReaderError
 
 DATASETS = ("digits", "mnist", "fashion_mnist")
 NOISE_MODES = ("swap", "invert")
 PRECISIONS = ("float32", "bfloat16")
 
 
-class ParameterError(ValueError):
+class ParameterError(ReaderError, ValueError):
     """A parameter that is unknown, of the wrong type or out of range; one sentence says so."""
-
-    def _render_traceback_(self) -> list[str]:
-        """Jupyter shows the sentence alone: the frames above it are none of the reader's."""
-        return [f"ParameterError: {self}"]
 
 
 def _parameter(meaning: str, check: dict) -> Any:
@@ -58,7 +56,7 @@ class Experiment:
         checks.real("a number from 0 to 1", lambda p: 0 <= p <= 1),
     )
     noise: str = _parameter("reading of 'swapped' pixels", checks.one_of(NOISE_MODES))
-    label: int = _parameter("label whose images start the strip", checks.integer(0, 9))
+    label: int = _parameter("label of the images of Figs. 1, 4, 5 and 8", checks.integer(0, 9))
     trials: int = _parameter("noisy images per label", checks.integer(3, 1_000_000))
     steps: int = _parameter("steps T of repeated inference", checks.integer(2, 100_000))
     p_grid: tuple[float, ...] = _parameter(
@@ -196,11 +194,11 @@ def experiment(profile: str, given: Mapping[str, Any]) -> Experiment:
 
 
 def value(text: str) -> Any:
-    """A command line's ``7``, ``0.2``, ``[1e-3, 1e-4]`` and ``null`` as such, else the text."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
+    """A command line's ``7``, ``[1e-3, 1e-4]``, ``null`` or ``None`` as such, else the text."""
+    for parse in (json.loads, ast.literal_eval):
+        with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return parse(text)
+    return text
 
 
 def from_notebook(namespace: Mapping[str, Any]) -> Experiment:
@@ -208,34 +206,51 @@ def from_notebook(namespace: Mapping[str, Any]) -> Experiment:
 
     Args:
         namespace: the notebook's ``globals()``; ``In`` in it holds the cells run so far.
-            The last cell that annotates ``profile`` is the parameters cell.  papermill puts
-            its values into a cell right behind it, and only warns about a name that the
-            parameters cell does not have: here such a name is refused.
+            The last cell that assigns both ``profile`` and ``page`` is the parameters cell.
+            papermill puts its values into a cell right behind it, and only warns about a name
+            that the parameters cell does not have: here such a name is refused.
 
     Raises:
         ParameterError: as :func:`experiment`, for a name the notebook does not take, and for a
             page's name that could not be a file's.
     """
     cells = namespace["In"]
-    start = max(i for i, cell in enumerate(cells) if "profile" in _assigned(cell, ast.AnnAssign))
-    known = _assigned(cells[start], ast.AnnAssign)
+    start = max(i for i, cell in enumerate(cells) if _has_parameters(cell))
     set_names = _assigned(cells[start], ast.Assign)
-    injected = cells[start + 1 : start + 2]
-    if injected and injected[0].lstrip().startswith("# Parameters"):
-        set_names += _assigned(injected[0], ast.Assign)
+    # A line that was typed anew, without its annotation, is the page's still.
+    retyped = [name for name in set_names if name in (*_FIELDS, *_OF_THE_PAGE)]
+    known = list(dict.fromkeys([*_assigned(cells[start], ast.AnnAssign), *retyped]))
+    if _is_injected(*cells[start + 1 : start + 2]):
+        set_names += _assigned(cells[start + 1], ast.Assign)
     for name in set_names:
         if name not in known:
             raise ParameterError(
                 f"Parameter {name} (set to {namespace[name]!r}) is unknown to this page; "
                 f"allowed are {', '.join(known)}."
             )
-    page = namespace["page"] if "page" in known else ""
-    if not (isinstance(page, str) and re.fullmatch(r"[\w-]*", page)):
+    page = namespace["page"]
+    if not (isinstance(page, str) and re.fullmatch(r"[\w-]+", page)):
         _refuse("page", page, "a text of letters, digits, _ and -")
     if "recompute" in known and not isinstance(namespace["recompute"], bool):
         _refuse("recompute", namespace["recompute"], "true or false")
+    if "ran" in known and not isinstance(namespace["ran"], (list, type(None))):
+        _refuse("ran", namespace["ran"], "a list of pages")
     given = {name: namespace[name] for name in known if name not in _OF_THE_PAGE}
+    # papermill's -p leaves a list a text.
+    for name, text in given.items():
+        if isinstance(text, str) and text.startswith("["):
+            given[name] = value(text)
     return experiment(namespace["profile"], given)
+
+
+def _has_parameters(cell: str) -> bool:
+    """Whether a cell is the parameters cell, as it was written or edited, and not papermill's."""
+    assigned = _assigned(cell, ast.AnnAssign) + _assigned(cell, ast.Assign)
+    return {"profile", "page"} <= set(assigned) and not _is_injected(cell)
+
+
+def _is_injected(cell: str = "") -> bool:
+    return cell.lstrip().startswith("# Parameters")
 
 
 def _assigned(cell: str, kind: type[ast.stmt]) -> list[str]:
@@ -253,12 +268,11 @@ def _assigned(cell: str, kind: type[ast.stmt]) -> list[str]:
 
 
 def table() -> list[dict[str, Any]]:
-    """One row per parameter: name, meaning, allowed values, and its value in each profile."""
+    """One row per parameter: name, meaning, and its value in each profile."""
     return [
         {
             "parameter": name,
             "meaning": check["meaning"],
-            "allowed": check["allowed"],
             **{profile: getattr(values, name) for profile, values in PROFILES.items()},
         }
         for name, check in _FIELDS.items()

@@ -9,10 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from repinf_core import __version__
 from repinf_core.atomic import replacing
 from repinf_core.profiles import Experiment
 
-_LIBRARIES = ("repinf", "torch", "numpy", "scikit-learn")
+_LIBRARIES = ("torch", "numpy", "scikit-learn")
 
 
 def record(
@@ -49,7 +50,8 @@ def record(
             "revision": revision(),
             "device": device,
             "python": platform.python_version(),
-            "versions": {name: version(name) for name in _LIBRARIES},
+            # The package's own too when it is used from a checkout, without an installation.
+            "versions": {"repinf": __version__} | {name: version(name) for name in _LIBRARIES},
         },
     }
     path = Path(folder) / f"{page}.json"

@@ -80,7 +80,7 @@ def trajectory(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield ``(x(t), z(t))`` for t = 0 ... T: the repeated inference itself.
 
-    z(0) is the model's own, so that without noise it is the memory to the last bit.
+    z(0) is the model's own: without noise it is the memory, but for rounding.
 
     Args:
         model: encoder and decoder means.

@@ -21,21 +21,21 @@ from repinf_core import checkpoint
 from repinf_core.atomic import replacing
 from repinf_core.checkpoint import State
 from repinf_core.data import load
+from repinf_core.errors import ReaderError
 from repinf_core.training import EpochRecord, Spec, TrainingRun, fit, fit_together
-from repinf_core.weights import shipped
+from repinf_core.weights import manifest, shipped
 
 _CHECKPOINT_SECONDS = 60.0
 
 
-class StoreError(RuntimeError):
+class StoreError(ReaderError, RuntimeError):
     """The model store cannot be used."""
 
 
 def models_folder() -> Path:
     """The folder of trained models: ``REPINF_MODELS``, or the user's cache folder."""
-    return Path(
-        os.environ.get("REPINF_MODELS") or platformdirs.user_cache_path("repinf") / "models"
-    )
+    folder = os.environ.get("REPINF_MODELS") or platformdirs.user_cache_path("repinf") / "models"
+    return Path(folder).expanduser()
 
 
 def model_file(spec: Any, models: Path | None = None) -> Path:
@@ -45,7 +45,7 @@ def model_file(spec: Any, models: Path | None = None) -> Path:
 
 def is_trained(spec: Any) -> bool:
     """Whether the model of ``spec`` was trained here before, or ships with the package."""
-    return model_file(spec).exists() or shipped(spec) is not None
+    return model_file(spec).exists() or spec.name in manifest()
 
 
 def trained(
@@ -124,7 +124,7 @@ def reached(spec: Spec, device: torch.device | str = "cpu") -> TrainingRun | Non
     Raises:
         CheckpointError: as :func:`kept`.
     """
-    return _reached(model_file(spec), spec, TrainingRun, device)
+    return _newest(model_file(spec), spec, TrainingRun, device)
 
 
 def kept(
@@ -162,10 +162,10 @@ def kept(
     final = model_file(spec, models)
     if not final.exists():
         with _lock(final.parent):
-            run = _reached(final, spec, kind, device) or kind(spec, device)
+            run = _newest(final, spec, kind, device) or kind(spec, device)
             if run.epoch < (until or spec.epochs):
                 _train_into(final, run, fit, until or spec.epochs, report, checkpoint_seconds)
-    return _reached(final, spec, kind, device)
+    return _newest(final, spec, kind, device)
 
 
 def deposit(spec: Spec, content: bytes) -> None:
@@ -223,9 +223,14 @@ def _sigterm_interrupts() -> Iterator[None]:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _reached(final: Path, spec: Any, kind: type, device: torch.device | str) -> Any:
-    files = [final] if final.exists() else checkpoint.saved(final.parent)
-    return kind.load(files[-1], spec, device) if files else None
+def _newest(final: Path, spec: Any, kind: type, device: torch.device | str) -> Any:
+    """The run as its newest file has it, or None."""
+    while True:
+        files = [final] if final.exists() else checkpoint.saved(final.parent)
+        try:
+            return kind.load(files[-1], spec, device) if files else None
+        except FileNotFoundError:  # removed for a newer one since it was listed: look again
+            continue
 
 
 def _train_into(

@@ -18,12 +18,13 @@ from tqdm import tqdm
 
 from repinf_core import parallel, store
 from repinf_core.ensemble import shared
+from repinf_core.errors import ReaderError
 from repinf_core.training import Spec, TrainingRun, seconds_per_step
 
 _KILLED = "The process that trained it was killed, perhaps because memory ran out."
 
 
-class SweepError(RuntimeError):
+class SweepError(ReaderError, RuntimeError):
     """Some cells could not be trained; all others are in the store.
 
     Attributes:

@@ -54,7 +54,7 @@ def train(arguments: Sequence[str] | None = None) -> None:
                 "Stopped; the same command goes on after the last complete epoch.", file=sys.stderr
             )
             sys.exit(_INTERRUPTED)
-        print(_reached(run))
+        print(_summary(run))
 
 
 def ship(arguments: Sequence[str] | None = None) -> None:
@@ -70,15 +70,16 @@ def ship(arguments: Sequence[str] | None = None) -> None:
                 f"{spec.name} is not in {store.models_folder()}; train it with repinf-train."
             )
         path = weights.ship(run, results.revision(), options.machine)
-        print(f"{_reached(run)}\nShips as {path}")
+        print(f"{_summary(run)}\nShips as {path}")
 
 
 def _parser(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--profile", default="quick", help="smoke, quick (default) or paper")
     parser.add_argument(
-        "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="parameters"
-    )
+        "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="parameters",
+        help="a parameter of the model, of repinf_core/profiles.py, and again: -p n_z 20 -p beta 3",
+    )  # fmt: skip
     return parser
 
 
@@ -107,7 +108,7 @@ def _tell_if_only_shipped(spec: Spec) -> None:
         )
 
 
-def _reached(run: TrainingRun) -> str:
+def _summary(run: TrainingRun) -> str:
     last = run.history[-1]
     return (
         f"{run.spec.name}: {run.epoch:,} of {run.spec.epochs:,} epochs, test -ELBO "

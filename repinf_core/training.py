@@ -20,15 +20,16 @@ from repinf_core.backprop import FlatParameters, negative_elbo_gradient
 from repinf_core.checkpoint import State
 from repinf_core.data import LabelledImages
 from repinf_core.ensemble import Ensemble
+from repinf_core.errors import ReaderError
 from repinf_core.geometry import active_latents
 from repinf_core.vae import VAE, negative_elbo, reconstruction_floor
 
 
-class TrainingDiverged(ArithmeticError):
+class TrainingDiverged(ReaderError, ArithmeticError):
     """The objective is no longer a finite number; the last good checkpoint is kept."""
 
 
-class BelowFloor(ArithmeticError):
+class BelowFloor(ReaderError, ArithmeticError):
     """The objective is better than any decoder's can be: a bug, not a good model."""
 
 

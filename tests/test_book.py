@@ -421,6 +421,49 @@ def test_a_folder_without_pages_has_none_to_show(tmp_path):
         build.shown(execution.plan("smoke", {}, None), tmp_path, read=True)
 
 
+def test_a_page_that_could_not_have_its_data_is_executed_again(tmp_path, capsys):
+    cell = """import json, os
+os.makedirs("results", exist_ok=True)
+with open("results/a.json", "w") as file:
+    json.dump({"results": {"lacks_data": not os.path.exists("data")}}, file)
+"""
+    page = execution.Page("a", notebook(tmp_path / "a.ipynb", cell), {})
+    out = tmp_path / "out"
+    out.mkdir()
+    for executed in (True, True, False):  # the data come before the second time
+        execution.execute_all([page], out, jobs=1, force=False)
+        assert ("executed before" not in capsys.readouterr().out) == executed
+        (out / "data").touch()
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "other"),
+    [("fashion_07_latent_dimension", "dataset", "digits"), ("01_model", "recompute", "maybe")],
+)
+def test_what_cannot_be_had_is_refused_before_any_page(name, parameter, other):
+    refusal = rf"^Parameter {parameter} is '{other}'; [^.]*\.$"
+    with pytest.raises((execution.BuildError, profiles.ParameterError), match=refusal):
+        execution.plan("paper", {parameter: other}, [name])
+
+
+def test_the_published_editions_smaller_grid_gives_way_to_the_command_lines():
+    name = "fashion_07_latent_dimension"
+    (page,) = execution.plan("paper", {"dataset": "fashion_mnist"}, [name])
+    assert page.parameters["n_z_grid"] == [2, 20, 100]
+    (page,) = execution.plan("paper", {"n_z_grid": [2, 5]}, [name])
+    assert page.parameters["n_z_grid"] == [2, 5]
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        execution.BuildError, match=r"cannot be written \(.*\); give .* as --out\.$"
+    ):
+        build.make_writable(tmp_path / "file" / "out", "--out")
+    build.make_writable(tmp_path / "a" / "b", "--out")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
 def test_a_parameter_goes_to_the_pages_that_take_it():
     model, inference, *_ = execution.plan("smoke", {"p": 0.1, "n_z": 3}, None)
     assert model.parameters == {"profile": "smoke", "page": "01_model", "n_z": 3}

@@ -191,6 +191,7 @@ CHANGES = [
     ("saddle", {f"labels/{k}/growth_along_noise": 1.0 for k in range(5)}, PARTLY),
     ("saddle", {f"labels/{k}/growth_along_noise": 1.0 for k in range(6)}, NOT_REPRODUCED),
     ("saddle", {"labels/3/growth_along_noise": None}, NOT_RUN),
+    ("saddle", {"labels/3/growth_across_noise": None}, NOT_RUN),
     ("not the metric", {"Mahalanobis/labels_approaching": 10}, REPRODUCED),
     ("not the metric", {"Mahalanobis/labels_approaching": 9}, PARTLY),
     (
@@ -398,6 +399,13 @@ CHANGES = [
             ((99, 25, 25, 25, 26, 26, 99), PARTLY),
             ((99, 25, 25, 26, 26, 26, 99), NOT_REPRODUCED),
         )
+    ),
+    # Nowhere right is not less room for medium noise; nowhere but there is no less room at all.
+    ("less room for '1'", {"labels/1/longest_run_at_each_p": runs(*[25] * 7)}, NOT_RUN),
+    (
+        "less room for '1'",
+        {"labels/1/longest_run_at_each_p": runs(0, 26, 26, 26, 26, 26, 0)},
+        NOT_REPRODUCED,
     ),
     ("less room for '1'", {"p": [0.0, 0.1, 0.2, 0.3, 0.4, 0.7, 1.0]}, NOT_RUN),
     # 1.9 and 2.01 standard errors below and above the paper's share, then 3.9 and 4.003.

@@ -626,6 +626,17 @@ def test_the_best_setting_of_each_dimension_is_the_curve_and_what_lies_above_is_
     assert 350 < high < 360  # just above the highest of those near the best
 
 
+def test_the_end_of_the_fall_is_magnified_by_the_criterion_of_flatness():
+    errors = np.array([150, 112, 104.8, 100, 102, 120.0])[:, None, None] + np.array([[[0, 3]]])
+    whole, below = figures.best_of_settings([2, 5, 8, 10, 20, 100], errors, (10, 20)).axes
+    assert below.get_ylim() == pytest.approx((98.5, 105))  # of a fall of 50
+    low, high = below.get_xlim()
+    assert 5 < low < 8
+    assert high > 100  # what rises again is seen to leave it
+    for upper, lower in zip(whole.lines, below.lines, strict=True):
+        assert upper.get_xydata().tolist() == lower.get_xydata().tolist()
+
+
 def test_where_nothing_is_cut_off_the_scale_ends_just_above_the_highest_point():
     (axes,) = figures.best_of_settings([2, 10, 100], ERRORS[:, :, :1] * 0 + 300, (10, 20)).axes
     assert axes.get_ylim()[1] == 301

@@ -59,6 +59,8 @@ def test_the_same_images_carry_more_noise(model, train):
     assert torch.equal(rows, again)
     assert (train.labels[rows] == EXPERIMENT.label).all()
     assert ran.observed["z"].shape == (10, 7, 3)
+    _, ran = hierarchy.infer(model, train, memories, EXPERIMENT, 0.9, keep_z=False)
+    assert set(ran.observed) == set(hierarchy.CLASSES)
 
 
 def test_the_distances_to_the_concepts_are_those_of_a_plain_loop(model, train):

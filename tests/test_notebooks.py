@@ -673,14 +673,54 @@ def test_the_conclusion_of_the_page_of_readings_at_the_edges_of_its_criteria(sco
         assert best == expected[0] or word == "open"
 
 
-def test_without_noise_nothing_is_displaced(smoke_book, tmp_path, monkeypatch):
+@pytest.mark.parametrize("trials", [3, 20])
+def test_without_noise_nothing_is_displaced(smoke_book, tmp_path, monkeypatch, trials):
+    """Though encodings of an image in batches of 3 and of all differ by rounding errors."""
     monkeypatch.setenv("REPINF_MODELS", str(smoke_book.models))
     page = NOTEBOOKS / "05_noise_and_hierarchy.ipynb"
-    parameters, out = {"profile": "smoke", "p": 0.0}, tmp_path / "out.ipynb"
+    parameters = {"profile": "smoke", "p": 0.0, "trials_per_p": trials}
+    out = tmp_path / "out.ipynb"
     papermill.execute_notebook(page, out, parameters, cwd=tmp_path, progress_bar=False)
     found = results(tmp_path, "05_noise_and_hierarchy")["results"]
     assert found["share_of_displacement_outside"] is None
     assert "With $p=0$ there is no noise" in out.read_text()  # the source has the parameter there
+
+
+def executed(tmp_path, name, **parameters):
+    """A page's outputs, as text, and its numbers."""
+    out = tmp_path / "out.ipynb"
+    papermill.execute_notebook(
+        NOTEBOOKS / f"{name}.ipynb",
+        out,
+        {"profile": "smoke"} | parameters,
+        cwd=tmp_path,
+        progress_bar=False,
+    )
+    shown = json.dumps([cell.get("outputs", []) for cell in nbformat.read(out, 4).cells])
+    return shown, results(tmp_path, name)["results"]
+
+
+COLLAPSED = {"n_z": 1, "beta": 1000, "epochs": 10, "trials": 3, "steps": 3}
+
+
+def test_the_trajectories_of_a_collapsed_network_are_no_branches(tmp_path, model_store):
+    shown, found = executed(tmp_path, "03_collective_dynamics", **COLLAPSED)
+    assert "all trials are one point" in shown
+    assert found["silhouette"] == 0
+    assert len(found["share_nearest_own_concept"]) == 2
+
+
+def test_with_a_single_latent_variable_there_is_no_saddle(tmp_path, model_store):
+    shown, found = executed(tmp_path, "04_cluster_centers", **COLLAPSED | {"beta": 1})
+    assert "no direction across the noise" in shown
+    assert {label["growth_across_noise"] for label in found["labels"].values()} == {None}
+    assert found["labels_with_a_saddle"] == 0
+
+
+def test_the_claims_page_alone_says_where_its_numbers_come_from(tmp_path):
+    shown, found = executed(tmp_path, "11_claims")
+    assert "No results of this edition" in shown
+    assert found["counts"] == {"not run": len(found["claims"])}
 
 
 def test_the_claims_page_is_true_to_its_results(smoke_book, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 
+import joblib
 import pytest
 import small
 
@@ -80,3 +81,12 @@ def test_every_shipped_outcome_is_of_the_spec_that_its_row_tells():
         assert row["revision"]
         if not row["failure"]:
             assert float(row["test_negative_elbo"]) > 45
+
+
+def test_several_processes_that_ship_at_once_lose_nothing(tmp_path):
+    table, specs = tmp_path / "table.csv", [small.spec(n_z=n_z) for n_z in range(2, 10)]
+    old = outcomes.Outcome(1.0, 2.0, 2, 1.0)
+    one = joblib.delayed(lambda spec: outcomes.ship({spec: old}, "a", "a machine", table))
+    with joblib.Parallel(2) as parallel:
+        parallel(one(spec) for spec in specs)
+    assert outcomes.shipped(table).keys() == set(specs)

@@ -13,6 +13,7 @@ from repinf_core.profiles import (
     experiment,
     from_notebook,
     table,
+    value,
 )
 
 NAMES = [field.name for field in dataclasses.fields(Experiment)]
@@ -55,7 +56,6 @@ def test_the_table_has_every_parameter_with_its_value_in_every_profile():
     assert [row["parameter"] for row in rows] == NAMES
     for row in rows:
         assert row["meaning"]
-        assert row["allowed"]
         for profile, values in PROFILES.items():
             assert row[profile] == getattr(values, row["parameter"])
 
@@ -240,6 +240,7 @@ PARAMETERS = """profile: str = "quick"  # smoke, quick or paper
 n_z: Optional[int] = None  # latent variables
 p: Optional[float] = None  # noise
 learning_rates: Optional[list] = None  # of Adam
+page: str = "a_page"  # name of the results file
 """
 SETUP = "experiment = None"
 MAGIC = "%matplotlib inline\n!echo installing\nprofile: str = 'paper'"
@@ -266,9 +267,8 @@ def test_a_notebook_whose_parameters_cell_is_edited():
 
 
 def test_the_name_of_the_page_is_no_part_of_the_experiment():
-    page = PARAMETERS + 'page: str = "02_repeated_inference"  # results file\n'
     injected = '# Parameters\npage = "fashion"\nn_z = 7\n'
-    assert from_notebook(run(page, injected, SETUP)).n_z == 7
+    assert from_notebook(run(PARAMETERS, injected, SETUP)).n_z == 7
 
 
 @pytest.mark.parametrize("before", [[], [MAGIC], ["import math", "nz = 3"]])
@@ -288,7 +288,7 @@ def test_papermills_unknown_name_is_refused(name):
         from_notebook(run(PARAMETERS, f"# Parameters\np = 0.1\n{name} = 7\n", SETUP))
     assert str(error.value) == (
         f"Parameter {name} (set to 7) is unknown to this page; "
-        "allowed are profile, n_z, p, learning_rates."
+        "allowed are profile, n_z, p, learning_rates, page."
     )
 
 
@@ -335,6 +335,64 @@ def test_later_cells_and_other_names_do_not_matter():
 
 
 def test_a_plain_assignment_in_the_parameters_cell_is_a_typo_too():
-    cell = 'profile: str = "smoke"\nn_z: Optional[int] = None\nnz = 7'
     with pytest.raises(ParameterError, match="Parameter nz"):
-        from_notebook({"In": ["", cell, ""], "profile": "smoke", "n_z": None, "nz": 7})
+        from_notebook(run(f"{PARAMETERS}nz = 7", SETUP))
+
+
+def test_lines_of_the_parameters_cell_may_be_typed_anew_without_their_annotation():
+    """As a reader in Colab does who is told to set ``profile = "smoke"``."""
+    typed = PARAMETERS.replace('profile: str = "quick"', 'profile = "smoke"')
+    typed = typed.replace("n_z: Optional[int] = None", "n_z = 7")
+    expected = dataclasses.replace(PROFILES["smoke"], n_z=7)
+    assert from_notebook(run(typed, SETUP)) == expected
+    assert from_notebook(run(PARAMETERS, "# Parameters\nn_z = 3\n", SETUP, typed)) == expected
+    assert from_notebook(run(typed, "# Parameters\nn_z = 3\n", SETUP)).n_z == 3
+    with pytest.raises(ParameterError, match="Parameter n_z is 0"):
+        from_notebook(run(typed.replace("n_z = 7", "n_z = 0"), SETUP))
+
+
+def test_a_list_may_be_the_text_that_papermills_command_line_makes_of_it():
+    injected = "# Parameters\nlearning_rates = {}\n"
+    found = from_notebook(run(PARAMETERS, injected.format("'[0.1, 2e-2]'"), SETUP))
+    assert found.learning_rates == (0.1, 0.02)
+    for text in ("[0.1", "[0.1, 'x']", "0.1"):
+        with pytest.raises(ParameterError, match="Parameter learning_rates is"):
+            from_notebook(run(PARAMETERS, injected.format(repr(text)), SETUP))
+
+
+@pytest.mark.parametrize("name", ["''", "'a/b'", "None", "7"])
+def test_a_pages_name_that_could_not_be_a_files_is_refused_before_any_work(name):
+    with pytest.raises(ParameterError, match=r"Parameter page is .*; allowed is a text of letters"):
+        from_notebook(run(PARAMETERS, f"# Parameters\npage = {name}\n", SETUP))
+
+
+def test_pages_that_count_are_given_as_a_list():
+    page = f"{PARAMETERS}ran: Optional[list] = None  # pages whose results count\n"
+    assert from_notebook(run(page, "# Parameters\nran = ['a']\n", SETUP)) == PROFILES["quick"]
+    with pytest.raises(ParameterError, match="Parameter ran is 5; allowed is a list of pages"):
+        from_notebook(run(page, "# Parameters\nran = 5\n", SETUP))
+
+
+# --- a command line's text --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("7", 7),
+        ("1e-3", 1e-3),
+        ("[0, 0.5]", [0, 0.5]),
+        ("null", None),
+        ("None", None),
+        ("true", True),
+        ("True", True),
+        ("swap", "swap"),
+        ("", ""),
+        ("[0,", "[0,"),
+        ("9" * 5000, "9" * 5000),  # more digits than Python reads
+        ("[" * 100_000, "[" * 100_000),
+    ],
+)
+def test_a_text_is_what_it_says_in_json_or_python_else_itself(text, expected):
+    assert value(text) == expected
+    assert type(value(text)) is type(expected)

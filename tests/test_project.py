@@ -97,16 +97,17 @@ def imports(module):
     """Modules of the core that one of them imports; a package is one module."""
     for path in [module] if module.is_file() else module.glob("*.py"):
         for name in imported(path):
-            if name.split(".")[0] == "repinf_core":
+            if name.split(".")[0] == "repinf_core" and name != "repinf_core.__version__":
                 yield "".join(name.split(".")[1:2])
 
 
 ALLOWED = {
     "atomic": set(),
     "checks": set(),
-    "profiles": {"checks"},
+    "errors": set(),
+    "profiles": {"checks", "errors"},
     "agreement": {"profiles"},
-    "data": set(),
+    "data": {"errors"},
     "vae": set(),
     "geometry": set(),
     "figures": set(),
@@ -114,7 +115,7 @@ ALLOWED = {
     "backprop": {"vae"},
     "cuda_graph": set(),
     "ensemble": {"backprop", "cuda_graph", "vae"},
-    "checkpoint": {"atomic"},
+    "checkpoint": {"atomic", "errors"},
     "classifier": {"checkpoint", "data", "store", "training"},
     "results": {"atomic", "profiles"},
     "votes": set(),
@@ -122,8 +123,8 @@ ALLOWED = {
     "means": {"vae"},
     "rollout": {"cuda_graph", "means", "vae"},
     "hierarchy": {"data", "geometry", "rollout"},
-    "training": {"backprop", "checkpoint", "data", "ensemble", "geometry", "vae"},
-    "store": {"atomic", "checkpoint", "data", "training", "weights"},
+    "training": {"backprop", "checkpoint", "data", "ensemble", "errors", "geometry", "vae"},
+    "store": {"atomic", "checkpoint", "data", "errors", "training", "weights"},
     "progress": {"data", "store", "training", "vae", "weights"},
     "trainer": {
         "checkpoint",
@@ -137,7 +138,7 @@ ALLOWED = {
     },
     "outcomes": {"atomic", "training", "weights"},
     "parallel": set(),
-    "sweep": {"ensemble", "parallel", "store", "training"},
+    "sweep": {"ensemble", "errors", "parallel", "store", "training"},
     "weights": {"atomic", "checkpoint", "training"},
 }
 

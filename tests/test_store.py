@@ -165,6 +165,50 @@ def test_a_full_disk_loses_no_checkpoint(monkeypatch):
     assert small.bits(found.flat.vector) == small.bits(undisturbed.flat.vector)
 
 
+def test_a_disk_that_is_full_is_told_in_one_sentence(tmp_path):
+    """What safetensors raises then is no OSError."""
+    pytest.importorskip("resource", reason="the limit on a file's size is of Unix")
+    path = tmp_path / "model.safetensors"
+    command = f"""
+import resource, signal
+from pathlib import Path
+import torch
+from repinf_core import checkpoint
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    checkpoint.write({{"weights": torch.zeros(1000)}}, Path({str(path)!r}))
+except OSError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
+    assert run.stdout.startswith(f"{path} could not be written (")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_that_another_process_replaces_is_looked_for_again(monkeypatch):
+    interrupted = trained(small.SPEC, checkpoint_seconds=0)
+    folder = store.models_folder() / small.SPEC.name
+    final, original = folder / "model.safetensors", TrainingRun.load
+    hidden = final.rename(folder / "checkpoint-3.safetensors")
+
+    def load(path, *arguments):
+        if hidden.exists():  # at this very moment the other process comes to its end
+            hidden.rename(final)
+        return original(path, *arguments)
+
+    monkeypatch.setattr(TrainingRun, "load", load)
+    found = store.reached(small.SPEC)
+    assert small.bits(found.flat.vector) == small.bits(interrupted.flat.vector)
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("REPINF_MODELS", "~/models")
+    assert store.models_folder() == tmp_path / "models"
+
+
 # --- what the reader is told ------------------------------------------------------------------
 
 

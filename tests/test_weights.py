@@ -1,5 +1,6 @@
 """What ships is what was trained, and no file can pass for another."""
 
+import joblib
 import numpy as np
 import pytest
 import small
@@ -65,6 +66,7 @@ def test_the_store_takes_what_was_trained_here_before_what_ships(
     monkeypatch.setattr(
         store, "shipped", lambda spec, *device: half_trained if spec == small.SPEC else None
     )
+    monkeypatch.setattr(store, "manifest", lambda: {small.SPEC.name: {}})
     assert store.is_trained(small.SPEC)
     assert store.trained(small.SPEC) is half_trained
     other = small.spec(n_z=4)
@@ -100,3 +102,14 @@ def test_what_ships_reaches_what_the_manifest_says():
         assert objective == pytest.approx(entry["test_negative_elbo"], abs=0.05)
         assert active == entry["active_latents"]
         assert reconstruction > float(vae.reconstruction_floor(images))
+
+
+def test_several_processes_that_ship_at_once_lose_nothing(tmp_path, half_trained):
+    runs = []
+    for n_z in range(2, 8):
+        run = TrainingRun(small.spec(n_z=n_z))
+        run.history = half_trained.history
+        runs.append(run)
+    with joblib.Parallel(2) as parallel:
+        parallel(joblib.delayed(weights.ship)(run, "a", "a machine", tmp_path) for run in runs)
+    assert weights.manifest(tmp_path).keys() == {run.spec.name for run in runs}

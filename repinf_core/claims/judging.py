@@ -114,9 +114,7 @@ def _judge(claim: Claim, folder: Path, profile: str, edition: Mapping[str, Any])
         if f"{name}_trained" in numbers
     }
     parameters = parameters | trained
-    departures = agreement.departures(
-        agreement.STATED[claim.figure], profiles.experiment("paper", parameters)
-    )
+    departures = agreement.departures(stated, profiles.experiment("paper", parameters))
     measured = claim.measure(numbers)
     if measured.verdict == NOT_RUN:  # the page lacks what the claim is about
         return Judged(claim, measured.ours, NOT_RUN, {}, [])

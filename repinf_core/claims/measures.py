@@ -42,13 +42,17 @@ def _by_readings(found: Numbers) -> tuple[int, int]:
     return found["labels_approaching"], found["labels_approaching_by_the_weaker_reading"]
 
 
-def approach(found: Numbers) -> Measured:
+def _approaching(found: Numbers, besides: str) -> Measured:
+    """Of the approach for all ten labels: partly if it is for five by either reading."""
     strict, weaker = _by_readings(found)
     return Measured(
-        f"{strict} of 10 labels (weaker reading: {weaker}); "
-        f"{found['share_of_trials_approaching']:.0%} of single trials",
+        f"{strict} of 10 labels (weaker reading: {weaker}); {besides}",
         _graded(strict == 10, max(strict, weaker) >= 5),
     )
+
+
+def approach(found: Numbers) -> Measured:
+    return _approaching(found, f"{found['share_of_trials_approaching']:.0%} of single trials")
 
 
 def fashion(found: Numbers) -> Measured:
@@ -83,6 +87,8 @@ def saddle(found: Numbers) -> Measured:
     )
     if None in along:
         return Measured("no noise", NOT_RUN)
+    if None in across:
+        return Measured("one latent variable, and no direction across the noise", NOT_RUN)
     holds = sum(shrinks < 1 < grows for shrinks, grows in zip(along, across, strict=True))
     return Measured(
         f"{holds} of 10 labels; a step multiplies what lies along the noise by {min(along):.2f} to "
@@ -92,12 +98,7 @@ def saddle(found: Numbers) -> Measured:
 
 
 def mahalanobis(found: Numbers) -> Measured:
-    strict, weaker = _by_readings(found["Mahalanobis"])
-    return Measured(
-        f"{strict} of 10 labels (weaker reading: {weaker}); Euclidean: "
-        f"{found['labels_approaching']}",
-        _graded(strict == 10, max(strict, weaker) >= 5),
-    )
+    return _approaching(found["Mahalanobis"], f"Euclidean: {found['labels_approaching']}")
 
 
 def stages(found: Numbers) -> Measured:
@@ -262,15 +263,17 @@ def beyond_stage_two(found: Numbers) -> Measured:
 
 def less_room(found: Numbers) -> Measured:
     _, other = _own_and_other(found)
-    runs = zip(found["p"], other["longest_run_at_each_p"], strict=True)
-    between = [run for p, run in runs if 0.4 < p < 0.7]
+    steps = len(other["modal_label"][0])
+    between, outside = [], []
+    for p, run in zip(found["p"], other["longest_run_at_each_p"], strict=True):
+        (between if 0.4 < p < 0.7 else outside).append(run[1] - run[0] + 1 if run else 0)
     if not between:
         return Measured("no p between 0.4 and 0.7", NOT_RUN)
-    lengths = [run[1] - run[0] + 1 if run else 0 for run in between]
-    steps = len(other["modal_label"][0])
-    small = [4 * length <= steps for length in lengths]
+    small = [4 * length <= steps for length in between]
+    if all(small) and all(4 * length <= steps for length in outside):
+        return Measured("a longer run at no p", NOT_RUN)
     return Measured(
-        f"the longest run has {min(lengths)} to {max(lengths)} of {steps} steps",
+        f"the longest run has {min(between)} to {max(between)} of {steps} steps",
         _graded(all(small), 2 * sum(small) >= len(small)),
     )
 

@@ -157,8 +157,8 @@ CLAIMS: tuple[Claim, ...] = (
         "from '1' the range of steps that serves is small or vanishes for medium noise",
         "Results, Fig. 5b",
         "0.4 < p < 0.7",
-        "at every p between, the longest run of right steps is at most a quarter of all steps; "
-        "partly: at half of them or more",
+        "at every p between, the longest run of right steps is at most a quarter of all steps, and "
+        "longer at some other p; partly: at half of those between or more",
         "Fig. 5",
         "06_label_detection",
         "06-11",

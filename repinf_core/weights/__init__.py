@@ -10,9 +10,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import filelock
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
+from repinf_core import checkpoint
 from repinf_core.atomic import replacing
 from repinf_core.checkpoint import CheckpointError
 from repinf_core.training import EpochRecord, Spec, TrainingRun
@@ -71,29 +73,25 @@ def ship(run: TrainingRun, revision: str, device: str, folder: Path = FOLDER) ->
     """
     path = folder / f"{run.spec.name}.safetensors"
     history = [dataclasses.astuple(record) for record in run.history]
-    with replacing(path) as temporary:
-        save_file(
-            {
-                "weights": run.flat.vector.detach().cpu().half(),
-                "history": torch.tensor(history, dtype=torch.float32),
-            },
-            temporary,
-        )
-    last = run.history[-1]
-    entries = manifest(folder) | {
-        run.spec.name: {
-            "spec": json.loads(run.spec.as_json()),
-            "epochs_trained": run.epoch,
-            "test_negative_elbo": round(last.test_negative_elbo, 3),
-            "active_latents": last.active_latents,
-            "seconds": round(sum(record.seconds for record in run.history)),
-            "device": device,
-            "revision": revision,
-            "sha256": _sha256(path),
-        }
+    tensors = {
+        "weights": run.flat.vector.detach().cpu().half(),
+        "history": torch.tensor(history, dtype=torch.float32),
     }
-    with replacing(folder / "manifest.json") as temporary:
-        temporary.write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n")
+    last = run.history[-1]
+    entry = {
+        "spec": json.loads(run.spec.as_json()),
+        "epochs_trained": run.epoch,
+        "test_negative_elbo": round(last.test_negative_elbo, 3),
+        "active_latents": last.active_latents,
+        "seconds": round(sum(record.seconds for record in run.history)),
+        "device": device,
+        "revision": revision,
+    }
+    with filelock.FileLock(folder / "manifest.lock"):  # another process may ship its own
+        checkpoint.write(tensors, path)
+        entries = manifest(folder) | {run.spec.name: entry | {"sha256": _sha256(path)}}
+        with replacing(folder / "manifest.json") as temporary:
+            temporary.write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n")
     return path
 
 
