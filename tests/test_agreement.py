@@ -29,6 +29,25 @@ def test_what_the_paper_states_are_parameters():
         assert agreement.departures(stated, PAPER) == []
 
 
+@pytest.mark.parametrize(
+    ("figure", "changes"),
+    [
+        ("Fig. 2", {"beta": 2.0}),
+        ("Fig. 3", {"p": 0.3}),
+        ("Fig. 4", {"label": 5}),
+        ("Fig. 4", {"trials_per_p": 5}),
+        ("Fig. 5", {"final_step": 100}),
+        ("Fig. 8", {"grid_epochs": 150}),
+        ("Fig. 9", {"selection_epochs": 10}),
+    ],
+)
+def test_what_the_text_states_of_a_figure_is_asked_for(figure, changes):
+    (departure,) = agreement.departures(
+        agreement.STATED[figure], dataclasses.replace(PAPER, **changes)
+    )
+    assert departure.startswith(f"{next(iter(changes))} ")
+
+
 def test_the_settings_are_told_in_a_sentence():
     assert agreement.settings([]) == "The settings are those that the paper states."
     assert agreement.settings(["n_z 7 (100)", "p 0.1 (0.2)"], "Fig. 8") == (

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import references
@@ -170,3 +172,15 @@ def test_a_small_step_against_the_gradient_lowers_the_objective():
     second = negative_elbo_gradient(flat, x, epsilon, 1.0).total
     # First order in a step of 0.01: the curvature is the remaining tenth.
     assert (first - second).item() == pytest.approx(predicted.item(), rel=0.1)
+
+
+def test_bfloat16_products_leave_the_images_in_the_objective_as_they_are():
+    model = VAE(2, 4, torch.Generator().manual_seed(0), 784)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        model.decoder_out.bias.fill_(1.0)  # a number of bfloat16, which 0.3 is not
+    flat = FlatParameters.of(model, torch.bfloat16)
+    found = negative_elbo_gradient(flat, torch.full((5, 784), 0.3), torch.zeros(2, 5, 2), 1.0)
+    expected = 784 * (math.log1p(math.e) - 0.3)
+    assert found.reconstruction.item() == pytest.approx(expected, rel=1e-5)

@@ -250,6 +250,7 @@ CHANGES = [
     ("memory time", {"mean_time/memory": [5] * 8 + [60] * 2}, NOT_REPRODUCED),
     ("memory time", {"mean_time/memory": [8, 2, 4, 6, 0, 10, 12, 14, 59, 60]}, PARTLY),
     ("memory time", {"mean_time/memory": [8, 2, 4, 6, 0, 10, 12, 14, 60, 59]}, NOT_REPRODUCED),
+    ("memory time", {"mean_time/memory": [60, 60, 14, 12, 10, 8, 6, 4, 2, 0]}, NOT_REPRODUCED),
     # The memory's range is 18.
     ("concept time", {"mean_time/concept": [21] * 9 + [38]}, REPRODUCED),
     ("concept time", {"mean_time/concept": [21] * 9 + [39]}, PARTLY),
@@ -342,6 +343,12 @@ CHANGES = [
     ("stage II needs dimensions", by_n_z(grid=(2, 5, 9)), NOT_RUN),
     # Spearman's -(1 - s / 56), s = 10, 12, 26 and 32: -0.82, -0.79, -0.54 and -0.43.
     ("dynamics tell", objectives((0, 2), (3, 4)), REPRODUCED),
+    (
+        "dynamics tell",  # the other way round
+        {f"by_n_z/{n_z}/test_negative_elbo": 100.0 + k for k, n_z in enumerate(GRID)}
+        | {f"by_n_z/{n_z}/closer_than_the_line_at_that_time": 0.0 for n_z in GRID},
+        NOT_REPRODUCED,
+    ),
     ("dynamics tell", objectives((0, 2), (3, 4), (5, 6)), PARTLY),
     ("dynamics tell", objectives((0, 3), (4, 6)), PARTLY),
     ("dynamics tell", objectives((0, 4)), NOT_REPRODUCED),
@@ -407,6 +414,14 @@ CHANGES = [
         {"labels/1/longest_run_at_each_p": runs(0, 26, 26, 26, 26, 26, 0)},
         NOT_REPRODUCED,
     ),
+    (
+        "less room for '1'",  # at half of four
+        {
+            "p": [0.4, 0.45, 0.5, 0.55, 0.6, 0.7],
+            "labels/1/longest_run_at_each_p": runs(99, 25, 25, 26, 26, 99),
+        },
+        PARTLY,
+    ),
     ("less room for '1'", {"p": [0.0, 0.1, 0.2, 0.3, 0.4, 0.7, 1.0]}, NOT_RUN),
     # 1.9 and 2.01 standard errors below and above the paper's share, then 3.9 and 4.003.
     ("still the same class", {"final/share_judged_own": 170 / 300}, REPRODUCED),
@@ -417,7 +432,8 @@ CHANGES = [
     ("still the same class", {"final/share_judged_own": 145 / 300}, NOT_REPRODUCED),
     ("still the same class", {"final/share_judged_own": 236 / 300}, PARTLY),
     ("still the same class", {"final/share_judged_own": 237 / 300}, NOT_REPRODUCED),
-    # Of fewer trials the share is less certain.
+    # Of fewer trials the share is less certain; of many, the paper's is no more certain for it.
+    ("still the same class", {"final/share_judged_own": 0.6, "final/trials": 10_000}, REPRODUCED),
     ("still the same class", {"final/share_judged_own": 0.53, "final/trials": 100}, REPRODUCED),
     ("still the same class", {"final/share_judged_own": 0.53, "final/trials": 300}, PARTLY),
     ("no other label's pull", {"final/distance_to_concept/all/approaches": True}, REPRODUCED),

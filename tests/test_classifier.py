@@ -14,7 +14,7 @@ import small
 import torch
 import torch.nn.functional as F
 
-from repinf_core import classifier, profiles, progress, rollout, store
+from repinf_core import classifier, data, profiles, progress, rollout, store
 from repinf_core.checkpoint import CheckpointError
 from repinf_core.classifier import Classifier, ClassifierRun, ClassifierSpec, fit, trained
 from repinf_core.training import TrainingDiverged
@@ -303,3 +303,36 @@ def test_the_judged_image_is_the_one_decoded_from_z():
     labels = images[:, :, 300:310].argmax(2)
     assert ran.observed["label"].tolist() == labels[1:].tolist()
     assert labels[1:].tolist() != labels[:-1].tolist()
+
+
+# --- two splits, two seeds --------------------------------------------------------------------
+
+
+def test_the_accuracy_is_that_on_the_test_images():
+    images, labels = data.load("digits", "test")
+    test = data.LabelledImages(images[:50], (labels[:50] + 1) % 10)  # unlike the training split
+    run = ClassifierRun(SPEC)
+    record = next(fit(run, IMAGES, test))
+    found = references.classify(references.weights(run.model), references.array(test.images))
+    expected = test.labels.numpy()
+    assert record.test_accuracy == pytest.approx((found.argmax(1) == expected).mean())
+    cross_entropy = -np.log(found[range(50), expected]).mean()
+    assert record.test_cross_entropy == pytest.approx(cross_entropy, rel=1e-4)
+
+
+def test_the_last_minibatch_counts_by_its_images(monkeypatch):
+    monkeypatch.setattr(classifier, "dropout", lambda h, *_: h)
+    record = next(fit(ClassifierRun(spec(minibatch=50, learning_rate=0.0)), IMAGES, IMAGES))
+    assert record.train_cross_entropy == pytest.approx(record.test_cross_entropy, rel=1e-5)
+
+
+def test_the_seed_decides_the_weights():
+    one, other = (ClassifierRun(spec(seed=seed)).model for seed in (5, 6))
+    assert not torch.equal(one.out.weight, other.out.weight)
+
+
+def test_a_last_step_that_diverges_is_seen():
+    run = ClassifierRun(spec(minibatch=120, learning_rate=1e30))
+    with pytest.raises(TrainingDiverged, match="epoch 1 of"):
+        list(fit(run, IMAGES, IMAGES))
+    assert run.epoch == 0

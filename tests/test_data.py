@@ -460,3 +460,24 @@ def test_a_fraction_outside_0_to_1_is_refused(p):
 def test_an_unknown_noise_is_refused():
     with pytest.raises(ValueError, match="'salt'; allowed is one of swap, invert"):
         data.swap_pixels(torch.zeros(1, 4), 0.2, generator(), "salt")
+
+
+def test_without_noise_no_pixel_is_selected_whatever_is_drawn(monkeypatch):
+    images = torch.rand(3, 784, generator=generator())
+    monkeypatch.setattr(torch, "rand", lambda shape, **_: torch.zeros(shape))  # which may come
+    assert torch.equal(data.swap_pixels(images, 0, generator(), "invert"), images)
+
+
+def test_images_that_come_again_come_in_another_order():
+    drawn = data.draw_trials(torch.zeros(20, dtype=torch.int64), 0, 40, generator())
+    assert not torch.equal(drawn[:20], drawn[20:])
+
+
+def test_what_lacks_of_a_dataset_is_downloaded(tmp_path, monkeypatch):
+    raw = tmp_path / "MNIST" / "raw"
+    _, md5 = write_dataset(raw)
+    monkeypatch.setitem(data._MD5, "mnist", md5)
+    monkeypatch.setenv("REPINF_DATA", str(tmp_path))
+    (raw / "t10k-labels-idx1-ubyte").unlink()
+    monkeypatch.setattr(data, "_download", lambda dataset, root: write_dataset(raw))
+    assert len(data.load("mnist", "test").labels) == 5

@@ -102,3 +102,10 @@ def test_runs_that_differ_in_what_all_must_share_are_refused():
     runs = [TrainingRun(small.SPEC), TrainingRun(small.spec(minibatch=50))]
     with pytest.raises(ValueError, match=r"^Runs that train together share dataset, n_hidden"):
         next(fit_together(runs, IMAGES, IMAGES))
+
+
+@pytest.mark.parametrize("change", [{"beta": 2.0}, {"n_samples": 1}, {"precision": "bfloat16"}])
+def test_runs_of_other_objectives_do_not_train_together(change):
+    runs = [TrainingRun(small.SPEC), TrainingRun(small.spec(**change))]
+    with pytest.raises(ValueError, match=r"^Runs that train together"):
+        next(fit_together(runs, IMAGES, IMAGES))

@@ -663,3 +663,14 @@ def test_a_dimension_whose_trainings_all_failed_has_no_point_and_does_not_set_th
     assert axes.get_ylim()[1] < 9000
     assert "$N_z^* = 100$" in texts(axes)
     assert counts_above(axes) == {2: "1", 10: "4"}
+
+
+def test_the_band_is_one_standard_error_and_each_dot_the_minimum_of_its_own_curve():
+    distances, lines = RANDOM.random((6, 5)), RANDOM.random((6, 5))
+    (axes,) = figures.staying(distances, lines, np.array([True] * 3 + [False] * 2), "6").axes
+    band = axes.collections[0].get_paths()[0].vertices
+    sem = distances[2].std(ddof=1) / 5**0.5
+    assert max(y for x, y in band if x == 2) == pytest.approx(distances[2].mean() + sem)
+    dots = [line.get_xydata()[0].tolist() for line in axes.lines if line.get_marker() == "o"]
+    of_line = lines.mean(1)
+    assert dots[0] == pytest.approx([of_line.argmin(), of_line.min()])

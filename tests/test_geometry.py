@@ -423,3 +423,43 @@ def test_growth_without_displacement_has_no_direction(length):
     """Nor has one of the size of rounding errors, as z(0) has without noise."""
     displaced = length * torch.eye(3)
     assert geometry.growth(2 * torch.eye(3), displaced) == (None, pytest.approx(2.0))
+
+
+# --- float32 latents, measured in float64 ----------------------------------------------------
+
+
+def test_a_control_is_the_mean_line_and_not_the_mean_of_the_lines_minima():
+    curve = torch.tensor([5.0, 3.0, 1.5, 4.0])
+    lines = torch.tensor([[5.0, 1, 3, 4], [5.0, 5, 1, 4]])  # their mean comes to 2, each to 1
+    strict, _ = geometry.approach_of_means(curve[None, :, None].repeat(1, 1, 2), lines.T[None])
+    assert strict.approaches.tolist() == [True]
+
+
+def test_no_share_of_the_variance_is_negative():
+    for seed in range(20):  # one dimension among eight: seven variances are rounding errors
+        memories = normal(20, 1, seed=seed) @ normal(1, 8, seed=seed + 50)
+        assert (geometry.contribution_ratios(memories) >= 0).all()
+
+
+def test_components_that_reach_a_share_exactly_are_enough():
+    cross = torch.tensor([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
+    assert geometry.components(cross, 0.5) == 1
+
+
+def test_cosines_of_float32_concepts_are_exact_in_float64():
+    vectors = normal(10, 7, dtype=torch.float32)
+    expected = cosine_similarity(vectors.double().numpy())
+    np.testing.assert_allclose(geometry.cosine_matrix(vectors), expected, rtol=0, atol=1e-14)
+
+
+def test_shares_of_float32_memories_far_from_the_origin_are_exact_in_float64():
+    memories = 1000 + normal(50, 3, dtype=torch.float32)
+    pca = PCA(svd_solver="full").fit(memories.double().numpy())
+    found = geometry.contribution_ratios(memories)
+    np.testing.assert_allclose(found, pca.explained_variance_ratio_, rtol=0, atol=1e-11)
+
+
+def test_the_distance_to_a_segment_has_no_scale_of_its_own():
+    points = normal(3, 50, 4)
+    shrunk = geometry.segment_distance(*(1e-3 * points))
+    torch.testing.assert_close(1e3 * shrunk, geometry.segment_distance(*points))

@@ -63,6 +63,29 @@ def test_the_same_images_carry_more_noise(model, train):
     assert set(ran.observed) == set(hierarchy.CLASSES)
 
 
+OTHER = dataclasses.replace(EXPERIMENT, trial_seed=9, seed=2, noise="invert", p=0.4, trials=5)
+
+
+def test_images_and_noise_are_those_of_the_trial_seed_and_the_reading(model, train):
+    """Not of training's seed, which is the same number in every profile."""
+    memories = vae.memories(model, train.images)
+    rows, ran = hierarchy.infer(model, train, memories, OTHER, 0.3)
+    expected, x0 = data.noisy_trials(train, [4], 7, 0.3, "invert", 9)
+    assert torch.equal(rows, expected)
+    torch.testing.assert_close(ran.z_first, model.encode_mean(x0).detach())
+    concepts = geometry.concepts(memories, train.labels)
+    distances, _ = hierarchy.to_concepts(model, train, concepts, OTHER)
+    _, x0 = data.noisy_trials(train, range(10), 5, 0.4, "invert", 9)
+    first = (model.encode_mean(x0).detach() - concepts.repeat_interleave(5, 0)).norm(dim=1)
+    torch.testing.assert_close(distances[:, 0].flatten(), first)
+
+
+def test_the_closest_approach_of_a_float32_network_is_kept_in_float64():
+    network = vae.VAE(3, 16, torch.Generator().manual_seed(0))
+    found = hierarchy.closest(network, TRAIN, vae.memories(network, TRAIN.images), OTHER)
+    assert found.distance.dtype == found.step.dtype == torch.float64
+
+
 def test_the_distances_to_the_concepts_are_those_of_a_plain_loop(model, train):
     memories = vae.memories(model, train.images)
     concepts = geometry.concepts(memories, train.labels)

@@ -1,6 +1,7 @@
 """The table of outcomes gives back what was put in, and the runs decide what that is."""
 
 import csv
+import dataclasses
 
 import joblib
 import pytest
@@ -90,3 +91,14 @@ def test_several_processes_that_ship_at_once_lose_nothing(tmp_path):
     with joblib.Parallel(2) as parallel:
         parallel(one(spec) for spec in specs)
     assert outcomes.shipped(table).keys() == set(specs)
+
+
+def test_the_last_epoch_counts_though_an_earlier_one_was_better():
+    run = trained(epochs=3)
+    run.history[-1] = dataclasses.replace(run.history[-1], test_negative_elbo=1e4)
+    assert outcomes.reached(run).test_negative_elbo == 1e4
+
+
+def test_nine_tenths_of_the_epochs_are_rounded_up():
+    run = trained(epochs=27)
+    assert outcomes.reached(run).before == run.history[24].test_negative_elbo

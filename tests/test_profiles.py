@@ -35,6 +35,11 @@ def test_the_paper_profile_has_the_papers_numbers():
     assert (paper.dataset, paper.n_z, paper.n_hidden, paper.beta) == ("mnist", 100, 1024, 1.0)
     assert (paper.n_samples, paper.epochs, paper.minibatch) == (2, 1500, 100)
     assert paper.learning_rates == (5e-4, 1e-4, 5e-5)
+    assert (paper.p, paper.label, paper.trials, paper.trials_per_p) == (0.2, 6, 300, 500)
+    assert (paper.classified_trials, paper.final_step) == (200, 80)
+    assert paper.selection_rates == (0.01, 0.001, 0.0001)
+    assert paper.selection_minibatches == (50, 100, 200)
+    assert (paper.selection_epochs, paper.grid_epochs) == (100, 1500)
 
 
 @pytest.mark.parametrize("profile", ["smoke", "quick"])

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import small
@@ -337,13 +338,45 @@ def test_models_that_stopped_at_different_epochs_all_come_to_the_last():
     assert all(store.is_trained(spec) for spec in TOGETHER)
 
 
-def test_one_that_diverged_is_not_tried_again_with_those_that_come_to_where_it_stopped():
+def test_one_that_diverged_is_not_tried_again_with_those_that_come_to_where_it_stopped(monkeypatch):
+    groups, fit_together = [], store.fit_together
+
+    def spy(runs, *images):
+        groups.append([run.spec for run in runs])
+        return fit_together(runs, *images)
+
+    monkeypatch.setattr(store, "fit_together", spy)
     far, diverges = small.spec(n_z=2), small.spec(n_z=3, learning_rates=(1e-2, 1e30))
     store.train(far, until=2)  # where the other one, at its second rate, comes and diverges
     epochs = []
     failures = store.train_together([far, diverges], "cpu", epochs.append)
     assert list(failures) == [diverges]
     assert epochs == [1, 2, 2, 3, 4]
+    assert groups == [[diverges], [far]]
+
+
+def test_checkpoints_are_as_far_apart_as_asked(monkeypatch):
+    now, seen, spec = [0], [], small.spec(epochs=6)
+    monkeypatch.setattr(store, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    folder = store.models_folder() / spec.name
+
+    def report(record):
+        now[0] += 6  # seconds that the next epoch will take
+        seen.append(sorted(int(path.stem[11:]) for path in folder.glob("checkpoint-*")))
+
+    trained(spec, report=report, checkpoint_seconds=10)
+    assert seen == [[], [], [3], [3], [3, 5], [3, 5]]
+
+
+def test_what_trains_together_has_checkpoints_too():
+    seen, specs = [], [small.spec(n_z=n_z) for n_z in (2, 3)]
+    folder = store.model_file(specs[0]).parent
+
+    def report(epoch):
+        seen.append({path.name for path in folder.glob("*.safetensors")})
+
+    store.train_together(specs, "cpu", report, checkpoint_seconds=0)
+    assert seen[1] == {"checkpoint-1.safetensors", "checkpoint-2.safetensors"}
 
 
 # --- several processes, and processes that are killed ---------------------------------------

@@ -276,10 +276,11 @@ def test_a_killed_worker_of_a_cluster_costs_no_cell(cluster, monkeypatch, shared
 
 def cell_elsewhere(spec, device, folder):
     """On another machine, where the caller's folder is not."""
-    return CELL_OF_A_WORKER(spec, device, Path("/not/here"))
+    return CELL_OF_A_WORKER(spec, device, NOWHERE)
 
 
 CELL_OF_A_WORKER = sweep._cell
+NOWHERE = Path(os.devnull) / "models"  # which not even root can make
 
 
 def test_what_takes_every_worker_down_is_given_up_and_the_rest_is_done(cluster):
@@ -295,3 +296,56 @@ def test_a_failing_cell_on_a_cluster_is_named(cluster):
     ):
         sweep.trained([DIVERGES, CELL])
     assert store.is_trained(CELL)
+
+
+# --- how many at once, and how long it takes ---------------------------------------------------
+
+
+def test_a_worker_without_the_callers_folder_uses_its_own():
+    assert isinstance(sweep._cell(CELL, "cpu", NOWHERE), bytes)
+
+
+def test_on_a_gpu_other_numbers_of_epochs_train_apart(as_on_a_gpu):
+    cells = [CELL, small.spec(epochs=3)]
+    assert [run.epoch for run in sweep.trained(cells)] == [2, 3]
+    assert as_on_a_gpu == [[cells[0]], [cells[1]]]
+
+
+@pytest.fixture
+def eight_threads(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+
+
+def test_a_cell_has_the_same_threads_however_many_are_trained_already(eight_threads, monkeypatch):
+    """So that its bits do not depend on which others were interrupted."""
+    cells, met = sweep.product(CELL, n_z=(2, 3, 4)), []
+
+    def spy(specs, device, jobs, bar):
+        met.append((len(specs), jobs))
+        return {}
+
+    store.trained(cells[0])
+    monkeypatch.setattr(sweep, "_one_by_one", spy)
+    sweep.train(cells)
+    assert met == [(2, 3)]
+
+
+def test_the_threads_are_shared_among_the_cells(eight_threads, monkeypatch):
+    met = []
+
+    def spy(work, cells, jobs, threads):
+        met.append((jobs, threads))
+        return []
+
+    monkeypatch.setattr(parallel, "outcomes", spy)
+    sweep.train(sweep.product(CELL, n_z=(2, 3)))
+    assert met == [(2, 4)]
+
+
+def test_the_time_is_that_of_all_steps_of_all_cells_shared_by_those_at_once(monkeypatch):
+    monkeypatch.setattr(sweep, "seconds_per_step", lambda *_: 60.0)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    cells = sweep.product(CELL, n_z=(2, 3), seed=(0, 1))
+    # 4 cells, 2 epochs, 1,500 images in 6 minibatches; one image more is one minibatch more.
+    assert "about 24.0 minutes" in sweep.outlook(cells, "cpu", 1500)
+    assert "about 28.0 minutes" in sweep.outlook(cells, "cpu", 1501)

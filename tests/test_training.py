@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from repinf_core import profiles, training
 from repinf_core.checkpoint import CheckpointError
-from repinf_core.training import Spec, TrainingRun, fit
+from repinf_core.training import BelowFloor, Spec, TrainingRun, evaluate, fit, fit_together
 
 PRECISIONS = pytest.mark.parametrize("precision", profiles.PRECISIONS)
 
@@ -422,3 +422,64 @@ def test_the_step_that_is_timed_is_no_larger_than_the_data(monkeypatch):
     training.seconds_per_step([small.spec(minibatch=100)], 200)
     assert set(sizes[:6]) == {200}
     assert set(sizes[6:]) == {100}
+
+
+# --- what a seed decides, and what is evaluated ----------------------------------------------
+
+
+def test_a_seed_decides_the_weights_the_order_and_the_latents_of_the_evaluation():
+    one, other = (TrainingRun(small.spec(seed=seed)) for seed in (3, 4))
+    assert small.bits(one.flat.vector) != small.bits(other.flat.vector)
+    assert small.bits(one.generator.get_state()) != small.bits(other.generator.get_state())
+    other.flat.vector.data.copy_(one.flat.vector.data)
+    images = small.digits(50).images
+    assert evaluate(one, images)[0] != evaluate(other, images)[0]
+
+
+def test_test_images_are_evaluated_with_as_many_samples_as_the_spec_has(monkeypatch):
+    shapes, original = [], training.negative_elbo
+
+    def spy(model, x, epsilon, beta):
+        shapes.append(tuple(epsilon.shape))
+        return original(model, x, epsilon, beta)
+
+    monkeypatch.setattr(training, "negative_elbo", spy)
+    evaluate(TrainingRun(small.spec(n_samples=2)), small.digits(50).images)
+    assert shapes == [(2, 50, 3)]
+
+
+def test_active_latents_are_counted_over_all_test_images():
+    images = torch.cat([torch.zeros(1000, 784), torch.ones(300, 784)])
+    run = TrainingRun(small.SPEC)
+    variances = run.model.encode_mean(images).detach().double().numpy().var(0)
+    assert evaluate(run, images)[1] == (variances > 0.01).sum() > 0
+
+
+def test_the_floor_is_that_of_the_test_images(monkeypatch):
+    grey, original = small.digits(100), training.negative_elbo
+    black_and_white = grey._replace(images=grey.images.round())  # of floor 0
+
+    def too_good(*arguments):
+        found = original(*arguments)
+        return found._replace(reconstruction=0.01 * found.reconstruction)
+
+    monkeypatch.setattr(training, "negative_elbo", too_good)
+    with pytest.raises(BelowFloor):
+        list(fit(TrainingRun(small.SPEC), black_and_white, grey))
+
+
+def test_the_seconds_of_runs_that_train_together_are_shared_among_them(monkeypatch):
+    ticks = itertools.count()
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    runs = [TrainingRun(small.spec(seed=seed)) for seed in (3, 4)]
+    ((_, record), _) = next(fit_together(runs, small.digits(50), small.digits(50)))
+    assert (record.seconds, record.images_per_second) == (0.5, 100)
+
+
+def test_a_finished_model_is_read_on_a_device_that_did_not_train_it(tmp_path):
+    run = TrainingRun(small.SPEC)
+    small.run_epochs(run, 4, small.digits(60))
+    run.device = torch.device("cuda")
+    run.state().save(tmp_path / "model.safetensors")
+    found = TrainingRun.load(tmp_path / "model.safetensors", small.SPEC, "cpu")
+    assert small.bits(found.flat.vector) == small.bits(run.flat.vector)

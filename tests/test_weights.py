@@ -1,5 +1,7 @@
 """What ships is what was trained, and no file can pass for another."""
 
+import dataclasses
+
 import joblib
 import numpy as np
 import pytest
@@ -113,3 +115,18 @@ def test_several_processes_that_ship_at_once_lose_nothing(tmp_path, half_trained
     with joblib.Parallel(2) as parallel:
         parallel(joblib.delayed(weights.ship)(run, "a", "a machine", tmp_path) for run in runs)
     assert weights.manifest(tmp_path).keys() == {run.spec.name for run in runs}
+
+
+def test_the_manifest_tells_the_last_epoch_and_all_seconds(tmp_path, half_trained):
+    first, last = half_trained.history
+    worse = first.test_negative_elbo + 1  # than the epoch before it: the last counts
+    half_trained.history = [
+        dataclasses.replace(first, seconds=5.0),
+        dataclasses.replace(last, test_negative_elbo=worse, active_latents=2, seconds=7.0),
+    ]
+    weights.ship(half_trained, "a revision", "a machine", tmp_path)
+    entry = weights.manifest(tmp_path)[small.SPEC.name]
+    assert (entry["seconds"], entry["active_latents"]) == (12, 2)
+    assert entry["test_negative_elbo"] == round(worse, 3)
+    found = weights.shipped(small.SPEC, folder=tmp_path).history[-1].active_latents
+    assert type(found) is int
