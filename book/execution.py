@@ -58,7 +58,8 @@ class Page:
     def lacked_data(self, out: Path) -> bool:
         """Whether it says that it could not have its data, which may be there now."""
         path = out / "results" / f"{self.name}.json"
-        return bool(path.exists() and json.loads(path.read_text())["results"].get("lacks_data"))
+        found = json.loads(path.read_text()) if path.exists() else {}
+        return bool(found.get("results", {}).get("lacks_data"))
 
     def ran(self, out: Path) -> list[str]:
         """Of the pages that it reads, those whose results in ``out`` are of this very edition."""
