@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import time
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from repinf_core.atomic import replacing
 
 RESULTS = Path(__file__).parent / "results"
+_SIZE = 2048  # of a square matrix, large enough to reach the machine's rate
 
 
 def described() -> dict[str, Any]:
@@ -30,14 +32,23 @@ def described() -> dict[str, Any]:
 
 def product_rate(dtype: torch.dtype) -> float:
     """Multiplications and additions per second of a product of square matrices, right now."""
-    size = 2048  # large enough to reach the machine's rate
-    a, b = torch.rand(2, size, size).to(dtype)
+    a, b = torch.rand(2, _SIZE, _SIZE).to(dtype)
     out = torch.empty_like(a)
-    torch.mm(a, b, out=out)
+    return _rate(lambda: torch.mm(a, b, out=out))
+
+
+def onednn_rate() -> float:
+    """The same in float32 by oneDNN, which torch uses for tensors in its layout only."""
+    a, b = (matrix.to_mkldnn() for matrix in torch.rand(2, _SIZE, _SIZE))
+    return _rate(lambda: torch.nn.functional.linear(a, b))
+
+
+def _rate(product: Callable[[], object]) -> float:
+    product()
     started = time.perf_counter()
     for _ in range(3):
-        torch.mm(a, b, out=out)
-    return 3 * 2 * size**3 / (time.perf_counter() - started)
+        product()
+    return 3 * 2 * _SIZE**3 / (time.perf_counter() - started)
 
 
 def write(name: str, measured: dict[str, Any]) -> Path:

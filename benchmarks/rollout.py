@@ -1,11 +1,12 @@
-"""Repeated inference on the CPU: ours, the plain loop, and the machine's matrix-product rate.
+"""Repeated inference on the CPU: ours, the plain loop, and the machine's matrix-product rates.
 
-    OMP_NUM_THREADS=1 python benchmarks/rollout.py
+    python benchmarks/rollout.py
 
 Both follow the distance of every trial to one concept, in float32, with the paper's network and
 random weights (no value shapes the time), and must find the same distances.  They take turns,
-and between them a product of square matrices measures what the machine can do at that moment.
-A rate counts the operations of the matrix products only, so tanh and sigmoid keep it below 1.
+and between them products of square matrices measure what the machine can do at that moment: with
+torch's own float32 product (sgemm) and with oneDNN's, by which ours are done on x86 processors.
+A share counts the operations of the matrix products only, not tanh and sigmoid.
 Peak memory is what a fresh process needs beyond its start.
 """
 
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from machine import described, product_rate, write
+from machine import described, onednn_rate, product_rate, write
 
 from repinf_core import geometry, profiles, rollout, vae
 
@@ -51,7 +52,7 @@ def plain_loop(model: vae.VAE, x0: torch.Tensor, steps: int) -> torch.Tensor:
 
 @torch.no_grad()
 def products_alone(model: vae.VAE, x0: torch.Tensor, steps: int) -> None:
-    """The matrix products of a rollout, in chunks as ours: a yardstick."""
+    """The matrix products of a rollout, by sgemm and in chunks as ours: a yardstick."""
     n_z, weights = model.n_z, [layer.weight for layer in model.children()]
     w1, w2, w3, w4 = weights[0], weights[1][:n_z], weights[2], weights[3]
     for x in x0.split(1024):
@@ -70,6 +71,10 @@ CONTESTANTS: dict[str, Callable] = {
     "ours": ours,
     "plain loop": plain_loop,
     "products alone": products_alone,
+}
+RATES: dict[str, Callable[[], float]] = {
+    "sgemm": lambda: product_rate(torch.float32),
+    "oneDNN": onednn_rate,
 }
 
 
@@ -105,19 +110,22 @@ def _status(field: str) -> int:
 
 
 def measure(trials: int, steps: int, repeats: int) -> dict:
-    """Rates relative to the square product's beside it, and peak memory, of each contestant."""
+    """Rates relative to the square products' beside them, and peak memory, of each contestant."""
     model, x0 = network(), torch.rand(trials, 784, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(
         ours(model, x0, steps), plain_loop(model, x0, steps), rtol=1e-3, atol=1e-4
     )
-    shares: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
-    rates = [product_rate(torch.float32)]
+    shares: dict[str, dict[str, list[float]]] = {
+        of: {name: [] for name in CONTESTANTS} for of in RATES
+    }
+    rates = {of: [rate()] for of, rate in RATES.items()}
     for _ in range(repeats):
         for name, contestant in CONTESTANTS.items():
             took = seconds(lambda: contestant(model, x0, steps))  # noqa: B023 (called at once)
-            rates.append(product_rate(torch.float32))
-            beside = (rates[-2] + rates[-1]) / 2
-            shares[name].append(operations(model, trials, steps) / took / beside)
+            for of, rate in RATES.items():
+                rates[of].append(rate())
+                beside = sum(rates[of][-2:]) / 2
+                shares[of][name].append(operations(model, trials, steps) / took / beside)
     context = multiprocessing.get_context("spawn")
     memory = {}
     for name in ("ours", "plain loop"):
@@ -126,9 +134,12 @@ def measure(trials: int, steps: int, repeats: int) -> dict:
     return {
         "trials": trials,
         "steps": steps,
-        "sgemm_operations_per_second": statistics.median(rates),
-        "share_of_sgemm": {name: statistics.median(values) for name, values in shares.items()},
-        "all_shares": shares,
+        "operations_per_second": {of: statistics.median(rates[of]) for of in RATES},
+        "share_of": {
+            of: {name: statistics.median(values) for name, values in shares[of].items()}
+            for of in RATES
+        },
+        "all_shares_of": shares,
         "peak_memory_bytes": memory,
     }
 
@@ -150,10 +161,11 @@ def main() -> None:
         steps = options.steps or STEPS.get(trials, 100)
         size = measure(trials, steps, options.repeats)
         sizes.append(size)
-        for name, share in size["share_of_sgemm"].items():
+        for name in CONTESTANTS:
+            shares = (f"{of[name]:.1%} of the {rate} rate" for rate, of in size["share_of"].items())
             memory = size["peak_memory_bytes"].get(name)
             peak = "" if memory is None else f", peak memory {memory / 2**20:.0f} MiB"
-            print(f"{trials:,} trials, {name}: {share:.1%} of the sgemm rate{peak}", flush=True)
+            print(f"{trials:,} trials, {name}: {', '.join(shares)}{peak}", flush=True)
     write("rollout", {"machine": described(), "repeats": options.repeats, "sizes": sizes})
 
 

@@ -11,8 +11,7 @@ from typing import Protocol
 import torch
 
 from repinf_core.cuda_graph import Captured
-from repinf_core.means import Means
-from repinf_core.vae import VAE
+from repinf_core.means import Means, has_means
 
 Observable = Callable[[torch.Tensor, slice], torch.Tensor]
 """``(z [n, N_z], trials) -> [n, ...]``; ``trials`` says which n of all trials these are.
@@ -133,7 +132,7 @@ def rollout(
     observed: dict[str, torch.Tensor] = {}
     ends: torch.Tensor | None = None  # z(0) and z(T)
     chunk = chunk or (16_384 if x0.is_cuda else 1024)
-    step = inference_step(Means(model, min(chunk, trials)) if isinstance(model, VAE) else model)
+    step = inference_step(Means(model) if has_means(model) else model)
     if x0.is_cuda:
         step = Captured(step)
     for start in range(0, trials, chunk):

@@ -121,7 +121,7 @@ ALLOWED = {
     "votes": set(),
     "claims": {"agreement", "profiles"},
     "means": {"vae"},
-    "rollout": {"cuda_graph", "means", "vae"},
+    "rollout": {"cuda_graph", "means"},
     "hierarchy": {"data", "geometry", "rollout"},
     "training": {"backprop", "checkpoint", "data", "ensemble", "errors", "geometry", "vae"},
     "store": {"atomic", "checkpoint", "data", "errors", "training", "weights"},
