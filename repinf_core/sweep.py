@@ -179,7 +179,7 @@ def outlook(specs: Sequence[Spec], device: torch.device | str, n_images: int) ->
     return (
         f"device   {device}, models trained at once: {at_once}\n"
         f"dataset  {datasets}, {n_images:,} training images\n"
-        f"models   {len(cells)}, {len(cells) - len(missing)} of them trained before"
+        f"models   {len(cells)}, trained before: {len(cells) - len(missing)}"
         + (f"\n         about {seconds / 60:.1f} minutes to train" if missing else "")
     )
 

@@ -202,7 +202,7 @@ def test_the_outlook_counts_each_cell_once_and_what_is_left():
     device, dataset, models, time_needed = sweep.outlook([*cells, *cells], "cpu", 1500).splitlines()
     assert device == "device   cpu, models trained at once: 1"
     assert dataset == "dataset  digits, 1,500 training images"
-    assert models == "models   3, 1 of them trained before"
+    assert models == "models   3, trained before: 1"
     assert "minutes to train" in time_needed
     assert "minutes" not in sweep.outlook(cells[1:2], "cpu", 1500)
 
