@@ -6,7 +6,9 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
+import pages
 import pytest
+import references
 import torch
 from hypothesis import settings
 
@@ -50,3 +52,21 @@ def smoke_book(tmp_path_factory):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return Book(out, models, done.stdout)
+
+
+@pytest.fixture(scope="session")
+def weights(smoke_book):
+    """Of the smoke book's network, in float64."""
+    return pages.model_of(pages.SMOKE, smoke_book.models)
+
+
+@pytest.fixture(scope="session")
+def memories(weights):
+    """Of its training images, [N, N_z]."""
+    return references.encode(weights, references.array(pages.TRAIN.images))[0]
+
+
+@pytest.fixture(scope="session")
+def judge(smoke_book):
+    """Weights of its classifier, in float64."""
+    return pages.judge_of(pages.SMOKE, smoke_book.models)

@@ -1,0 +1,103 @@
+"""Page 08 reports what its trainings came to, be it nothing."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from pages import (
+    ROOT,
+    SMOKE,
+    executed,
+    results,
+    stored_history,
+)
+from papermill.exceptions import PapermillExecutionError
+
+from repinf_core.training import Spec
+
+
+def test_the_generalization_page_reports_what_the_stored_histories_say(smoke_book):
+    found = results(smoke_book.out, "08_generalization")["results"]
+    objective = {}
+    for n_z in SMOKE.n_z_grid:
+        for rate in SMOKE.selection_rates:
+            for minibatch in SMOKE.selection_minibatches:
+                spec = Spec.of(
+                    dataclasses.replace(
+                        SMOKE,
+                        n_z=n_z,
+                        learning_rates=(rate,),
+                        minibatch=minibatch,
+                        epochs=SMOKE.selection_epochs,
+                    )
+                )
+                history = stored_history(spec, smoke_book.models)
+                assert len(history) == SMOKE.selection_epochs
+                objective[n_z, rate, minibatch] = history[-1]["test_negative_elbo"]
+    said = {(c["n_z"], c["rate"], c["minibatch"]): c for c in found["cells"]}
+    assert {key: cell["test_negative_elbo"] for key, cell in said.items()} == objective
+    for key, cell in said.items():
+        assert (cell["outcome"] == "nothing learned") == (objective[key] > 784 * np.log(2))
+    smallest = {
+        n_z: min(value for key, value in objective.items() if key[0] == n_z)
+        for n_z in SMOKE.n_z_grid
+    }
+    for n_z, row in zip(SMOKE.n_z_grid, found["best"], strict=True):
+        assert row["test_negative_elbo"] == smallest[n_z]
+        assert objective[n_z, row["rate"], row["minibatch"]] == smallest[n_z]
+    star = min(smallest, key=smallest.get)
+    assert found["n_z_star"] == star
+    assert found["smallest_error"] == smallest[star]
+    assert found["gain"] == pytest.approx(smallest[SMOKE.n_z_grid[0]] - smallest[star])
+    later = [smallest[n_z] - smallest[star] for n_z in SMOKE.n_z_grid if n_z > star]
+    assert found["rise"] == (pytest.approx(max(later)) if later else None)
+    at_end = star in (SMOKE.n_z_grid[0], SMOKE.n_z_grid[-1])
+    assert found["star_is_at_an_end"] == at_end
+    expected = None if at_end else found["rise"] <= 0.1 * found["gain"]
+    assert found["flat_afterwards"] == expected
+
+
+def test_trainings_that_come_to_nothing_do_not_stop_the_generalization_page(tmp_path):
+    """At the rate 1e30 the objective is no number, at 0.1 it is one, and a bad one."""
+    shown, found = executed(
+        tmp_path,
+        "08_generalization",
+        n_z_grid=[1, 3],
+        selection_rates=[1e30, 0.1, 0.001],
+        selection_minibatches=[50, 500],
+        selection_epochs=1,
+    )
+    assert len(found["cells"]) == 12
+    for cell in found["cells"]:
+        error = cell["test_negative_elbo"]
+        assert (cell["outcome"] == "TrainingDiverged") == (cell["rate"] == 1e30) == (error is None)
+        if error is not None:
+            assert (cell["outcome"] == "nothing learned") == (error > 784 * np.log(2))
+    outcomes = [cell["outcome"] for cell in found["cells"]]
+    assert set(outcomes) == {"TrainingDiverged", "nothing learned", "trained"}
+    assert {row["rate"] for row in found["best"]} == {0.001}
+    in_vain = len(outcomes) - outcomes.count("trained")
+    assert f"Of 12 trainings {in_vain} came to nothing" in shown
+
+
+def test_the_generalization_page_reads_the_table_that_ships_and_recomputes_on_request(
+    tmp_path, monkeypatch
+):
+    """The published page's numbers, without its data and without a training."""
+    published = json.loads((ROOT / "book/results/08_generalization.json").read_text())
+    monkeypatch.setenv("REPINF_DATA", str(tmp_path / "no data"))
+    changes = {"profile": "paper"} | {
+        name: published["parameters"][name]
+        for name in (
+            "n_z_grid",
+            "selection_epochs",
+            "selection_rates",
+            "selection_minibatches",
+        )
+    }
+
+    _, found = executed(tmp_path, "08_generalization", **changes)
+    assert found == published["results"]
+    with pytest.raises(PapermillExecutionError, match="DataError"):
+        executed(tmp_path, "08_generalization", **changes, recompute=True)
