@@ -1,8 +1,8 @@
 """Both means of the VAE with the products of oneDNN, for repeated inference: speed, not meaning.
 
 On x86 processors torch's float32 products are MKL's, which is made for Intel's; oneDNN, the other
-library that torch brings along, is as fast there and faster on AMD's, and so is its tanh.
-Torch uses it for tensors in a layout of its own.
+library that torch brings along, is faster on AMD's, and so is its tanh.  Torch uses it for tensors
+in a layout of its own.
 """
 
 import platform

@@ -164,9 +164,12 @@ def test_the_cluster_page_reports_each_label_as_a_plain_loop_does(smoke_book, we
             assert found[name]["minima"][k] == pytest.approx(curve.min(), rel=2e-4)
             assert curve[found[name]["steps"][k]] == pytest.approx(curve.min(), rel=2e-4)
             assert found[name]["line_minima"][k] == pytest.approx(control.min(), rel=2e-4)
-            others[name, ""] += references.approaches(curve, control.min())
+            approaches = references.approaches(curve, control.min())
+            others[name, "labels_approaching"] += approaches
+            others[name, "labels_as_to_the_concept"] += approaches == said["approaches"]
             at_that_time = control[found[name]["steps"][k]]
-            others[name, "_by_the_weaker_reading"] += references.approaches(curve, at_that_time)
+            weaker = references.approaches(curve, at_that_time)
+            others[name, "labels_approaching_by_the_weaker_reading"] += weaker
         map_of_a_step = derivative(weights, concepts[k])
         moved = z[0, of_label] - memories[rows[of_label]]
         after = np.linalg.norm(moved @ map_of_a_step.T, axis=1)
@@ -180,8 +183,8 @@ def test_the_cluster_page_reports_each_label_as_a_plain_loop_does(smoke_book, we
         counts["labels_with_a_saddle"] += along < 1 < across
     for name, count in counts.items():
         assert found[name] == count, name
-    for (name, reading), count in others.items():
-        assert found[name][f"labels_approaching{reading}"] == count
+    for (name, key), count in others.items():
+        assert found[name][key] == count
     assert found["share_of_trials_approaching"] == pytest.approx(np.mean(shares))
 
 

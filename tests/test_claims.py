@@ -29,6 +29,7 @@ CLUSTER = {
     "labels_with_memory_in_the_first_quarter": 10,
     "Mahalanobis": {
         "labels_approaching": 10,
+        "labels_as_to_the_concept": 10,
         "labels_approaching_by_the_weaker_reading": 10,
     },
 }
@@ -513,6 +514,17 @@ def test_what_the_paper_says_is_reproduced(tmp_path):
     for one in judged(tmp_path):
         assert one.ours
         assert one.parameters == PARAMETERS
+
+
+@pytest.mark.parametrize(("sign", "told"), [(1, True), (-1, False)])
+def test_a_correlation_of_the_other_sign_is_told(tmp_path, sign, told):
+    altered = copy.deepcopy(PAPER["07_latent_dimension"])
+    for place, at in enumerate(altered["by_n_z"].values()):
+        at |= {"closer_than_the_line": place, "test_negative_elbo": sign * place}
+    write(tmp_path, {"07_latent_dimension": altered})
+    (ours,) = [one.ours for one in judged(tmp_path) if one.claim.name == "dynamics tell"]
+    assert ours.startswith(f"rank correlation {sign:.2f}")
+    assert ("opposite sign" in ours) == told
 
 
 def test_the_epochs_are_those_really_trained(tmp_path):

@@ -1,7 +1,9 @@
 """Page 08 reports what its trainings came to, be it nothing."""
 
+import csv
 import dataclasses
 import json
+from collections import defaultdict
 
 import numpy as np
 import pytest
@@ -97,7 +99,19 @@ def test_the_generalization_page_reads_the_table_that_ships_and_recomputes_on_re
         )
     }
 
-    _, found = executed(tmp_path, "08_generalization", **changes)
+    shown, found = executed(tmp_path, "08_generalization", **changes)
     assert found == published["results"]
+    in_it = {(c["n_z"], c["rate"], c["minibatch"], c["epochs"]) for c in found["cells"]}
+    left_out = defaultdict(list)
+    with open(ROOT / "repinf_core/weights/sweeps.csv", newline="") as table:
+        for row in csv.DictReader(table):
+            rate, epochs = float(row["learning_rates"]), int(row["epochs"])
+            if (int(row["n_z"]), rate, int(row["minibatch"]), epochs) not in in_it:
+                left_out[epochs].append(float(row["test_negative_elbo"]))
+    assert left_out
+    for epochs, errors in left_out.items():
+        told = shown[shown.index(f"{len(errors)} trainings of {epochs} epochs") :]
+        in_vain = sum(error > 784 * np.log(2) for error in errors)
+        assert not in_vain or f"Of them {in_vain} came to nothing" in told.split("Doubt")[0]
     with pytest.raises(PapermillExecutionError, match="DataError"):
         executed(tmp_path, "08_generalization", **changes, recompute=True)

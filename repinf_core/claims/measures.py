@@ -98,7 +98,12 @@ def saddle(found: Numbers) -> Measured:
 
 
 def mahalanobis(found: Numbers) -> Measured:
-    return _approaching(found["Mahalanobis"], f"Euclidean: {found['labels_approaching']}")
+    other = found["Mahalanobis"]
+    return _approaching(
+        other,
+        f"Euclidean: {found['labels_approaching']}, "
+        f"both alike for {other['labels_as_to_the_concept']}",
+    )
 
 
 def stages(found: Numbers) -> Measured:
@@ -150,7 +155,10 @@ def active(found: Numbers) -> Measured:
 def components(found: Numbers) -> Measured:
     most, all_ = found["components_for_70_percent"], found["components_for_99.9_percent"]
     near = abs(most - 9) <= 1, abs(all_ - 14) <= 2
-    return Measured(f"70% in {most}, 99.9% in {all_} components", _graded(all(near), any(near)))
+    return Measured(
+        f"70% in {most}, 99.9% in {all_} components; {found['active_latents']} active",
+        _graded(all(near), any(near)),
+    )
 
 
 def near_orthogonal(found: Numbers) -> Measured:
@@ -220,7 +228,8 @@ def dynamics_tell(found: Numbers) -> Measured:
         for attraction in ("closer_than_the_line", "closer_than_the_line_at_that_time")
     )
     return Measured(
-        f"rank correlation {strict:.2f} (weaker reading: {weaker:.2f}) over {len(of_grid)} N_z",
+        f"rank correlation {strict:.2f}{' (of the opposite sign)' if strict > 0 else ''}, weaker "
+        f"reading: {weaker:.2f}, over {len(of_grid)} N_z",
         _graded(strict <= -0.8, strict <= -0.5 or weaker <= -0.8),
     )
 
