@@ -112,6 +112,6 @@ def test_the_generalization_page_reads_the_table_that_ships_and_recomputes_on_re
     for epochs, errors in left_out.items():
         told = shown[shown.index(f"{len(errors)} trainings of {epochs} epochs") :]
         in_vain = sum(error > 784 * np.log(2) for error in errors)
-        assert not in_vain or f"Of them {in_vain} came to nothing" in told.split("Doubt")[0]
+        assert not in_vain or f"{in_vain} of which came to nothing" in told.split("Doubt")[0]
     with pytest.raises(PapermillExecutionError, match="DataError"):
         executed(tmp_path, "08_generalization", **changes, recompute=True)
