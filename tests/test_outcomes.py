@@ -7,7 +7,7 @@ import joblib
 import pytest
 import small
 
-from repinf_core import outcomes
+from repinf_core import outcomes, profiles, sweep, training
 from repinf_core.training import TrainingRun
 
 
@@ -82,6 +82,19 @@ def test_every_shipped_outcome_is_of_the_spec_that_its_row_tells():
         assert row["revision"]
         if not row["failure"]:
             assert float(row["test_negative_elbo"]) > 45
+
+
+def test_all_that_fig_9_selects_from_ships():
+    """Or a reader who asks for the paper's settings would train for hours."""
+    spec = training.Spec.of(profiles.experiment("paper", {"epochs": 100}))
+    cells = sweep.product(
+        spec,
+        n_z=profiles.PROFILES["paper"].n_z_grid,
+        learning_rates=[(0.01,), (0.001,), (0.0001,)],
+        minibatch=[50, 100, 200],
+    )
+    assert len(cells) == 81
+    assert not set(cells) - outcomes.shipped().keys()
 
 
 def test_several_processes_that_ship_at_once_lose_nothing(tmp_path):
