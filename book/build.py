@@ -125,7 +125,8 @@ def with_links(text: str, prefix: str, names: list[str]) -> str:
         target = found[2] if prefix + found[2] not in names else prefix + found[2]
         return f"[{found[1]}]({target}.ipynb)" if target in names else found[1]
 
-    return re.sub(r'\[([^][\n"]+)\]\((\w+)\.ipynb\)', link, text)
+    # The link's text may go over a line's end, which the file of a notebook writes as two strings.
+    return re.sub(r'\[((?:[^][\n"]|\\n",\n *")+)\]\((\w+)\.ipynb\)', link, text)
 
 
 def with_title(text: str, title: str) -> str:

@@ -387,6 +387,14 @@ def test_a_page_links_to_those_of_its_own_dataset_where_there_are_such(prefix, n
     assert build.with_links("see [a](01_a.ipynb).", prefix, names) == expected
 
 
+def test_no_link_of_a_page_leads_to_one_that_is_not_in_the_book():
+    """Nor one whose text goes over a line's end, which a notebook's file writes as two strings."""
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        alone = build.with_links(path.read_text(), "", [path.stem])
+        for cell in nbformat.reads(alone, 4).cells:
+            assert not re.search(r"\]\(\w+\.ipynb\)", cell.source), path.name
+
+
 def test_a_second_page_of_a_notebook_has_labels_of_its_own():
     """Every label that the notebook defines and every reference to it, and nothing else."""
     for path in (ROOT / "notebooks").glob("*.ipynb"):
