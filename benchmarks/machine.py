@@ -38,7 +38,7 @@ def product_rate(dtype: torch.dtype) -> float:
 
 
 def onednn_rate() -> float:
-    """The same in float32 by oneDNN, which torch uses for tensors in its layout only."""
+    """The same in float32 by oneDNN, which torch takes for tensors in a layout of its own."""
     a, b = (matrix.to_mkldnn() for matrix in torch.rand(2, _SIZE, _SIZE))
     return _rate(lambda: torch.nn.functional.linear(a, b))
 

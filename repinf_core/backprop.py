@@ -2,33 +2,37 @@
 
 The same derivative as ``negative_elbo(...).total.backward()`` (a test holds it to autograd),
 without the graph's bookkeeping, with the sigmoid's and tanh's derivatives taken from values
-at hand, no gradient with respect to the images, and the sums written straight into the
-buffers the optimiser reads.  With ``bfloat16`` the weights are rounded once per step and the
-matrix products run in bfloat16; master weights, loss and optimiser stay float32.
+at hand, no gradient with respect to the images, and each layer's gradient handed over as soon as
+it is known.  With ``bfloat16`` the matrix products run in bfloat16, with the weights rounded;
+master weights, loss and optimiser stay float32.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
-from repinf_core.vae import VAE, Objective, bernoulli_nll, kl_divergence
+from repinf_core import onednn
+from repinf_core.vae import VAE, Objective
+
+Receiver = Callable[[int, torch.Tensor, torch.Tensor], None]
+"""Takes a layer's number, from 0, and the gradients of its weight and its bias."""
 
 
 class FlatParameters:
     """Parameters as views of one float32 vector, and likewise their gradients.
 
-    One vector makes Adam, the rounding to bfloat16 and a checkpoint one operation each.  Several
-    models of one shape are the rows of a matrix instead; their views have one dimension more.
+    One vector makes Adam's moments and a checkpoint one tensor each.  Several models of one shape
+    are the rows of a matrix instead; their views have one dimension more.
 
     Args:
         vector: all parameters of a model ``[P]``, or of E models ``[E, P]``.
         like: the parameters of such a model, for their shapes and order.
-        product_dtype: of the views ``weights``.
+        product_dtype: of ``weights``.
 
     Attributes:
         vector: the parameters, an ``nn.Parameter`` whose ``grad`` is the gradient's vector.
-        weights: the views in the dtype of the products, in the model's order.
-        gradients: likewise the gradient's views.
+        parameters: its views, in the model's order: weight and bias of each layer.
+        weights: the same in the dtype of the products.
     """
 
     def __init__(
@@ -36,13 +40,10 @@ class FlatParameters:
     ) -> None:
         self.vector = torch.nn.Parameter(vector)
         self.vector.grad = torch.zeros_like(self.vector)
-        if product_dtype == torch.float32:
-            self._products, self._product_gradient = self.vector.data, self.vector.grad
-        else:
-            self._products = self.vector.detach().to(product_dtype)
-            self._product_gradient = torch.zeros_like(self._products)
-        self.weights = _views(self._products, like)
-        self.gradients = _views(self._product_gradient, like)
+        self._like = like
+        self.parameters = self.views(self.vector.data)
+        self.weights = [parameter.to(product_dtype) for parameter in self.parameters]
+        self._gradients = self.views(self.vector.grad)
 
     @classmethod
     def of(cls, model: VAE, product_dtype: torch.dtype) -> "FlatParameters":
@@ -50,28 +51,28 @@ class FlatParameters:
         parameters = list(model.parameters())
         vector = torch.cat([parameter.detach().flatten() for parameter in parameters])
         flat = cls(vector, parameters, product_dtype)
-        for parameter, view in zip(parameters, _views(flat.vector.data, parameters), strict=True):
+        for parameter, view in zip(parameters, flat.parameters, strict=True):
             parameter.data = view
         return flat
 
-    def round_weights(self) -> None:
-        """Bring the views that the products use up to date with ``vector``."""
-        if self._products.dtype != torch.float32:
-            self._products.copy_(self.vector.data)
+    def views(self, vector: torch.Tensor) -> list[torch.Tensor]:
+        """Of one number per parameter, in the order of ``vector``, each parameter's."""
+        pieces = vector.split([p.numel() for p in self._like], dim=-1)
+        models = vector.shape[:-1]
+        return [piece.view(*models, *p.shape) for piece, p in zip(pieces, self._like, strict=True)]
 
-    def collect_gradient(self) -> None:
-        """Bring ``vector.grad`` up to date with what was written into ``gradients``."""
-        if self._products.dtype != torch.float32:
-            self.vector.grad.copy_(self._product_gradient)
+    def round_weights(self, which: slice = slice(None)) -> None:
+        """Bring these of ``weights`` up to date with ``vector``."""
+        for weight, parameter in zip(self.weights[which], self.parameters[which], strict=True):
+            if weight is not parameter:
+                weight.copy_(parameter)
+
+    def keep_gradient(self, layer: int, d_weight: torch.Tensor, d_bias: torch.Tensor) -> None:
+        """Write a layer's gradient into ``vector.grad``."""
+        self._gradients[2 * layer].copy_(d_weight)
+        self._gradients[2 * layer + 1].copy_(d_bias)
 
 
-def _views(vector: torch.Tensor, like: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    pieces = vector.split([p.numel() for p in like], dim=-1)
-    models = vector.shape[:-1]
-    return [piece.view(*models, *p.shape) for piece, p in zip(pieces, like, strict=True)]
-
-
-@torch.no_grad()
 def negative_elbo_gradient(
     flat: FlatParameters, x: torch.Tensor, epsilon: torch.Tensor, beta: float
 ) -> Objective:
@@ -84,48 +85,84 @@ def negative_elbo_gradient(
         beta: weight of the KL term.
     """
     flat.round_weights()
+    return backpropagate(flat, x, epsilon, beta, flat.keep_gradient)
+
+
+@torch.no_grad()
+def backpropagate(
+    flat: FlatParameters,
+    x: torch.Tensor,
+    epsilon: torch.Tensor,
+    beta: float,
+    receive: Receiver,
+) -> Objective:
+    """-ELBO as :func:`negative_elbo_gradient`, with ``flat.weights`` as they are.
+
+    Args:
+        receive: takes each layer's gradient, from the last layer to the first; it may change
+            the layer's weights, which are not used any more.
+    """
     w1, b1, w2, b2, w3, b3, w4, b4 = flat.weights
-    dw1, db1, dw2, db2, dw3, db3, dw4, db4 = flat.gradients
     n_samples, batch, n_z = epsilon.shape[-3:]
     images, x = x.to(w1.dtype), x.unsqueeze(-3)
 
-    hidden = _affine(images, w1, b1).tanh_()
+    hidden = _affine(images, w1, b1, tanh=True)
     mu, log_variance = _affine(hidden, w2, b2).float().split(n_z, dim=-1)
-    noise = (0.5 * log_variance).exp().unsqueeze(-3) * epsilon
+    sigma = (0.5 * log_variance).exp()
+    noise = sigma.unsqueeze(-3) * epsilon
     z = (mu.unsqueeze(-3) + noise).flatten(-3, -2).to(w1.dtype)
-    hidden_z = _affine(z, w3, b3).tanh_()
+    hidden_z = _affine(z, w3, b3, tanh=True)
     logits = _affine(hidden_z, w4, b4).float().unflatten(-2, (n_samples, batch))
 
-    kl = kl_divergence(mu, log_variance).mean(-1)
-    reconstruction = bernoulli_nll(logits, x).mean((-2, -1))
+    excess = sigma.square().sub_(1)  # of the variance over the prior's
+    kl = 0.5 * (excess - log_variance).addcmul_(mu, mu).sum(-1).mean(-1)
+    pixels = torch.sigmoid(logits)
+    reconstruction = _softplus(logits, pixels).addcmul_(x, logits, value=-1).sum(-1).mean((-2, -1))
 
     # d/dlogits of softplus(logits) - x logits is sigmoid(logits) - x
-    d_logits = (torch.sigmoid(logits) - x).div_(n_samples * batch).flatten(-3, -2).to(w1.dtype)
-    _linear_gradient(d_logits, hidden_z, dw4, db4)
-    d_hidden_z = _tanh_gradient(d_logits @ w4, hidden_z)
-    _linear_gradient(d_hidden_z, z, dw3, db3)
-    d_z = (d_hidden_z @ w3).float().unflatten(-2, (n_samples, batch))
-    d_mu = d_z.sum(-3) + mu * (beta / batch)
-    d_log_variance = 0.5 * ((d_z * noise).sum(-3) + (log_variance.exp() - 1) * (beta / batch))
+    d_logits = pixels.sub_(x).div_(n_samples * batch).flatten(-3, -2).to(w1.dtype)
+    d_hidden_z = _tanh_gradient(_product(d_logits, w4), hidden_z)
+    receive(3, *_linear_gradient(d_logits, hidden_z))
+    d_z = _product(d_hidden_z, w3).float().unflatten(-2, (n_samples, batch))
+    receive(2, *_linear_gradient(d_hidden_z, z))
+    d_mu = torch.add(d_z.sum(-3), mu, alpha=beta / batch)
+    d_log_variance = (d_z * noise).sum(-3).add_(excess, alpha=beta / batch).mul_(0.5)
     d_encoded = torch.cat([d_mu, d_log_variance], dim=-1).to(w1.dtype)
-    _linear_gradient(d_encoded, hidden, dw2, db2)
-    _linear_gradient(_tanh_gradient(d_encoded @ w2, hidden), images, dw1, db1)
-    flat.collect_gradient()
+    d_hidden = _tanh_gradient(_product(d_encoded, w2), hidden)
+    receive(1, *_linear_gradient(d_encoded, hidden))
+    receive(0, *_linear_gradient(d_hidden, images))
     return Objective(beta * kl + reconstruction, kl, reconstruction)
 
 
-def _affine(inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+def _affine(
+    inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, tanh: bool = False
+) -> torch.Tensor:
+    if onednn.multiplies(inputs):
+        return onednn.linear(inputs, weight, bias, "tanh" if tanh else "none")
     if inputs.dim() == 2:
-        return torch.addmm(bias, inputs, weight.T)
-    return torch.baddbmm(bias.unsqueeze(-2), inputs, weight.mT)
+        outputs = torch.addmm(bias, inputs, weight.T)
+    else:
+        outputs = torch.baddbmm(bias.unsqueeze(-2), inputs, weight.mT)
+    return outputs.tanh_() if tanh else outputs
+
+
+def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    # Torch itself takes bfloat16 products from oneDNN, and is as fast with them.
+    if a.dtype == torch.float32 and onednn.multiplies(a):
+        return onednn.linear(a, b.T)
+    return a @ b
 
 
 def _linear_gradient(
-    d_out: torch.Tensor, inputs: torch.Tensor, d_weight: torch.Tensor, d_bias: torch.Tensor
-) -> None:
-    torch.matmul(d_out.mT, inputs, out=d_weight)
-    torch.sum(d_out, -2, out=d_bias)
+    d_out: torch.Tensor, inputs: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    return _product(d_out.mT, inputs), d_out.sum(-2)
 
 
 def _tanh_gradient(d_out: torch.Tensor, tanh: torch.Tensor) -> torch.Tensor:
     return torch.ops.aten.tanh_backward(d_out, tanh)
+
+
+def _softplus(a: torch.Tensor, sigmoid: torch.Tensor) -> torch.Tensor:
+    """log(1 + e^a) = max(a, 0) - log(sigmoid(|a|)): many times faster than by torch's log1p."""
+    return a.relu().sub_(torch.maximum(sigmoid, 1 - sigmoid).log_())

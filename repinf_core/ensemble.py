@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from repinf_core import adam
 from repinf_core.backprop import FlatParameters, negative_elbo_gradient
 from repinf_core.cuda_graph import Captured
 from repinf_core.vae import VAE
@@ -116,20 +117,15 @@ class Ensemble:
             parameter.grad = gradient
             # A tensor, which a captured step reads anew: a number would be captured as it is.
             groups.append({"params": [parameter], "lr": torch.zeros((), device=row.device)})
-        alone = self._runs[0].optimiser.defaults
         optimiser = torch.optim.Adam(
-            groups, betas=alone["betas"], eps=alone["eps"], fused=True, capturable=vector.is_cuda
+            groups, betas=adam.BETAS, eps=adam.EPSILON, fused=True, capturable=vector.is_cuda
         )
-        states = [run.optimiser.state.get(run.flat.vector) for run in self._runs]
-        for group, state, place in zip(groups, states, self._places, strict=True):
+        for group, run, place in zip(groups, self._runs, self._places, strict=True):
             (parameter,) = group["params"]
             moments = {name: torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
-            step = torch.zeros((), device=parameter.device)
-            if state:
-                step.copy_(state["step"])
-                for name, moment in moments.items():
-                    moment[place] = state[name]
-            optimiser.state[parameter] = {"step": step, **moments}
+            for name, moment in moments.items():
+                moment[place] = run.adam.state[name]
+            optimiser.state[parameter] = {"step": run.adam.state["step"].clone(), **moments}
         return optimiser
 
     def _stacked(self, vectors: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -144,10 +140,9 @@ class Ensemble:
         rows = self._flat.vector.data
         for run, row, place, state in zip(self._runs, rows, self._places, states, strict=True):
             run.flat.vector.data.copy_(row[place])
-            run.optimiser.state[run.flat.vector] = {
-                name: value[place] if value.dim() else value.clone()
-                for name, value in state.items()
-            }
+            run.adam.load(
+                {name: value[place] if value.dim() else value for name, value in state.items()}
+            )
 
 
 def _places(wide: VAE, n_z: int) -> torch.Tensor:

@@ -16,7 +16,8 @@ from typing import Any
 
 import torch
 
-from repinf_core.backprop import FlatParameters, negative_elbo_gradient
+from repinf_core.adam import Adam
+from repinf_core.backprop import FlatParameters, backpropagate
 from repinf_core.checkpoint import State
 from repinf_core.data import LabelledImages
 from repinf_core.ensemble import Ensemble
@@ -109,9 +110,7 @@ class TrainingRun:
         weights_generator = torch.Generator().manual_seed(spec.seed)
         self.model = VAE(spec.n_z, spec.n_hidden, weights_generator).to(self.device)
         self.flat = FlatParameters.of(self.model, getattr(torch, spec.precision))
-        self.optimiser = torch.optim.Adam(
-            [self.flat.vector], lr=spec.learning_rate(0), betas=(0.9, 0.999), eps=1e-8, fused=True
-        )
+        self.adam = Adam(self.flat)
         self.generator = torch.Generator(self.device).manual_seed(spec.seed)
         self.history: list[EpochRecord] = []
 
@@ -124,8 +123,7 @@ class TrainingRun:
         """A copy, which the next epoch leaves as it is; of a finished run only its weights."""
         tensors = {"weights": self.flat.vector.detach().clone()}
         if self.epoch < self.spec.epochs:
-            adam = self.optimiser.state[self.flat.vector]
-            tensors |= {f"adam.{name}": value.clone() for name, value in adam.items()}
+            tensors |= {f"adam.{name}": value.clone() for name, value in self.adam.state.items()}
             tensors["generator"] = self.generator.get_state()
         history = [asdict(record) for record in self.history]
         return State(self.spec.as_json(), history, self.device.type, tensors)
@@ -140,11 +138,7 @@ class TrainingRun:
         run.history = [EpochRecord(**record) for record in state.history]
         if not state.finished:
             run.generator.set_state(tensors["generator"])
-            run.optimiser.state[run.flat.vector] = {
-                name.removeprefix("adam."): value.to(run.device)
-                for name, value in tensors.items()
-                if name.startswith("adam.")
-            }
+            run.adam.load({name: tensors[f"adam.{name}"] for name in run.adam.state})
         return run
 
 
@@ -235,16 +229,16 @@ def train_epoch(run: TrainingRun, images: torch.Tensor, learning_rate: float) ->
         -ELBO, KL and reconstruction, means over the epoch in nats per image.
     """
     spec, total = run.spec, torch.zeros(3, device=run.device)
-    run.optimiser.param_groups[0]["lr"] = learning_rate
+    run.flat.round_weights()
     order = torch.randperm(len(images), generator=run.generator, device=run.device)
     for rows in order.split(spec.minibatch):
-        x = images[rows]
+        x = images.index_select(0, rows)
         epsilon = torch.randn(
             spec.n_samples, len(x), spec.n_z, generator=run.generator, device=run.device
         )
-        objective = negative_elbo_gradient(run.flat, x, epsilon, spec.beta)
-        run.optimiser.step()
-        total += torch.stack(objective) * (len(x) / len(images))
+        run.adam.begin(learning_rate)
+        objective = backpropagate(run.flat, x, epsilon, spec.beta, run.adam.update)
+        total.add_(torch.stack(objective), alpha=len(x) / len(images))
     return total.tolist()
 
 

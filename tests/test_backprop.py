@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repinf_core.backprop import FlatParameters, negative_elbo_gradient
+from repinf_core import onednn
+from repinf_core.backprop import FlatParameters, backpropagate, negative_elbo_gradient
 from repinf_core.vae import VAE, negative_elbo
 
 
@@ -125,7 +126,7 @@ def test_bfloat16_is_close_and_keeps_float32_masters():
     assert flat.vector.dtype == flat.vector.grad.dtype == torch.float32
     assert torch.equal(flat.vector.detach(), before)
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
-    assert {view.dtype for view in flat.weights + flat.gradients} == {torch.bfloat16}
+    assert {view.dtype for view in flat.weights} == {torch.bfloat16}
     assert {part.dtype for part in objective} == {torch.float32}
     for name, found in references.unflatten(flat.vector.grad.numpy(), model).items():
         # Each value is rounded to 2^-9 = 0.2 %, up to eight times in turn from x to dL/dW1.
@@ -184,3 +185,46 @@ def test_bfloat16_products_leave_the_images_in_the_objective_as_they_are():
     found = negative_elbo_gradient(flat, torch.full((5, 784), 0.3), torch.zeros(2, 5, 2), 1.0)
     expected = 784 * (math.log1p(math.e) - 0.3)
     assert found.reconstruction.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_without_onednn_the_gradient_is_the_same(monkeypatch, precision):
+    model, x, epsilon = problem(n_z=10, n_hidden=64, batch=20)
+    flat, found = FlatParameters.of(model, precision), []
+    for has_it in (onednn.multiplies, lambda inputs: False):
+        monkeypatch.setattr(onednn, "multiplies", has_it)
+        objective = negative_elbo_gradient(flat, x, epsilon, 1.0)
+        found.append((objective.total, flat.vector.grad.clone()))
+    (total, gradient), (other_total, other_gradient) = found
+    # A unit of tanh is rounded to 8 bits once by oneDNN, else before and after tanh.
+    tolerance = 1e-6 if precision == torch.float32 else 1e-2
+    torch.testing.assert_close(total, other_total, rtol=tolerance, atol=0)
+    assert relative_error(gradient, other_gradient) < tolerance
+
+
+@pytest.mark.parametrize("bias", [-200.0, -20.0, 0.0, 20.0, 200.0])
+def test_the_objective_of_pixels_that_are_certain(bias):
+    model, x, epsilon = problem()
+    model.decoder_out.bias.data.fill_(bias)
+    expected = references.negative_elbo(
+        references.weights(model), references.array(x), references.array(epsilon), 1.0
+    )
+    found = negative_elbo_gradient(FlatParameters.of(model, torch.float32), x, epsilon, 1.0)
+    assert found.total.item() == pytest.approx(expected[0], rel=1e-6)
+
+
+def test_layers_are_handed_over_once_their_weights_are_not_used_any_more():
+    model, x, epsilon = problem()
+    flat = FlatParameters.of(model, torch.float32)
+    expected = negative_elbo_gradient(flat, x, epsilon, 1.0)
+    gradient, layers = flat.vector.grad.clone(), []
+
+    def receive(layer, d_weight, d_bias):
+        layers.append(layer)
+        flat.keep_gradient(layer, d_weight, d_bias)
+        for parameter in flat.parameters[2 * layer : 2 * layer + 2]:
+            parameter.fill_(math.nan)
+
+    assert backpropagate(flat, x, epsilon, 1.0, receive) == expected
+    assert layers == [3, 2, 1, 0]
+    assert torch.equal(flat.vector.grad, gradient)

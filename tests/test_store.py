@@ -255,17 +255,17 @@ def test_the_progress_bar_counts_the_epochs_of_the_spec(capsys, already):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_diverging_training_stops_and_keeps_the_last_good_checkpoint(monkeypatch, value):
-    steps, original = itertools.count(1), training.negative_elbo_gradient
+    steps, original = itertools.count(1), training.backpropagate
 
-    def diverge(flat, x, epsilon, beta):
-        objective = original(flat, x, epsilon, beta)
+    def diverge(flat, *args):
+        objective = original(flat, *args)
         if next(steps) == 16:  # in the third epoch of six steps
-            flat.vector.grad.fill_(math.nan)
+            flat.vector.data.fill_(math.nan)
             return objective._replace(total=torch.tensor(value))
         return objective
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "negative_elbo_gradient", diverge)
+        patch.setattr(training, "backpropagate", diverge)
         with pytest.raises(TrainingDiverged, match=f"epoch 3 of {small.SPEC.name}") as error:
             trained(small.SPEC, checkpoint_seconds=0)
     assert isinstance(error.value, ArithmeticError)
@@ -400,7 +400,7 @@ def report(record):
     if mode == "slow":
         time.sleep(0.2)
 
-steps, gradient = itertools.count(1), training.negative_elbo_gradient
+steps, gradient = itertools.count(1), training.backpropagate
 
 def killed_in_a_step(*args):
     if next(steps) == 15:
@@ -414,7 +414,7 @@ def killed_while_writing(tensors, path, metadata):
     kill()
 
 if mode == "step":
-    training.negative_elbo_gradient = killed_in_a_step
+    training.backpropagate = killed_in_a_step
 if mode == "write":
     checkpoint.save_file = killed_while_writing
 store.trained(spec, report=report, checkpoint_seconds=0)

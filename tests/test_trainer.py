@@ -35,13 +35,13 @@ def files(spec=small.SPEC):
 
 def in_third_epoch(patch, action):
     """Have something happen in the middle of the third epoch."""
-    steps, original = itertools.count(1), training.negative_elbo_gradient
+    steps, original = itertools.count(1), training.backpropagate
 
     def gradient(*args):
         objective = original(*args)
         return action(objective) if next(steps) == 2 * STEPS + 3 else objective
 
-    patch.setattr(training, "negative_elbo_gradient", gradient)
+    patch.setattr(training, "backpropagate", gradient)
 
 
 def assert_undisturbed(run):

@@ -22,7 +22,7 @@ PRECISIONS = pytest.mark.parametrize("precision", profiles.PRECISIONS)
 def assert_same_run(run, other):
     """Bit for bit: weights, Adam's state, generator, history but for its times."""
     assert small.bits(run.flat.vector) == small.bits(other.flat.vector)
-    state, other_state = (each.optimiser.state[each.flat.vector] for each in (run, other))
+    state, other_state = (each.adam.state for each in (run, other))
     assert set(state) == set(other_state)
     for name in state:
         assert small.bits(state[name]) == small.bits(other_state[name]), name
@@ -97,16 +97,21 @@ def test_learning_rates_come_in_order_for_shares_that_differ_by_one_epoch_at_mos
 
 
 def spy_on_steps(monkeypatch):
-    """Every step's inputs, and the parameters before and the gradient after it, as it runs."""
-    steps, original = [], training.negative_elbo_gradient
+    """Every step's inputs, the parameters before it and its gradient, as it runs."""
+    steps, original = [], training.backpropagate
 
-    def spy(flat, x, epsilon, beta):
-        before = references.array(flat.vector)
-        objective = original(flat, x, epsilon, beta)
-        steps.append((x.clone(), epsilon.clone(), beta, before, references.array(flat.vector.grad)))
+    def spy(flat, x, epsilon, beta, receive):
+        before, gradient = references.array(flat.vector), []
+
+        def received(layer, d_weight, d_bias):
+            gradient[:0] = references.array(d_weight).ravel(), references.array(d_bias)
+            receive(layer, d_weight, d_bias)
+
+        objective = original(flat, x, epsilon, beta, received)
+        steps.append((x.clone(), epsilon.clone(), beta, before, np.concatenate(gradient)))
         return objective
 
-    monkeypatch.setattr(training, "negative_elbo_gradient", spy)
+    monkeypatch.setattr(training, "backpropagate", spy)
     return steps
 
 
@@ -199,11 +204,10 @@ def test_test_values_in_the_history_are_of_the_weights_after_the_epoch(monkeypat
 
 def test_active_latents_are_counted(monkeypatch):
     # The encoder's mu of the first latent is a constant, of the others it is not.
-    monkeypatch.setattr(training, "negative_elbo_gradient", lambda *args: [torch.zeros(())] * 3)
+    monkeypatch.setattr(training, "backpropagate", lambda *args: [torch.zeros(())] * 3)
     run = TrainingRun(small.SPEC)
     run.model.encoder_out.weight.data[0] = 0
     run.model.encoder_out.weight.data[1:3] = 1
-    run.flat.vector.grad.zero_()
     assert small.run_epochs(run, 1, small.digits(50))[0].active_latents == 2
 
 
@@ -307,7 +311,7 @@ def test_saved_and_loaded_training_goes_on_on_cuda(tmp_path):
     small.run_epochs(first, 2, images)
     first.state().save(path)
     second = TrainingRun.load(path, spec, "cuda")
-    for value in second.optimiser.state[second.flat.vector].values():
+    for value in second.adam.state.values():
         assert value.device == second.flat.vector.device  # where fused Adam reads them
     small.run_epochs(second, 4, images)
     assert_same_run(second, whole)

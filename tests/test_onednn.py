@@ -1,0 +1,82 @@
+"""oneDNN's layers against numpy in float64."""
+
+import platform
+
+import numpy as np
+import pytest
+import references
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repinf_core import onednn
+
+ON_X86 = torch.backends.mkldnn.is_available() and platform.machine() in ("x86_64", "AMD64")
+needs_onednn = pytest.mark.skipif(
+    not ON_X86, reason="torch has no oneDNN for an x86 processor here"
+)
+NONLINEARITIES = {
+    "none": lambda a: a,
+    "tanh": np.tanh,
+    "sigmoid": lambda a: 0.5 * (1 + np.tanh(0.5 * a)),
+}
+SIZES = st.integers(1, 40)
+
+
+@needs_onednn
+@given(
+    m=SIZES,
+    k=SIZES,
+    n=SIZES,
+    nonlinearity=st.sampled_from(sorted(NONLINEARITIES)),
+    biased=st.booleans(),
+    transposed=st.tuples(st.booleans(), st.booleans()),
+    seed=st.integers(0, 1000),
+)
+def test_a_layer_is_its_definition(m, k, n, nonlinearity, biased, transposed, seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def matrix(rows, columns, of_transposed):
+        if of_transposed:
+            return torch.randn(columns, rows, generator=generator).T
+        return torch.randn(rows, columns, generator=generator)
+
+    x, weight = matrix(m, k, transposed[0]), matrix(n, k, transposed[1])
+    bias = torch.randn(n, generator=generator) if biased else None
+    found = onednn.linear(x, weight, bias, nonlinearity)
+    sums = references.array(x) @ references.array(weight).T
+    sums += references.array(bias) if biased else 0
+    # Sums of up to 40 products of normal numbers: some ten float32 roundings of numbers below 100.
+    np.testing.assert_allclose(found, NONLINEARITIES[nonlinearity](sums), rtol=1e-5, atol=1e-5)
+    assert found.is_contiguous()
+
+
+@needs_onednn
+def test_the_ends_of_the_nonlinearities():
+    x = torch.tensor([[-200.0], [-20.0], [0.0], [20.0], [200.0]])
+    one = torch.ones(1, 1)
+    for name in ("tanh", "sigmoid"):
+        exact = NONLINEARITIES[name](references.array(x))
+        np.testing.assert_allclose(onednn.linear(x, one, None, name), exact, rtol=0, atol=1e-7)
+
+
+@needs_onednn
+def test_what_is_not_a_number_stays_so():
+    found = onednn.linear(torch.tensor([[np.nan], [1.0]]), torch.ones(3, 1), None, "tanh")
+    assert found[0].isnan().all()
+    assert found[1].isfinite().all()
+
+
+def test_it_multiplies_matrices_of_float32_on_x86_processors():
+    assert onednn.multiplies(torch.zeros(2, 3)) == ON_X86
+    assert not onednn.multiplies(torch.zeros(2, 3, dtype=torch.float64))
+    assert not onednn.multiplies(torch.zeros(4, 2, 3))
+    assert not onednn.multiplies(torch.zeros(2, 3, device="meta"))
+
+
+@pytest.mark.parametrize("machine", ["arm64", "aarch64"])
+def test_elsewhere_it_multiplies_nothing(monkeypatch, machine):
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    onednn._has_linear.cache_clear()
+    assert not onednn.multiplies(torch.zeros(2, 3))
+    onednn._has_linear.cache_clear()
