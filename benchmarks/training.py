@@ -112,7 +112,9 @@ def operations(spec: training.Spec, n_images: int) -> float:
 def fastest_product_rate(precision: str) -> float:
     """Of large square matrices, in operations per second: the limit of what trains by products."""
     rate = product_rate(getattr(torch, precision))
-    return max(rate, onednn_rate()) if precision == "float32" else rate
+    if precision == "float32" and torch.backends.mkldnn.is_available():
+        return max(rate, onednn_rate())
+    return rate
 
 
 def timed(work: Callable[[], object]) -> float:

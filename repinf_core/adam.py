@@ -10,7 +10,7 @@ import torch
 from repinf_core.backprop import FlatParameters
 
 BETAS = 0.9, 0.999
-"""Decay of the moments' running means; Keras's defaults, as is the next: the paper gives none."""
+"""Decay of the moments' running means; as the next, of Adam's authors: the paper gives none."""
 EPSILON = 1e-8
 
 
@@ -68,4 +68,4 @@ class Adam:
             amsgrad=False,
             maximize=False,
         )
-        self._flat.round_weights(of_layer)
+        self._flat.round_layer(layer)

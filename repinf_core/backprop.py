@@ -42,7 +42,8 @@ class FlatParameters:
         self.vector.grad = torch.zeros_like(self.vector)
         self._like = like
         self.parameters = self.views(self.vector.data)
-        self.weights = [parameter.to(product_dtype) for parameter in self.parameters]
+        self._products = self.vector.data.to(product_dtype)
+        self.weights = self.views(self._products)
         self._gradients = self.views(self.vector.grad)
 
     @classmethod
@@ -61,11 +62,16 @@ class FlatParameters:
         models = vector.shape[:-1]
         return [piece.view(*models, *p.shape) for piece, p in zip(pieces, self._like, strict=True)]
 
-    def round_weights(self, which: slice = slice(None)) -> None:
-        """Bring these of ``weights`` up to date with ``vector``."""
-        for weight, parameter in zip(self.weights[which], self.parameters[which], strict=True):
-            if weight is not parameter:
-                weight.copy_(parameter)
+    def round_weights(self) -> None:
+        """Bring ``weights`` up to date with ``vector``."""
+        if self._products.dtype != torch.float32:
+            self._products.copy_(self.vector.data)
+
+    def round_layer(self, layer: int) -> None:
+        """Bring those of one layer up to date."""
+        if self._products.dtype != torch.float32:
+            for i in (2 * layer, 2 * layer + 1):
+                self.weights[i].copy_(self.parameters[i])
 
     def keep_gradient(self, layer: int, d_weight: torch.Tensor, d_bias: torch.Tensor) -> None:
         """Write a layer's gradient into ``vector.grad``."""
@@ -147,7 +153,7 @@ def _affine(
 
 
 def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    # Torch itself takes bfloat16 products from oneDNN, and is as fast with them.
+    # Torch by itself takes a bfloat16 product from oneDNN where that has it, and is as fast.
     if a.dtype == torch.float32 and onednn.multiplies(a):
         return onednn.linear(a, b.T)
     return a @ b

@@ -28,8 +28,9 @@ def shared(spec: Any) -> tuple:
 class Ensemble:
     """Runs that are trained together, each as it would be alone.
 
-    The sums of a batched product may come in another order than those of a single one; all
-    else, the random numbers too, is what each run alone would see.
+    The sums of a batched product may come in another order than those of a single one, and in
+    bfloat16 a hidden unit may be rounded before its tanh too; all else, the random numbers too, is
+    what each run alone would see.
 
     Args:
         runs: :class:`~repinf_core.training.TrainingRun`s on one device, alike in ``SHARED``.

@@ -26,7 +26,10 @@ class Means:
 
 def has_means(model: nn.Module) -> bool:
     """Whether oneDNN computes the means of this model: a VAE in float32 on an x86 processor."""
-    return isinstance(model, VAE) and onednn.multiplies(model.encoder_hidden.weight)
+    if not isinstance(model, VAE):
+        return False
+    weight = model.encoder_hidden.weight
+    return weight.dtype == torch.float32 and onednn.multiplies(weight)
 
 
 def _layer(

@@ -1,8 +1,8 @@
 """A layer by oneDNN, a library of neural networks that torch brings along: speed, not meaning.
 
 On x86 processors torch's float32 products are MKL's, which is made for Intel's; oneDNN is faster
-on AMD's, and applies the nonlinearity to a layer's outputs while they are still at hand.  Torch's
-own compiler calls it by the operator that is used here, which is not documented: so whether it is
+on AMD's, and applies the nonlinearity to a layer's outputs while they are still at hand.  The
+operators used here are those of torch's own compiler and not documented: so whether they are
 there is asked first.
 """
 
@@ -10,6 +10,8 @@ import functools
 import platform
 
 import torch
+
+_OPERATORS = "_linear_pointwise", "_is_mkldnn_bf16_supported"
 
 
 def multiplies(inputs: torch.Tensor) -> bool:
@@ -39,7 +41,7 @@ def _has_linear(dtype: torch.dtype) -> bool:
     if not (
         platform.machine().lower() in ("x86_64", "amd64")
         and torch.backends.mkldnn.is_available()
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS)
     ):
         return False
     if dtype == torch.bfloat16:  # some processors lack the instructions

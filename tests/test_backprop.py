@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repinf_core import onednn
+from repinf_core import backprop, onednn
 from repinf_core.backprop import FlatParameters, backpropagate, negative_elbo_gradient
 from repinf_core.vae import VAE, negative_elbo
 
@@ -211,6 +211,13 @@ def test_the_objective_of_pixels_that_are_certain(bias):
     )
     found = negative_elbo_gradient(FlatParameters.of(model, torch.float32), x, epsilon, 1.0)
     assert found.total.item() == pytest.approx(expected[0], rel=1e-6)
+
+
+def test_the_softplus_of_logits_of_every_size():
+    a = torch.linspace(-30, 30, 6001)
+    exact = np.logaddexp(0, references.array(a))
+    # The logarithm's argument, at least 1/2, is known to 6e-8, and the result to as much of it.
+    np.testing.assert_allclose(backprop._softplus(a, a.sigmoid()), exact, rtol=2e-7, atol=1.2e-7)
 
 
 def test_layers_are_handed_over_once_their_weights_are_not_used_any_more():

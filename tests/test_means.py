@@ -25,7 +25,11 @@ def network(dtype=torch.float32, size=0.5, n_hidden=16, n_pixels=N_PIXELS):
     return model
 
 
-ON_X86 = torch.backends.mkldnn.is_available() and platform.machine() in ("x86_64", "AMD64")
+ON_X86 = (
+    torch.backends.mkldnn.is_available()
+    and platform.machine() in ("x86_64", "AMD64")
+    and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+)
 needs_onednn = pytest.mark.skipif(
     not ON_X86, reason="torch has no oneDNN for an x86 processor here"
 )
@@ -55,7 +59,7 @@ def test_they_round_as_little_as_the_plain_layers():
     plain = references.array(model.encode_mean(x)) - exact
     packed = references.array(Means(model).encode_mean(x)) - exact
     # Another order of additions, not a lower precision: that would show as a hundredfold.
-    assert np.sqrt(np.square(packed).mean()) < 2 * np.sqrt(np.square(plain).mean())
+    assert np.sqrt(np.square(packed).mean()) < 4 * np.sqrt(np.square(plain).mean())
 
 
 @needs_onednn
@@ -81,6 +85,7 @@ class Stranger(torch.nn.Module):
 def test_of_other_models_and_dtypes_there_are_none():
     assert has_means(network()) == ON_X86
     assert not has_means(network(torch.float64))
+    assert not has_means(network(torch.bfloat16))
     assert not has_means(Stranger())
 
 

@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 
 from repinf_core import onednn
 
-ON_X86 = torch.backends.mkldnn.is_available() and platform.machine() in ("x86_64", "AMD64")
+ON_X86 = (
+    torch.backends.mkldnn.is_available()
+    and platform.machine() in ("x86_64", "AMD64")
+    and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+)
 needs_onednn = pytest.mark.skipif(
     not ON_X86, reason="torch has no oneDNN for an x86 processor here"
 )
@@ -46,7 +50,7 @@ def test_a_layer_is_its_definition(m, k, n, nonlinearity, biased, transposed, se
     found = onednn.linear(x, weight, bias, nonlinearity)
     sums = references.array(x) @ references.array(weight).T
     sums += references.array(bias) if biased else 0
-    # Sums of up to 40 products of normal numbers: some ten float32 roundings of numbers below 100.
+    # Sums of up to 40 products of normal numbers: float32 roundings, 6e-8 each, of numbers of ten.
     np.testing.assert_allclose(found, NONLINEARITIES[nonlinearity](sums), rtol=1e-5, atol=1e-5)
     assert found.is_contiguous()
 
@@ -74,9 +78,31 @@ def test_it_multiplies_matrices_of_float32_on_x86_processors():
     assert not onednn.multiplies(torch.zeros(2, 3, device="meta"))
 
 
+@pytest.fixture
+def ask_again():
+    """That the answers of this process are neither used nor kept."""
+    onednn._has_linear.cache_clear()
+    yield
+    onednn._has_linear.cache_clear()
+
+
+@pytest.mark.usefixtures("ask_again")
 @pytest.mark.parametrize("machine", ["arm64", "aarch64"])
 def test_elsewhere_it_multiplies_nothing(monkeypatch, machine):
     monkeypatch.setattr(platform, "machine", lambda: machine)
-    onednn._has_linear.cache_clear()
     assert not onednn.multiplies(torch.zeros(2, 3))
-    onednn._has_linear.cache_clear()
+
+
+@pytest.mark.usefixtures("ask_again")
+def test_without_its_operators_it_multiplies_nothing(monkeypatch):
+    monkeypatch.setattr(onednn, "_OPERATORS", ("_no_such_operator",))
+    assert not onednn.multiplies(torch.zeros(2, 3))
+
+
+@needs_onednn
+@pytest.mark.usefixtures("ask_again")
+@pytest.mark.parametrize("supported", [True, False])
+def test_in_bfloat16_it_multiplies_where_the_processor_does(monkeypatch, supported):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: supported)
+    assert onednn.multiplies(torch.zeros(2, 3, dtype=torch.bfloat16)) == supported
+    assert onednn.multiplies(torch.zeros(2, 3))
