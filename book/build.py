@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,8 @@ from check import problems
 from execution import BOOK, BuildError, Page, cluster, execute_all, plan
 
 from repinf_core import profiles
+
+_INTERRUPTED = 130  # a shell's status for a command that SIGINT ended
 
 
 def shown(edition: list[Page], out: Path, read: bool) -> list[Page]:
@@ -199,6 +202,8 @@ def main() -> None:
     for name in ("REPINF_DATA", "REPINF_MODELS"):  # pages are executed in another folder
         if os.environ.get(name):
             os.environ[name] = os.path.abspath(os.path.expanduser(os.environ[name]))
+    # Its default would end this process alone, and leave those that execute pages at work.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         check_html(html, out)
         given = {name: profiles.value(text) for name, text in options.parameters}
@@ -216,6 +221,9 @@ def main() -> None:
             raise BuildError("The rendered book has problems:\n" + "\n".join(found))
     except (BuildError, profiles.ParameterError, OSError) as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        print("Stopped; executed pages are kept, and the same command goes on.", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
     print(f"The book: {html / 'index.html'}")
 
 

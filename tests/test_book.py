@@ -1,10 +1,12 @@
 """The book is built from its sources, says so when it cannot, and reads without a network."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +44,31 @@ def test_the_build_leaves_pages_results_and_a_sound_book(smoke_book):
         'src="_static/movies/02_repeated_inference.mp4"'
         in (html / "02_repeated_inference.html").read_text()
     )
+
+
+def test_a_build_that_is_terminated_leaves_nothing_at_work(tmp_path):
+    out = tmp_path / "book"
+    pages = ["--pages", "01_model", "07_latent_dimension", "12_performance", "--jobs", "2"]
+    with subprocess.Popen(
+        [*BUILD, "--profile", "smoke", "--out", out, *pages],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as child:
+        try:
+            # The first page is executed alone, of the others one by each of two processes.
+            assert child.stdout.readline().startswith("[1/3] 01_model")
+            assert child.stdout.readline().startswith("[2/3] 12_performance")
+            child.send_signal(signal.SIGTERM)
+            _, told = child.communicate(timeout=60)  # as long as a process of the build lives
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+    assert child.returncode == 130
+    assert told == "Stopped; executed pages are kept, and the same command goes on.\n"
+    kept = sorted(path.stem for path in (out / "pages").glob("*.ipynb"))
+    assert kept == ["01_model", "12_performance"]
 
 
 def test_pages_name_no_place_of_the_machine(smoke_book):
