@@ -202,8 +202,6 @@ def main() -> None:
     for name in ("REPINF_DATA", "REPINF_MODELS"):  # pages are executed in another folder
         if os.environ.get(name):
             os.environ[name] = os.path.abspath(os.path.expanduser(os.environ[name]))
-    # Its default would end this process alone, and leave those that execute pages at work.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         check_html(html, out)
         given = {name: profiles.value(text) for name, text in options.parameters}
@@ -228,4 +226,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # Its default would end this process alone, and leave those that execute pages at work.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main()
