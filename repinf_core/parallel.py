@@ -5,12 +5,16 @@ the workers of the cluster that the present ``distributed.Client`` is connected 
 """
 
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+import threading
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import LokyBackend, get_active_backend
+
+_SECONDS_TO_END = 5  # of a thread that takes some milliseconds
 
 
 def on_cluster() -> bool:
@@ -88,17 +92,34 @@ def _here(
     parallel = joblib.Parallel(jobs, return_as="generator_unordered", **settings)
     left = dict(enumerate(items))
     tasks = [joblib.delayed(_numbered)(function, number, item) for number, item in left.items()]
+    runs = parallel(tasks)
     try:
-        for number, outcome in parallel(tasks):
-            yield left.pop(number), outcome
-    except TerminatedWorkerError:  # loky gives up all that is not done
-        for number, item in left.items():
-            try:
-                # Two, because a single one would be this process.
-                ((_, outcome),) = joblib.Parallel(2, **settings)([tasks[number]])
-            except TerminatedWorkerError:
-                outcome = None
-            yield item, outcome
+        try:
+            for number, outcome in runs:
+                yield left.pop(number), outcome
+        except TerminatedWorkerError:  # loky gives up all that is not done
+            for number, item in left.items():
+                try:
+                    # Two, because a single one would be this process.
+                    ((_, outcome),) = joblib.Parallel(2, **settings)([tasks[number]])
+                except TerminatedWorkerError:
+                    outcome = None
+                yield item, outcome
+    except BaseException:  # the caller gives up, or is interrupted
+        _give_up(runs)
+        raise
+
+
+def _give_up(runs: Generator) -> None:
+    """Kill the processes of a run that is not to be finished, and wait for their queue's end."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # joblib's, of the items that are given up
+        runs.close()
+    # The last act of the thread that fed the queue is to give back a semaphore.  Where the
+    # interpreter's exit cuts that off, loky warns of a leak.
+    for thread in threading.enumerate():
+        if thread.name == "QueueFeederThread":
+            thread.join(_SECONDS_TO_END)
 
 
 def _numbered(function: Callable[[Any], Any], number: int, item: Any) -> tuple[int, Any]:
