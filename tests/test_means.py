@@ -1,13 +1,12 @@
 """The means computed by oneDNN are the model's means."""
 
-import platform
-
 import numpy as np
 import pytest
 import references
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from machine import HAS_ONEDNN, needs_onednn
 
 from repinf_core.means import Means, has_means
 from repinf_core.rollout import rollout
@@ -23,16 +22,6 @@ def network(dtype=torch.float32, size=0.5, n_hidden=16, n_pixels=N_PIXELS):
     for parameter in model.parameters():
         parameter.data += size * torch.randn(parameter.shape, generator=generator).to(dtype)
     return model
-
-
-ON_X86 = (
-    torch.backends.mkldnn.is_available()
-    and platform.machine() in ("x86_64", "AMD64")
-    and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-)
-needs_onednn = pytest.mark.skipif(
-    not ON_X86, reason="torch has no oneDNN for an x86 processor here"
-)
 
 
 @needs_onednn
@@ -83,7 +72,7 @@ class Stranger(torch.nn.Module):
 
 
 def test_of_other_models_and_dtypes_there_are_none():
-    assert has_means(network()) == ON_X86
+    assert has_means(network()) == HAS_ONEDNN
     assert not has_means(network(torch.float64))
     assert not has_means(network(torch.bfloat16))
     assert not has_means(Stranger())

@@ -8,17 +8,10 @@ import references
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from machine import HAS_ONEDNN, needs_onednn
 
 from repinf_core import onednn
 
-ON_X86 = (
-    torch.backends.mkldnn.is_available()
-    and platform.machine() in ("x86_64", "AMD64")
-    and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-)
-needs_onednn = pytest.mark.skipif(
-    not ON_X86, reason="torch has no oneDNN for an x86 processor here"
-)
 NONLINEARITIES = {
     "none": lambda a: a,
     "tanh": np.tanh,
@@ -72,7 +65,7 @@ def test_what_is_not_a_number_stays_so():
 
 
 def test_it_multiplies_matrices_of_float32_on_x86_processors():
-    assert onednn.multiplies(torch.zeros(2, 3)) == ON_X86
+    assert onednn.multiplies(torch.zeros(2, 3)) == HAS_ONEDNN
     assert not onednn.multiplies(torch.zeros(2, 3, dtype=torch.float64))
     assert not onednn.multiplies(torch.zeros(4, 2, 3))
     assert not onednn.multiplies(torch.zeros(2, 3, device="meta"))
