@@ -1,4 +1,4 @@
-"""The gradient of -ELBO written out for this two-layer model: speed, not meaning.
+"""-ELBO and its gradient written out for this two-layer model: speed, not meaning.
 
 The same derivative as ``negative_elbo(...).total.backward()`` (a test holds it to autograd),
 without the graph's bookkeeping, with the sigmoid's and tanh's derivatives taken from values
@@ -8,6 +8,7 @@ master weights, loss and optimiser stay float32.
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 
@@ -94,6 +95,59 @@ def negative_elbo_gradient(
     return backpropagate(flat, x, epsilon, beta, flat.keep_gradient)
 
 
+class Forward(NamedTuple):
+    """What a forward pass found, and what the way back needs of it.
+
+    Of E models all has E in front.
+
+    Attributes:
+        objective: in nats per image.
+        mu: of q(z|x) ``[B, N_z]``.
+        noise: sigma epsilon ``[L, B, N_z]``.
+        excess: sigma^2 - 1 ``[B, N_z]``, of the variance over the prior's.
+        pixels: the means of p(x|z) ``[L, B, 784]``.
+        images: as the first layer takes them ``[B, 784]``.
+        hidden: the encoder's units ``[B, hidden]``.
+        z: as the decoder takes them ``[L B, N_z]``.
+        hidden_z: the decoder's units ``[L B, hidden]``.
+    """
+
+    objective: Objective
+    mu: torch.Tensor
+    noise: torch.Tensor
+    excess: torch.Tensor
+    pixels: torch.Tensor
+    images: torch.Tensor
+    hidden: torch.Tensor
+    z: torch.Tensor
+    hidden_z: torch.Tensor
+
+
+@torch.no_grad()
+def forward(
+    weights: Sequence[torch.Tensor], x: torch.Tensor, epsilon: torch.Tensor, beta: float
+) -> Forward:
+    """-ELBO as :func:`negative_elbo_gradient`, of these weights and biases, and what led to it."""
+    w1, b1, w2, b2, w3, b3, w4, b4 = weights
+    n_samples, batch, n_z = epsilon.shape[-3:]
+    images, x = x.to(w1.dtype), x.unsqueeze(-3)
+
+    hidden = _affine(images, w1, b1, tanh=True)
+    mu, log_variance = _affine(hidden, w2, b2).float().split(n_z, dim=-1)
+    sigma = (0.5 * log_variance).exp()
+    noise = sigma.unsqueeze(-3) * epsilon
+    z = (mu.unsqueeze(-3) + noise).flatten(-3, -2).to(w1.dtype)
+    hidden_z = _affine(z, w3, b3, tanh=True)
+    logits = _affine(hidden_z, w4, b4).float().unflatten(-2, (n_samples, batch))
+
+    excess = sigma.square().sub_(1)
+    kl = 0.5 * (excess - log_variance).addcmul_(mu, mu).sum(-1).mean(-1)
+    pixels = torch.sigmoid(logits)
+    reconstruction = _softplus(logits, pixels).addcmul_(x, logits, value=-1).sum(-1).mean((-2, -1))
+    objective = Objective(beta * kl + reconstruction, kl, reconstruction)
+    return Forward(objective, mu, noise, excess, pixels, images, hidden, z, hidden_z)
+
+
 @torch.no_grad()
 def backpropagate(
     flat: FlatParameters,
@@ -108,36 +162,25 @@ def backpropagate(
         receive: takes each layer's gradient, from the last layer to the first; it may change
             the layer's weights, which are not used any more.
     """
-    w1, b1, w2, b2, w3, b3, w4, b4 = flat.weights
-    n_samples, batch, n_z = epsilon.shape[-3:]
-    images, x = x.to(w1.dtype), x.unsqueeze(-3)
-
-    hidden = _affine(images, w1, b1, tanh=True)
-    mu, log_variance = _affine(hidden, w2, b2).float().split(n_z, dim=-1)
-    sigma = (0.5 * log_variance).exp()
-    noise = sigma.unsqueeze(-3) * epsilon
-    z = (mu.unsqueeze(-3) + noise).flatten(-3, -2).to(w1.dtype)
-    hidden_z = _affine(z, w3, b3, tanh=True)
-    logits = _affine(hidden_z, w4, b4).float().unflatten(-2, (n_samples, batch))
-
-    excess = sigma.square().sub_(1)  # of the variance over the prior's
-    kl = 0.5 * (excess - log_variance).addcmul_(mu, mu).sum(-1).mean(-1)
-    pixels = torch.sigmoid(logits)
-    reconstruction = _softplus(logits, pixels).addcmul_(x, logits, value=-1).sum(-1).mean((-2, -1))
-
+    _, _, w2, _, w3, _, w4, _ = flat.weights
+    objective, mu, noise, excess, pixels, images, hidden, z, hidden_z = forward(
+        flat.weights, x, epsilon, beta
+    )
+    n_samples, batch = noise.shape[-3:-1]
     # d/dlogits of softplus(logits) - x logits is sigmoid(logits) - x
-    d_logits = pixels.sub_(x).div_(n_samples * batch).flatten(-3, -2).to(w1.dtype)
+    d_logits = pixels.sub_(x.unsqueeze(-3)).div_(n_samples * batch)
+    d_logits = d_logits.flatten(-3, -2).to(w4.dtype)
     d_hidden_z = _tanh_gradient(_product(d_logits, w4), hidden_z)
     receive(3, *_linear_gradient(d_logits, hidden_z))
     d_z = _product(d_hidden_z, w3).float().unflatten(-2, (n_samples, batch))
     receive(2, *_linear_gradient(d_hidden_z, z))
     d_mu = torch.add(d_z.sum(-3), mu, alpha=beta / batch)
     d_log_variance = (d_z * noise).sum(-3).add_(excess, alpha=beta / batch).mul_(0.5)
-    d_encoded = torch.cat([d_mu, d_log_variance], dim=-1).to(w1.dtype)
+    d_encoded = torch.cat([d_mu, d_log_variance], dim=-1).to(w2.dtype)
     d_hidden = _tanh_gradient(_product(d_encoded, w2), hidden)
     receive(1, *_linear_gradient(d_encoded, hidden))
     receive(0, *_linear_gradient(d_hidden, images))
-    return Objective(beta * kl + reconstruction, kl, reconstruction)
+    return objective
 
 
 def _affine(

@@ -17,13 +17,13 @@ from typing import Any
 import torch
 
 from repinf_core.adam import Adam
-from repinf_core.backprop import FlatParameters, backpropagate
+from repinf_core.backprop import FlatParameters, backpropagate, forward
 from repinf_core.checkpoint import State
 from repinf_core.data import LabelledImages
 from repinf_core.ensemble import Ensemble
 from repinf_core.errors import ReaderError
 from repinf_core.geometry import active_latents
-from repinf_core.vae import VAE, negative_elbo, reconstruction_floor
+from repinf_core.vae import VAE, reconstruction_floor
 
 
 class TrainingDiverged(ReaderError, ArithmeticError):
@@ -255,9 +255,9 @@ def evaluate(run: TrainingRun, images: torch.Tensor) -> tuple[list[float], int]:
     for x in images.split(1000):
         shape = (run.spec.n_samples, len(x), run.spec.n_z)
         epsilon = torch.randn(shape, generator=generator, device=run.device)
-        objective = negative_elbo(run.model, x, epsilon, run.spec.beta)
-        total += torch.stack(objective) * (len(x) / len(images))
-        means.append(run.model.encode_mean(x))
+        found = forward(run.flat.parameters, x, epsilon, run.spec.beta)
+        total += torch.stack(found.objective) * (len(x) / len(images))
+        means.append(found.mu)
     return total.tolist(), int(active_latents(torch.cat(means)).sum())
 
 

@@ -179,13 +179,13 @@ def test_training_values_in_the_history_are_means_over_the_moving_epoch(monkeypa
 
 
 def test_test_values_in_the_history_are_of_the_weights_after_the_epoch(monkeypatch):
-    evaluations, original = [], training.negative_elbo
+    evaluations, original = [], training.forward
 
-    def spy(model, x, epsilon, beta):
+    def spy(weights, x, epsilon, beta):
         evaluations.append((x.clone(), epsilon.clone()))
-        return original(model, x, epsilon, beta)
+        return original(weights, x, epsilon, beta)
 
-    monkeypatch.setattr(training, "negative_elbo", spy)
+    monkeypatch.setattr(training, "forward", spy)
     run, test = TrainingRun(small.spec(n_samples=1, beta=3.0)), small.digits(1300)
     for epoch, record in enumerate(itertools.islice(fit(run, small.digits(50), test), 2)):
         chunks = evaluations[2 * epoch :]
@@ -441,13 +441,13 @@ def test_a_seed_decides_the_weights_the_order_and_the_latents_of_the_evaluation(
 
 
 def test_test_images_are_evaluated_with_as_many_samples_as_the_spec_has(monkeypatch):
-    shapes, original = [], training.negative_elbo
+    shapes, original = [], training.forward
 
-    def spy(model, x, epsilon, beta):
+    def spy(weights, x, epsilon, beta):
         shapes.append(tuple(epsilon.shape))
-        return original(model, x, epsilon, beta)
+        return original(weights, x, epsilon, beta)
 
-    monkeypatch.setattr(training, "negative_elbo", spy)
+    monkeypatch.setattr(training, "forward", spy)
     evaluate(TrainingRun(small.spec(n_samples=2)), small.digits(50).images)
     assert shapes == [(2, 50, 3)]
 
@@ -460,14 +460,15 @@ def test_active_latents_are_counted_over_all_test_images():
 
 
 def test_the_floor_is_that_of_the_test_images(monkeypatch):
-    grey, original = small.digits(100), training.negative_elbo
+    grey, original = small.digits(100), training.forward
     black_and_white = grey._replace(images=grey.images.round())  # of floor 0
 
     def too_good(*arguments):
         found = original(*arguments)
-        return found._replace(reconstruction=0.01 * found.reconstruction)
+        better = found.objective._replace(reconstruction=0.01 * found.objective.reconstruction)
+        return found._replace(objective=better)
 
-    monkeypatch.setattr(training, "negative_elbo", too_good)
+    monkeypatch.setattr(training, "forward", too_good)
     with pytest.raises(BelowFloor):
         list(fit(TrainingRun(small.SPEC), black_and_white, grey))
 
