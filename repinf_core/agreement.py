@@ -38,12 +38,18 @@ def departures(stated: Iterable[str], experiment: Experiment, **really: Any) -> 
     Args:
         stated: names of parameters.
         experiment: the one at hand.
-        **really: what was really reached where that may be less than was asked for, as the
-            ``epochs`` of a shipped network.
+        **really: what was really reached where that may be less than was asked for: the
+            ``epochs`` or ``grid_epochs`` of shipped networks, which may then not have come to
+            the later learning rates.
 
     Returns:
         one "name value (the paper's)" for each that differs.
     """
+    stated = tuple(stated)
+    for epochs in really.keys() & {"epochs", "grid_epochs"} & set(stated):
+        rates, asked = experiment.learning_rates, getattr(experiment, epochs)
+        begun = -(-really[epochs] * len(rates) // asked)  # each has an equal share of the epochs
+        really["learning_rates"] = rates[:begun]
     here, paper = dataclasses.replace(experiment, **really), PROFILES["paper"]
     return [
         f"{name} {_told(getattr(here, name))} ({_told(getattr(paper, name))})"

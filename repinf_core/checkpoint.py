@@ -77,7 +77,7 @@ class State:
         if not state.finished and state.device != device:
             raise CheckpointError(
                 f"{path} is of a training on {state.device}, whose random numbers "
-                f"{device} cannot continue; delete it to begin again."
+                f"{device} cannot continue; go on on {state.device}, or delete it to begin again."
             )
         return state
 

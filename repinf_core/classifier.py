@@ -61,6 +61,10 @@ class ClassifierSpec:
         return json.dumps(asdict(self), sort_keys=True)
 
 
+# On a GPU: by default cuDNN rounds what is said to be float32, as nothing else here does.
+_without_tf32 = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+
+
 class Classifier(nn.Module):
     """Images ``[N, 784]`` to the probabilities of ten classes.
 
@@ -93,6 +97,7 @@ class Classifier(nn.Module):
             return self.out(h).float()
 
     @torch.no_grad()
+    @_without_tf32
     def probabilities(self, x: torch.Tensor) -> torch.Tensor:
         """Softmax of the logits, with nothing dropped: ``[N, 784]`` to ``[N, 10]``."""
         return torch.cat([self.logits(part).softmax(1) for part in x.split(_CHUNK)])
@@ -208,6 +213,7 @@ def fit(
         yield record
 
 
+@_without_tf32
 def train_epoch(run: ClassifierRun, images: torch.Tensor, labels: torch.Tensor) -> float:
     """One pass over ``images`` ``[N, 784]`` in random order; the mean cross entropy in nats."""
     total = torch.zeros((), device=run.device)
@@ -223,6 +229,7 @@ def train_epoch(run: ClassifierRun, images: torch.Tensor, labels: torch.Tensor) 
 
 
 @torch.no_grad()
+@_without_tf32
 def evaluate(model: Classifier, images: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
     """Mean cross entropy in nats, and accuracy, on ``images`` ``[N, 784]``."""
     logits = torch.cat([model.logits(part) for part in images.split(_CHUNK)])

@@ -127,7 +127,7 @@ def rollout(
         raise ValueError(
             f"keep_images is {list(keep_images)}; allowed are trials 0 to {trials - 1}."
         )
-    kept = torch.tensor(list(keep_images), dtype=torch.long)
+    kept = torch.tensor(list(keep_images), dtype=torch.long, device=x0.device)
     images = x0.new_empty(steps + 1, len(kept), x0.shape[1])
     observed: dict[str, torch.Tensor] = {}
     ends: torch.Tensor | None = None  # z(0) and z(T)

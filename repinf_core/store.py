@@ -19,7 +19,7 @@ import torch
 
 from repinf_core import checkpoint
 from repinf_core.atomic import replacing
-from repinf_core.checkpoint import State
+from repinf_core.checkpoint import CheckpointError, State
 from repinf_core.data import load
 from repinf_core.errors import ReaderError
 from repinf_core.training import EpochRecord, Spec, TrainingRun, fit, fit_together
@@ -101,16 +101,20 @@ def train_together(
         checkpoint_seconds: as :func:`kept`.
 
     Returns:
-        those that diverged, and how; the others are trained.
+        those that diverged or have no sound checkpoint, and why; the others are trained.
 
     Raises:
-        CheckpointError, DataError, StoreError: as :func:`kept`.
+        DataError, StoreError: as :func:`kept`.
     """
-    failures = {}
+    failures, runs = {}, []
     with contextlib.ExitStack() as locks:
         for name in sorted(spec.name for spec in specs):  # one order: no two wait for each other
             locks.enter_context(_lock(models_folder() / name))
-        runs = [reached(spec, device) or TrainingRun(spec, device) for spec in specs]
+        for spec in specs:
+            try:
+                runs.append(reached(spec, device) or TrainingRun(spec, device))
+            except CheckpointError as error:
+                failures[spec] = _told(error)
         # Equal epochs train together; what was interrupted may have come to several.
         for epoch in sorted({run.epoch for run in runs if run.epoch < run.spec.epochs}):
             equally_far = [r for r in runs if r.epoch == epoch and r.spec not in failures]
@@ -277,7 +281,7 @@ def _train_into_all(
                 if isinstance(outcome, EpochRecord):
                     complete[model_file(run.spec)] = run.state()
                 else:
-                    failures[run.spec] = f"{type(outcome).__name__}: {outcome}"
+                    failures[run.spec] = _told(outcome)
             if time.monotonic() - last_saved >= checkpoint_seconds:
                 save()
                 last_saved = time.monotonic()
@@ -285,3 +289,7 @@ def _train_into_all(
     finally:
         save()
     return failures
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -117,8 +117,9 @@ def _one_by_one(
 
 def _together(specs: Sequence[Spec], device: torch.device | str, bar: tqdm) -> dict[Spec, str]:
     """Train on one GPU, as many cells at once as are alike; returns those that failed, and why."""
-    failures = {}
-    for group in _alike(specs):
+    failures, groups = {}, _alike(specs)
+    while groups:
+        group = groups.pop(0)
 
         def report(epoch: int, group: list[Spec] = group) -> None:
             bar.set_postfix_str(f"{len(group)} at once, epoch {epoch:,} of {group[0].epochs:,}")
@@ -126,6 +127,9 @@ def _together(specs: Sequence[Spec], device: torch.device | str, bar: tqdm) -> d
         try:
             failed = store.train_together(group, device, report)
         except Exception as error:  # whatever it is, it must not stop the other groups
+            if isinstance(error, torch.cuda.OutOfMemoryError) and len(group) > 1:
+                groups[:0] = _halves(group)
+                continue
             failed = dict.fromkeys(group, f"{type(error).__name__}: {error}")
         for spec, reason in failed.items():
             bar.write(f"{spec.name} failed: {reason}", file=sys.stderr)
@@ -158,6 +162,12 @@ def _alike(specs: Sequence[Spec]) -> list[list[Spec]]:
     return list(groups.values())
 
 
+def _halves(group: list[Spec]) -> list[list[Spec]]:
+    """Of a group that does not fit on the GPU."""
+    half = len(group) // 2
+    return [group[:half], group[half:]]
+
+
 def _jobs(cells: Sequence[Spec]) -> int:
     return min(torch.get_num_threads(), len(cells))
 
@@ -185,10 +195,15 @@ def outlook(specs: Sequence[Spec], device: torch.device | str, n_images: int) ->
 
 
 def _seconds(group: list[Spec], n_images: int, device: torch.device | str) -> float:
-    """What training the group at once takes, without its evaluations."""
+    """What training the group, at once where it fits, takes without its evaluations."""
     spec = group[0]
     steps = spec.epochs * -(-n_images // spec.minibatch)
-    return steps * seconds_per_step(group, n_images, device)
+    try:
+        return steps * seconds_per_step(group, n_images, device)
+    except torch.cuda.OutOfMemoryError:
+        if len(group) == 1:
+            raise
+    return sum(_seconds(half, n_images, device) for half in _halves(group))
 
 
 def _cell(spec: Spec, device: torch.device | str, folder: Path) -> bytes | str:

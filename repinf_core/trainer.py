@@ -28,6 +28,7 @@ _ERRORS = (
     TrainingDiverged,
     BelowFloor,
     OSError,
+    torch.cuda.OutOfMemoryError,
 )
 
 

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from repinf_core import agreement, profiles
+from repinf_core import agreement, profiles, training
 
 PAPER = profiles.PROFILES["paper"]
 
@@ -19,6 +19,23 @@ def test_departures_are_the_stated_numbers_that_differ():
     one = dataclasses.replace(PAPER, selection_rates=(0.001,))
     told = agreement.departures(("selection_rates",), one)
     assert told == ["selection_rates 0.001 (0.01, 0.001, 0.0001)"]
+
+
+@pytest.mark.parametrize("epochs", [1, 150, 500, 501, 1000, 1001, 1499])
+@pytest.mark.parametrize("name", ["epochs", "grid_epochs"])
+def test_a_training_that_stopped_early_departs_in_the_rates_that_it_did_not_come_to(name, epochs):
+    asked = dataclasses.replace(training.Spec.of(PAPER), epochs=getattr(PAPER, name))
+    used = list(dict.fromkeys(map(asked.learning_rate, range(epochs))))
+    told = agreement.departures((name, "learning_rates"), PAPER, **{name: epochs})
+    expected = [f"{name} {epochs} (1500)"]
+    if len(used) < 3:
+        rates = ", ".join(map(str, used))
+        expected.append(f"learning_rates {rates} (0.0005, 0.0001, 5e-05)")
+    assert told == expected
+
+
+def test_the_epochs_of_another_figure_say_nothing_of_the_rates():
+    assert agreement.departures(("epochs", "learning_rates"), PAPER, grid_epochs=150) == []
 
 
 def test_what_the_paper_states_are_parameters():

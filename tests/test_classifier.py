@@ -85,6 +85,22 @@ def test_bfloat16_products_give_nearly_the_same_probabilities():
     assert 0 < (narrow - exact).abs().max() < 0.02
 
 
+def test_on_a_gpu_float32_is_not_rounded_to_tf32(monkeypatch):
+    allowed, original = [], Classifier.logits
+
+    def spy(*arguments):
+        allowed.append(torch.backends.cudnn.allow_tf32)
+        return original(*arguments)
+
+    monkeypatch.setattr(Classifier, "logits", spy)
+    run, before = ClassifierRun(SPEC), torch.backends.cudnn.allow_tf32
+    run_epochs(run, 1)
+    run.model.probabilities(IMAGES.images)
+    assert len(allowed) == 3 + 1 + 1  # minibatches, the test images, those to be judged
+    assert not any(allowed)
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
 def test_dropout_zeroes_a_share_and_keeps_the_mean():
     h = torch.full((1000, 100), 3.0)
     for probability in (0.25, 0.5):

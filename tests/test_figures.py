@@ -45,7 +45,9 @@ ERRORS = np.array(
     [[[330.0, 340], [350, 345]], [[310, 305], [9000, np.inf]], [[308, 311], [325, 320]]]
 )
 OF_RATES = {"rate 0.1": ERRORS[:, 0].min(1), "rate 0.01": ERRORS[:, 1].min(1)}
+ROOTS = np.array([7, 5, 2, 1])
 LEAST = np.linspace(6.3, 0, 99)  # at every N_z from 2 to 100
+AROUND_MEAN = np.maximum(LEAST, 1.1)
 TIMES = {
     (noise, beta): {"memory": RANDOM.random(3), "concept": RANDOM.random(3)}
     for noise in ("swap", "invert")
@@ -55,7 +57,7 @@ FIGURES = {
     "best_of_settings": lambda: figures.best_of_settings([2, 10, 100], ERRORS, (10, 20)),
     "by_setting": lambda: figures.by_setting([2, 10, 100], OF_RATES),
     "against_dimension": lambda: figures.against_dimension(
-        [2, 8, 20, 100], np.array([7, 5, 2, 1]), LEAST, INSETS, [60, 60, 60, 1500]
+        [2, 8, 20, 100], ROOTS, LEAST, AROUND_MEAN, INSETS, [60, 60, 60, 1500]
     ),
     "concepts_by_latent": lambda: figures.concepts_by_latent(CONCEPTS, VARIANCES, 0.01, NAMES),
     "one latent": lambda: figures.concepts_by_latent(CONCEPTS[:, :1], VARIANCES[:1], 0.01, NAMES),
@@ -399,22 +401,20 @@ def test_numbers_and_dashes_stand_out_from_their_cells():
 
 
 def against_dimension(epochs):
-    return figures.against_dimension([2, 8, 20, 100], ROOTS, LEAST, INSETS, epochs)
-
-
-ROOTS = np.array([7, 5, 2, 1])
+    return figures.against_dimension([2, 8, 20, 100], ROOTS, LEAST, AROUND_MEAN, INSETS, epochs)
 
 
 def test_orthogonality_is_drawn_over_its_bound_with_three_insets():
     figure = against_dimension([60] * 4)
     main, *panels = figure.axes
-    *segments, concepts, bound = main.lines
+    *segments, concepts, around_mean, bound = main.lines
     ends = np.array([[2, 7], [8, 5], [20, 2], [100, 1]])
     drawn = [segment.get_xydata().tolist() for segment in segments]
     assert drawn == [ends[i : i + 2].tolist() for i in range(3)]
     assert {segment.get_linestyle() for segment in segments} == {"-"}
     np.testing.assert_allclose(concepts.get_xydata(), ends)
     np.testing.assert_allclose(bound.get_xydata().T, [range(2, 101), LEAST])
+    np.testing.assert_allclose(around_mean.get_xydata().T, [range(2, 101), AROUND_MEAN])
     lettered = {text.get_text(): text.xy for text in main.texts}
     assert lettered == {"(A)": (2, 7), "(B)": (8, 5), "(C)": (100, 1)}
     assert not any("epochs" in text.get_text() for text in main.get_legend().get_texts())
@@ -427,7 +427,7 @@ def test_orthogonality_is_drawn_over_its_bound_with_three_insets():
 def test_networks_trained_for_fewer_epochs_are_told_from_the_others():
     figure = against_dimension([60, 60, 1500, 1500])
     main, *panels = figure.axes
-    *segments, longest, fewer, _ = main.lines
+    *segments, longest, fewer, _, _ = main.lines
     assert [segment.get_linestyle() for segment in segments] == ["-", "--", "-"]
     assert longest.get_xydata().tolist() == [[20, 2], [100, 1]]
     assert fewer.get_xydata().tolist() == [[2, 7], [8, 5]]

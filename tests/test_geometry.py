@@ -303,6 +303,17 @@ def test_no_vectors_are_more_orthogonal_than_the_least(n, n_z, seed):
     assert least.root == math.sqrt(least.sum_of_squares)
 
 
+@given(n=st.integers(3, 12), n_z=st.integers(2, 14), seed=SEEDS)
+def test_vectors_around_the_origin_are_as_if_they_had_a_dimension_less_than_their_number(
+    n, n_z, seed
+):
+    vectors = normal(n, n_z, seed=seed)
+    least = geometry.least_orthogonality(n, min(n_z, n - 1))
+    assert geometry.orthogonality(vectors - vectors.mean(0)).sum_of_squares >= least[0] - 1e-9
+    corners = torch.eye(n, dtype=torch.float64) - 1 / n  # of a simplex: all cosines -1/(n - 1)
+    assert geometry.orthogonality(corners).root == pytest.approx((n / (n - 1)) ** 0.5)
+
+
 @pytest.mark.parametrize(("n", "n_z"), [(10, 1), (10, 2), (3, 2), (10, 4), (4, 3), (10, 10)])
 def test_the_least_orthogonality_is_reached(n, n_z):
     # Unit vectors that fill all directions evenly: a simplex's corners, one direction many times,

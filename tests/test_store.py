@@ -330,6 +330,17 @@ def test_models_that_train_together_go_on_from_where_they_stopped(monkeypatch, t
     assert [small.bits(trained(spec).flat.vector) for spec in TOGETHER] == whole
 
 
+def test_a_model_without_a_sound_checkpoint_costs_no_other_that_trains_with_it():
+    store.train(TOGETHER[0], until=2)
+    (path,) = store.model_file(TOGETHER[0]).parent.glob("checkpoint-*")
+    content = path.read_bytes()
+    path.write_bytes(small.flip(content, len(content) // 2))
+    failures = store.train_together(TOGETHER, "cpu")
+    assert list(failures) == TOGETHER[:1]
+    assert failures[TOGETHER[0]].startswith(f"CheckpointError: {path} is damaged or altered")
+    assert store.is_trained(TOGETHER[1])
+
+
 def test_models_that_stopped_at_different_epochs_all_come_to_the_last():
     store.train(TOGETHER[0], until=2)
     later = []

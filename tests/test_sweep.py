@@ -164,6 +164,42 @@ def test_on_a_gpu_a_failing_cell_or_group_costs_no_other(as_on_a_gpu, monkeypatc
     assert all(store.is_trained(cell) for cell in cells[2:])
 
 
+def at_most(n, function):
+    """The function, of which a GPU has room for n models."""
+
+    def limited(specs, *arguments):
+        if len(specs) > n:
+            raise torch.cuda.OutOfMemoryError("out of memory")
+        return function(specs, *arguments)
+
+    return limited
+
+
+def test_a_group_that_does_not_fit_on_the_gpu_is_halved(as_on_a_gpu, monkeypatch):
+    monkeypatch.setattr(store, "train_together", at_most(2, store.train_together))
+    cells = sweep.product(CELL, n_z=(2, 3, 4, 5, 6))
+    sweep.train(cells)
+    assert as_on_a_gpu == [cells[:2], cells[2:3], cells[3:]]
+    assert all(store.is_trained(cell) for cell in cells)
+
+
+def test_a_model_that_does_not_fit_on_the_gpu_at_all_fails(as_on_a_gpu, monkeypatch):
+    monkeypatch.setattr(store, "train_together", at_most(0, store.train_together))
+    with pytest.raises(sweep.SweepError, match=r"^2 of 2 cells failed") as failed:
+        sweep.train(sweep.product(CELL, n_z=(2, 3)))
+    assert set(failed.value.failures.values()) == {"OutOfMemoryError: out of memory"}
+
+
+def test_the_outlook_on_a_gpu_knows_that_a_group_may_not_fit(as_on_a_gpu, monkeypatch):
+    cells = sweep.product(CELL, n_z=(2, 3, 4, 5, 6))
+    monkeypatch.setattr(sweep, "seconds_per_step", at_most(2, lambda specs, *_: 60.0 * len(specs)))
+    # As if each of the five were alone: two epochs of 6 steps, a minute each.
+    assert "about 60.0 minutes" in sweep.outlook(cells, "cpu", 1500)
+    monkeypatch.setattr(sweep, "seconds_per_step", at_most(0, lambda *_: 1.0))
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        sweep.outlook(cells, "cpu", 1500)
+
+
 def test_the_outlook_on_a_gpu_adds_up_the_groups(as_on_a_gpu, monkeypatch):
     def seconds_per_step(specs, n_images, device):
         return 60.0 * len(specs)

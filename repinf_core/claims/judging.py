@@ -113,9 +113,9 @@ def _judge(claim: Claim, folder: Path, profile: str, edition: Mapping[str, Any])
         for name in ("epochs", "grid_epochs")
         if f"{name}_trained" in numbers
     }
-    parameters = parameters | trained
-    departures = agreement.departures(stated, profiles.experiment("paper", parameters))
+    asked = profiles.experiment("paper", parameters)
+    departures = agreement.departures(stated, asked, **trained)
     measured = claim.measure(numbers)
     if measured.verdict == NOT_RUN:  # the page lacks what the claim is about
         return Judged(claim, measured.ours, NOT_RUN, {}, [])
-    return Judged(claim, *measured, parameters, departures)
+    return Judged(claim, *measured, parameters | trained, departures)

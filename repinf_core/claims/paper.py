@@ -167,7 +167,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "active latents",
-        "only a few latent variables carry information",
+        "only a few latent variables, 14 of 100, carry information",
         "Results, Fig. 7a",
         "14 of 100 active",
         "12 to 16 are active; partly: 8 to 20",

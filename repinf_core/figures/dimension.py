@@ -145,6 +145,7 @@ def against_dimension(
     n_z: Sequence[int],
     orthogonality: np.ndarray,
     least: np.ndarray,
+    least_around_mean: np.ndarray,
     insets: Sequence[tuple[int, np.ndarray, np.ndarray]],
     epochs: Sequence[int],
 ) -> Figure:
@@ -155,6 +156,7 @@ def against_dimension(
         orthogonality: ||C - I||_F for each.
         least: the smallest value that any vectors can have, for every integer from the first of
             ``n_z`` to its last.
+        least_around_mean: the same of vectors whose mean is the origin.
         insets: ``(N_z, distances [T+1, trials], control [T+1, trials])`` each.
         epochs: for how many each network was trained; those trained for less than the longest
             have open markers, and lines between unequal ones are dashed.
@@ -180,6 +182,10 @@ def against_dimension(
             label="the concepts, after fewer",
         )  # fmt: skip
     every = range(n_z[0], n_z[-1] + 1)
+    axes.plot(
+        every, least_around_mean, "--", color=ABSTRACT, linewidth=1.2,
+        label="none lie below with the origin as their mean",
+    )  # fmt: skip
     axes.plot(every, least, ":", color=ABSTRACT, label="no vectors lie below")
     axes.fill_between(every, least, color=ABSTRACT, alpha=0.12, linewidth=0)
     axes.set_xscale("log")
