@@ -129,6 +129,7 @@ def test_the_cluster_page_reports_each_label_as_a_plain_loop_does(smoke_book, we
         assert said["line_minimum"] == pytest.approx(control, rel=2e-4)
         assert said["approaches"] == references.approaches(mean, control)
         at_that_time = of_line[said["step"]]
+        assert said["line_at_step"] == pytest.approx(at_that_time, rel=2e-4)
         weaker = references.approaches(mean, at_that_time)
         assert said["approaches_by_the_weaker_reading"] == weaker
         sem = curves[said["step"]].std(ddof=1) / SMOKE.trials**0.5

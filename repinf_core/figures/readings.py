@@ -34,7 +34,7 @@ def times_by_reading(
         {"linestyle": _LINES[i % 4], "marker": _MARKERS[i % 4], "markersize": 5, "linewidth": 1.5}
         for i in range(len(betas))
     ]
-    shades = np.linspace(1, 0.5, len(betas))
+    shades = np.linspace(1, 0.65, len(betas))
     for row, (centre, colour) in zip(grid, (("memory", MEMORY), ("concept", CONCEPT)), strict=True):
         for axes, noise in zip(row, noises, strict=True):
             for beta, style, shade in zip(betas, styles, shades, strict=True):
