@@ -6,7 +6,7 @@ import references
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from machine import HAS_ONEDNN, needs_onednn
+from processor import HAS_ONEDNN, needs_onednn
 
 from repinf_core.means import Means, has_means
 from repinf_core.rollout import rollout

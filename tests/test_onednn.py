@@ -8,7 +8,7 @@ import references
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from machine import HAS_ONEDNN, needs_onednn
+from processor import HAS_ONEDNN, needs_onednn
 
 from repinf_core import onednn
 

@@ -1,4 +1,4 @@
-"""What this machine has, on which some tests depend."""
+"""What this processor has, on which some tests depend."""
 
 import platform
 
