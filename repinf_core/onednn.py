@@ -1,7 +1,7 @@
 """A layer by oneDNN, a library of neural networks that torch brings along: speed, not meaning.
 
-On x86 processors torch's float32 products are MKL's, which is made for Intel's; oneDNN is faster
-on AMD's, and applies the nonlinearity to a layer's outputs while they are still at hand.  The
+On x86 processors torch's float32 products are MKL's, which leaves AVX-512 unused on AMD's; oneDNN
+does not, and applies the nonlinearity to a layer's outputs while they are still at hand.  The
 operators used here are those of torch's own compiler and not documented: so whether they are
 there is asked first.
 """

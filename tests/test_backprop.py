@@ -1,4 +1,5 @@
 import math
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import references
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from processor import needs_onednn
 
 from repinf_core import backprop, onednn
 from repinf_core.backprop import FlatParameters, backpropagate, negative_elbo_gradient
@@ -189,6 +191,7 @@ def test_bfloat16_products_leave_the_images_in_the_objective_as_they_are():
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_without_onednn_the_gradient_is_the_same(monkeypatch, precision):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     model, x, epsilon = problem(n_z=10, n_hidden=64, batch=20)
     flat, found = FlatParameters.of(model, precision), []
     for has_it in (onednn.multiplies, lambda inputs: False):
@@ -200,6 +203,18 @@ def test_without_onednn_the_gradient_is_the_same(monkeypatch, precision):
     tolerance = 1e-6 if precision == torch.float32 else 1e-2
     torch.testing.assert_close(total, other_total, rtol=tolerance, atol=0)
     assert relative_error(gradient, other_gradient) < tolerance
+
+
+@needs_onednn
+@pytest.mark.parametrize(("capability", "used"), [("AVX512", True), ("AVX2", False)])
+def test_onednn_does_the_float32_products_of_wide_processors_only(monkeypatch, capability, used):
+    linear = mock.Mock(wraps=onednn.linear)
+    monkeypatch.setattr(onednn, "linear", linear)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    model, x, epsilon = problem()
+    negative_elbo_gradient(FlatParameters.of(model, torch.float32), x, epsilon, 1.0)
+    # Four layers forwards, their weights' gradients, and backwards to the units of three.
+    assert linear.call_count == (11 if used else 0)
 
 
 @pytest.mark.parametrize("bias", [-200.0, -20.0, 0.0, 20.0, 200.0])
