@@ -19,7 +19,11 @@ from unittest import mock
 import torch
 from machine import described, write
 
-from repinf_core import ensemble, profiles, rollout, sweep, training, vae
+from repinf_core import profiles, training
+from repinf_core.dynamics import rollout
+from repinf_core.models import mlp
+from repinf_core.training import sweep
+from repinf_core.training.fast import ensemble
 
 N_IMAGES = 60_000
 
@@ -89,7 +93,7 @@ def grid_epochs(
 def rollouts(spec: training.Spec, x0: torch.Tensor, steps: int, repeats: int) -> dict[str, float]:
     """Seconds of a rollout, with products in float32 and in TF32, where the device has it."""
     generator = torch.Generator().manual_seed(0)
-    model = vae.VAE(spec.n_z, spec.n_hidden, generator).to(x0.device)
+    model = mlp.VAE(spec.n_z, spec.n_hidden, generator).to(x0.device)
 
     def run(precision: str, captured: bool) -> None:
         plain = mock.patch.object(rollout, "Captured", lambda step: step)

@@ -22,24 +22,26 @@ from pathlib import Path
 import torch
 from machine import described, onednn_rate, product_rate, write
 
-from repinf_core import geometry, profiles, rollout, vae
+from repinf_core import geometry, profiles
+from repinf_core.dynamics import rollout
+from repinf_core.models import mlp
 
 STEPS = {300: 100, 3_000: 100, 30_000: 10}  # so that no size takes much longer than another
 
 
-def network() -> vae.VAE:
+def network() -> mlp.VAE:
     paper = profiles.PROFILES["paper"]
-    return vae.VAE(paper.n_z, paper.n_hidden, torch.Generator().manual_seed(0))
+    return mlp.VAE(paper.n_z, paper.n_hidden, torch.Generator().manual_seed(0))
 
 
-def ours(model: vae.VAE, x0: torch.Tensor, steps: int) -> torch.Tensor:
+def ours(model: mlp.VAE, x0: torch.Tensor, steps: int) -> torch.Tensor:
     concept = torch.zeros(model.n_z)
     observe = {"distance": lambda z, _: geometry.distance(z, concept)}
     return rollout.rollout(model, x0, steps, observe).observed["distance"]
 
 
 @torch.no_grad()
-def plain_loop(model: vae.VAE, x0: torch.Tensor, steps: int) -> torch.Tensor:
+def plain_loop(model: mlp.VAE, x0: torch.Tensor, steps: int) -> torch.Tensor:
     """What one would otherwise write, with all trials at once."""
     concept = torch.zeros(model.n_z)
     z = model.encode_mean(x0)
@@ -51,7 +53,7 @@ def plain_loop(model: vae.VAE, x0: torch.Tensor, steps: int) -> torch.Tensor:
 
 
 @torch.no_grad()
-def products_alone(model: vae.VAE, x0: torch.Tensor, steps: int) -> None:
+def products_alone(model: mlp.VAE, x0: torch.Tensor, steps: int) -> None:
     """The matrix products of a rollout, by sgemm and in chunks as ours: a yardstick."""
     n_z, weights = model.n_z, [layer.weight for layer in model.children()]
     w1, w2, w3, w4 = weights[0], weights[1][:n_z], weights[2], weights[3]
@@ -78,7 +80,7 @@ RATES: dict[str, Callable[[], float]] = {
 }
 
 
-def operations(model: vae.VAE, trials: int, steps: int) -> float:
+def operations(model: mlp.VAE, trials: int, steps: int) -> float:
     """Multiplications and additions of the products: T + 1 encodings, T decodings, mu alone."""
     n_hidden, n_pixels = model.encoder_hidden.weight.shape
     return 2 * trials * (2 * steps + 1) * n_hidden * (n_pixels + model.n_z)

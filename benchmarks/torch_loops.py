@@ -1,7 +1,7 @@
 """Epochs in torch: what one would otherwise write, and ours.
 
 A contestant starts from given weights; ``epoch()`` trains once over its images, and ``weights()``
-are its parameters as they are then, in the order of :class:`repinf_core.vae.VAE`.
+are its parameters as they are then, in the order of :class:`repinf_core.models.mlp.VAE`.
 """
 
 import contextlib
@@ -11,17 +11,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from repinf_core import training, vae
+from repinf_core import training
+from repinf_core.models import mlp
 
 
-def network(spec: training.Spec, weights: list[np.ndarray]) -> vae.VAE:
-    model = vae.VAE(spec.n_z, spec.n_hidden, torch.Generator().manual_seed(0))
+def network(spec: training.Spec, weights: list[np.ndarray]) -> mlp.VAE:
+    model = mlp.VAE(spec.n_z, spec.n_hidden, torch.Generator().manual_seed(0))
     for parameter, values in zip(model.parameters(), weights, strict=True):
         parameter.data.copy_(torch.from_numpy(values))
     return model
 
 
-def arrays(model: vae.VAE) -> list[np.ndarray]:
+def arrays(model: mlp.VAE) -> list[np.ndarray]:
     return [parameter.detach().numpy().copy() for parameter in model.parameters()]
 
 
@@ -55,7 +56,7 @@ class EagerLoop:
         nll = F.binary_cross_entropy_with_logits(
             logits.float(), x.expand_as(logits), reduction="sum"
         )
-        kl = vae.kl_divergence(mu.float(), log_variance.float()).sum()
+        kl = mlp.kl_divergence(mu.float(), log_variance.float()).sum()
         return (self._spec.beta * kl + nll / self._spec.n_samples) / len(x)
 
     def weights(self) -> list[np.ndarray]:

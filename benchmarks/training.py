@@ -26,7 +26,8 @@ import torchvision
 from machine import described, onednn_rate, product_rate, write
 from torch_loops import DataLoaderLoop, EagerLoop, Ours, arrays, network
 
-from repinf_core import data, profiles, training, vae
+from repinf_core import data, profiles, training
+from repinf_core.models import mlp
 
 TOLERANCE = 0.02  # of the test -ELBO after one epoch: other random numbers and roundings
 OURS = "ours, float32"
@@ -41,7 +42,7 @@ def specs() -> dict[str, training.Spec]:
 
 
 def starting_weights(spec: training.Spec) -> list[np.ndarray]:
-    return arrays(vae.VAE(spec.n_z, spec.n_hidden, torch.Generator().manual_seed(spec.seed)))
+    return arrays(mlp.VAE(spec.n_z, spec.n_hidden, torch.Generator().manual_seed(spec.seed)))
 
 
 def contestants(
@@ -80,7 +81,7 @@ def objective(spec: training.Spec, weights: list[np.ndarray], images: torch.Tens
     """-ELBO in nats per image, with the same latent noise for all."""
     shape = (spec.n_samples, len(images), spec.n_z)
     epsilon = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    return float(vae.negative_elbo(network(spec, weights), images, epsilon, spec.beta).total)
+    return float(mlp.negative_elbo(network(spec, weights), images, epsilon, spec.beta).total)
 
 
 def first_epoch(

@@ -171,7 +171,7 @@ def growth(
     """How a linear map changes lengths along some displacements and across their mean.
 
     Args:
-        derivative: the map, ``[N_z, N_z]``, as of :func:`repinf_core.rollout.step_derivative`.
+        derivative: the map, ``[N_z, N_z]``, as of ``rollout.step_derivative``.
         displacements: ``[n, N_z]``; those shorter than :data:`ROUNDING` have no
             direction and do not count.
 

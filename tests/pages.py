@@ -14,8 +14,8 @@ import torch
 from safetensors import safe_open
 
 from repinf_core import data, profiles
-from repinf_core.classifier import ClassifierSpec
 from repinf_core.training import Spec, TrainingRun
+from repinf_core.training.classifier import ClassifierSpec
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"

@@ -5,10 +5,11 @@ import pytest
 import references
 import torch
 
-from repinf_core import adam, profiles
-from repinf_core.adam import Adam
-from repinf_core.backprop import FlatParameters
-from repinf_core.vae import VAE
+from repinf_core import profiles
+from repinf_core.models.mlp import VAE
+from repinf_core.training.fast import adam
+from repinf_core.training.fast.adam import Adam
+from repinf_core.training.fast.backprop import FlatParameters
 
 RATES = [1e-2] * 3 + [1e-3] * 3
 PRECISIONS = pytest.mark.parametrize("precision", profiles.PRECISIONS)

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processor import needs_onednn
 
-from repinf_core import backprop, onednn
-from repinf_core.backprop import FlatParameters, backpropagate, negative_elbo_gradient
-from repinf_core.vae import VAE, negative_elbo
+from repinf_core.kernels import onednn
+from repinf_core.models.mlp import VAE, negative_elbo
+from repinf_core.training.fast import backprop
+from repinf_core.training.fast.backprop import FlatParameters, backpropagate, negative_elbo_gradient
 
 
 def problem(n_z=3, n_hidden=16, n_pixels=784, n_samples=2, batch=5, seed=0):

@@ -16,7 +16,8 @@ import training as training_benchmark
 from torch.utils.flop_counter import FlopCounterMode
 from torch_loops import DataLoaderLoop, EagerLoop, Ours, network
 
-from repinf_core import profiles, training, vae
+from repinf_core import profiles, training
+from repinf_core.models import mlp
 
 # Of Keras's own making.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -67,7 +68,7 @@ def test_the_loops_objective_is_the_models(precision, n_samples):
     found = loop._loss(x)
     torch.manual_seed(0)
     epsilon = torch.randn(n_samples, 20, spec.n_z)
-    expected = vae.negative_elbo(network(spec, weights), x, epsilon, 3.0).total
+    expected = mlp.negative_elbo(network(spec, weights), x, epsilon, 3.0).total
     rounding = 1e-5 if precision == "float32" else 1e-2
     torch.testing.assert_close(found, expected, rtol=rounding, atol=0)
 
@@ -78,7 +79,7 @@ def test_jax_objective_is_the_models():
     weights, x = training_benchmark.starting_weights(spec), small.digits(20).images
     epsilon = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0))
     found = jax_scan.objective(weights, x.numpy(), epsilon.numpy(), 3.0)
-    expected = vae.negative_elbo(network(spec, weights), x, epsilon, 3.0).total.detach()
+    expected = mlp.negative_elbo(network(spec, weights), x, epsilon, 3.0).total.detach()
     assert float(found) == pytest.approx(float(expected), rel=1e-5)
 
 
@@ -123,7 +124,7 @@ def test_the_operations_are_those_that_torch_counts():
 
 @pytest.mark.parametrize("name", rollout_benchmark.CONTESTANTS)
 def test_the_operations_of_a_rollout_are_those_that_torch_counts(name):
-    model = vae.VAE(3, 32, torch.Generator().manual_seed(0))
+    model = mlp.VAE(3, 32, torch.Generator().manual_seed(0))
     with FlopCounterMode(display=False, custom_mapping=ONEDNN) as counter:
         rollout_benchmark.CONTESTANTS[name](model, torch.rand(100, 784), 5)
     assert counter.get_total_flops() == rollout_benchmark.operations(model, 100, 5)

@@ -14,11 +14,12 @@ import small
 import torch
 import torch.nn.functional as F
 
-from repinf_core import classifier, data, profiles, progress, rollout, store
-from repinf_core.checkpoint import CheckpointError
-from repinf_core.classifier import Classifier, ClassifierRun, ClassifierSpec, fit, trained
-from repinf_core.training import TrainingDiverged
-from repinf_core.vae import VAE
+from repinf_core import data, profiles
+from repinf_core.dynamics import rollout
+from repinf_core.models.mlp import VAE
+from repinf_core.training import TrainingDiverged, classifier, progress, store
+from repinf_core.training.checkpoint import CheckpointError
+from repinf_core.training.classifier import Classifier, ClassifierRun, ClassifierSpec, fit, trained
 
 SPEC = ClassifierSpec("digits", epochs=3, precision="float32", seed=5, minibatch=40)
 IMAGES = small.digits(120)

@@ -4,11 +4,13 @@ import pytest
 import small
 import torch
 
-from repinf_core import ensemble, rollout, training
-from repinf_core.backprop import FlatParameters, negative_elbo_gradient
-from repinf_core.cuda_graph import Captured
+from repinf_core.dynamics import rollout
+from repinf_core.kernels.cuda_graph import Captured
+from repinf_core.models.mlp import VAE
 from repinf_core.training import TrainingRun
-from repinf_core.vae import VAE
+from repinf_core.training import run as training
+from repinf_core.training.fast import ensemble
+from repinf_core.training.fast.backprop import FlatParameters, negative_elbo_gradient
 
 pytestmark = pytest.mark.cuda
 

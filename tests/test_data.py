@@ -14,7 +14,7 @@ from scipy import stats
 from sklearn.datasets import load_digits
 
 from repinf_core import data
-from repinf_core.vae import reconstruction_floor
+from repinf_core.models.mlp import reconstruction_floor
 
 # Statistical tests have fixed seeds; each would fail a correct program once in a thousand seeds.
 SMALLEST_P_VALUE = 1e-3

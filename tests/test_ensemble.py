@@ -6,9 +6,9 @@ import weakref
 import pytest
 import small
 
-from repinf_core import training
-from repinf_core.ensemble import Ensemble
 from repinf_core.training import TrainingDiverged, TrainingRun, fit_together
+from repinf_core.training import run as training
+from repinf_core.training.fast.ensemble import Ensemble
 
 # The widest is not the first; the rates and seeds differ, and 600 images leave a smaller minibatch.
 SPECS = [

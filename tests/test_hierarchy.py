@@ -8,7 +8,9 @@ import pytest
 import references
 import torch
 
-from repinf_core import data, geometry, hierarchy, profiles, vae
+from repinf_core import data, geometry, profiles
+from repinf_core.dynamics import hierarchy
+from repinf_core.models import mlp
 
 TRAIN = data.LabelledImages(*(part[:200] for part in data.load("digits", "train")))
 EXPERIMENT = dataclasses.replace(
@@ -19,7 +21,7 @@ EXPERIMENT = dataclasses.replace(
 @pytest.fixture(scope="module")
 def model():
     # In float64 and with larger weights than a fresh network's, so that trajectories do move.
-    network = vae.VAE(3, 16, torch.Generator().manual_seed(0)).double()
+    network = mlp.VAE(3, 16, torch.Generator().manual_seed(0)).double()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(3)
@@ -34,7 +36,7 @@ def train():
 @pytest.mark.parametrize("noise", profiles.NOISE_MODES)
 def test_the_closest_approach_is_that_of_a_plain_loop(model, train, noise):
     experiment = dataclasses.replace(EXPERIMENT, noise=noise)
-    memories = vae.memories(model, train.images)
+    memories = mlp.memories(model, train.images)
     found = hierarchy.closest(model, train, memories, experiment)
     w = references.weights(model)
     mu = references.encode(w, train.images.numpy())[0]
@@ -53,7 +55,7 @@ def test_the_closest_approach_is_that_of_a_plain_loop(model, train, noise):
 
 
 def test_the_same_images_carry_more_noise(model, train):
-    memories = vae.memories(model, train.images)
+    memories = mlp.memories(model, train.images)
     rows, _ = hierarchy.infer(model, train, memories, EXPERIMENT, 0.1)
     again, ran = hierarchy.infer(model, train, memories, EXPERIMENT, 0.9)
     assert torch.equal(rows, again)
@@ -68,7 +70,7 @@ OTHER = dataclasses.replace(EXPERIMENT, trial_seed=9, seed=2, noise="invert", p=
 
 def test_images_and_noise_are_those_of_the_trial_seed_and_the_reading(model, train):
     """Not of training's seed, which is the same number in every profile."""
-    memories = vae.memories(model, train.images)
+    memories = mlp.memories(model, train.images)
     rows, ran = hierarchy.infer(model, train, memories, OTHER, 0.3)
     expected, x0 = data.noisy_trials(train, [4], 7, 0.3, "invert", 9)
     assert torch.equal(rows, expected)
@@ -81,13 +83,13 @@ def test_images_and_noise_are_those_of_the_trial_seed_and_the_reading(model, tra
 
 
 def test_the_closest_approach_of_a_float32_network_is_kept_in_float64():
-    network = vae.VAE(3, 16, torch.Generator().manual_seed(0))
-    found = hierarchy.closest(network, TRAIN, vae.memories(network, TRAIN.images), OTHER)
+    network = mlp.VAE(3, 16, torch.Generator().manual_seed(0))
+    found = hierarchy.closest(network, TRAIN, mlp.memories(network, TRAIN.images), OTHER)
     assert found.distance.dtype == found.step.dtype == torch.float64
 
 
 def test_the_distances_to_the_concepts_are_those_of_a_plain_loop(model, train):
-    memories = vae.memories(model, train.images)
+    memories = mlp.memories(model, train.images)
     concepts = geometry.concepts(memories, train.labels)
     experiment = dataclasses.replace(EXPERIMENT, trials=5, p=0.3)
     distances, lines = hierarchy.to_concepts(model, train, concepts, experiment)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processor import HAS_ONEDNN, needs_onednn
 
-from repinf_core.means import Means, has_means
-from repinf_core.rollout import rollout
-from repinf_core.vae import VAE
+from repinf_core.dynamics.means import Means, has_means
+from repinf_core.dynamics.rollout import rollout
+from repinf_core.models.mlp import VAE
 
 N_PIXELS = 20
 

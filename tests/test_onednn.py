@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processor import HAS_ONEDNN, needs_onednn
 
-from repinf_core import onednn
+from repinf_core.kernels import onednn
 
 NONLINEARITIES = {
     "none": lambda a: a,

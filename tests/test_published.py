@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import nbformat
@@ -12,6 +13,8 @@ import yaml
 from repinf_core import claims, profiles, weights
 from repinf_core.training import Spec
 
+EDITION = "1d15a287166f398e785e2ddc86831ac590cf1702"
+"""The commit of the published edition: its pages are held to the notebooks of that commit."""
 BOOK = Path(__file__).parents[1] / "book"
 PUBLISHED = sorted((BOOK / "pages").glob("*.ipynb"))
 PAGES = yaml.safe_load((BOOK / "pages.yml").read_text())
@@ -25,6 +28,15 @@ def sources(path):
         cell.source.replace(_LOCAL_BADGE, _BADGE)
         for cell in nbformat.read(path, 4).cells
         if "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
+
+
+def sources_of_the_edition(notebook):
+    """What the notebook's cells said when the edition was made, from the project's history."""
+    show = ["git", "show", f"{EDITION}:notebooks/{notebook}"]
+    shown = subprocess.run(show, cwd=BOOK, capture_output=True, text=True, check=True)
+    return [
+        cell.source.replace(_LOCAL_BADGE, _BADGE) for cell in nbformat.reads(shown.stdout, 4).cells
     ]
 
 
@@ -46,9 +58,8 @@ def test_there_is_a_published_edition():
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
 def test_a_published_page_is_not_stale(path):
-    notebook = BOOK.parent / "notebooks" / PAGES[path.stem]["notebook"]
-    assert sources(path) == sources(notebook)
     found = result(path)
+    assert sources(path) == sources_of_the_edition(PAGES[path.stem]["notebook"])
     assert found["profile"] == "paper"
     own = PAGES[path.stem]["parameters"] | PAGES[path.stem].get("published", {})
     assert {name: found["parameters"][name] for name in own} == own

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from repinf_core.dynamics.rollout import rollout, step_derivative, trajectory
 from repinf_core.geometry import distance_to
-from repinf_core.rollout import rollout, step_derivative, trajectory
-from repinf_core.vae import VAE, memories
+from repinf_core.models.mlp import VAE, memories
 
 N_PIXELS = 20
 

@@ -18,10 +18,10 @@ import small
 import torch
 
 import repinf_core
-from repinf_core import checkpoint, progress, store, training
-from repinf_core.checkpoint import CheckpointError
-from repinf_core.store import trained
-from repinf_core.training import TrainingDiverged, TrainingRun
+from repinf_core.training import TrainingDiverged, TrainingRun, checkpoint, progress, store
+from repinf_core.training import run as training
+from repinf_core.training.checkpoint import CheckpointError
+from repinf_core.training.store import trained
 
 
 class Stop(Exception):
@@ -174,7 +174,7 @@ def test_a_disk_that_is_full_is_told_in_one_sentence(tmp_path):
 import resource, signal
 from pathlib import Path
 import torch
-from repinf_core import checkpoint
+from repinf_core.training import checkpoint
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
@@ -395,7 +395,8 @@ def test_what_trains_together_has_checkpoints_too():
 CHILD = """
 import itertools, json, os, signal, sys, time
 import torch
-from repinf_core import checkpoint, store, training
+from repinf_core.training import checkpoint, store
+from repinf_core.training import run as training
 
 torch.set_num_threads(1)
 spec = json.loads(sys.argv[1])

@@ -11,9 +11,9 @@ import small
 import torch
 from distributed import Client, LocalCluster
 
-from repinf_core import parallel, store, sweep
-from repinf_core.checkpoint import CheckpointError
-from repinf_core.training import Spec
+from repinf_core import parallel
+from repinf_core.training import Spec, store, sweep
+from repinf_core.training.checkpoint import CheckpointError
 
 CELL = small.spec(epochs=2)
 DIVERGES = small.spec(epochs=2, learning_rates=(1e30,))

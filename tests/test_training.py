@@ -12,9 +12,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repinf_core import profiles, training
-from repinf_core.checkpoint import CheckpointError
+from repinf_core import profiles
 from repinf_core.training import BelowFloor, Spec, TrainingRun, evaluate, fit, fit_together
+from repinf_core.training import run as training
+from repinf_core.training.checkpoint import CheckpointError
 
 PRECISIONS = pytest.mark.parametrize("precision", profiles.PRECISIONS)
 

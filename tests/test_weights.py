@@ -8,9 +8,10 @@ import pytest
 import small
 import torch
 
-from repinf_core import data, store, vae, weights
-from repinf_core.checkpoint import CheckpointError
-from repinf_core.training import Spec, TrainingRun, evaluate
+from repinf_core import data, weights
+from repinf_core.models import mlp
+from repinf_core.training import Spec, TrainingRun, evaluate, store
+from repinf_core.training.checkpoint import CheckpointError
 
 
 def spec_of(entry):
@@ -103,7 +104,7 @@ def test_what_ships_reaches_what_the_manifest_says():
         # float16 weights against the float32 ones of the record
         assert objective == pytest.approx(entry["test_negative_elbo"], abs=0.05)
         assert active == entry["active_latents"]
-        assert reconstruction > float(vae.reconstruction_floor(images))
+        assert reconstruction > float(mlp.reconstruction_floor(images))
 
 
 def test_several_processes_that_ship_at_once_lose_nothing(tmp_path, half_trained):

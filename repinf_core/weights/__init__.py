@@ -14,10 +14,9 @@ import filelock
 import torch
 from safetensors.torch import load_file
 
-from repinf_core import checkpoint
 from repinf_core.atomic import replacing
-from repinf_core.checkpoint import CheckpointError
-from repinf_core.training import EpochRecord, Spec, TrainingRun
+from repinf_core.training import EpochRecord, Spec, TrainingRun, checkpoint
+from repinf_core.training.checkpoint import CheckpointError
 
 FOLDER = Path(__file__).parent
 _FIELDS = [field.name for field in dataclasses.fields(EpochRecord)]

@@ -17,12 +17,11 @@ import filelock
 import platformdirs
 import torch
 
-from repinf_core import checkpoint
 from repinf_core.atomic import replacing
-from repinf_core.checkpoint import CheckpointError, State
 from repinf_core.data import load
 from repinf_core.errors import ReaderError
-from repinf_core.training import EpochRecord, Spec, TrainingRun, fit, fit_together
+from repinf_core.training import EpochRecord, Spec, TrainingRun, checkpoint, fit, fit_together
+from repinf_core.training.checkpoint import CheckpointError, State
 from repinf_core.weights import manifest, shipped
 
 _CHECKPOINT_SECONDS = 60.0

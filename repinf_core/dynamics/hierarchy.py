@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import torch
 
 from repinf_core.data import LabelledImages, noisy_trials
+from repinf_core.dynamics.rollout import Autoencoder, Rollout, rollout
 from repinf_core.geometry import (
     abstract_concept,
     concepts,
     distance_to,
     interpolation_distances,
 )
-from repinf_core.rollout import Autoencoder, Rollout, rollout
 
 CLASSES = ("memory", "concept", "abstract concept")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import torch
 
-from repinf_core.backprop import FlatParameters
+from repinf_core.training.fast.backprop import FlatParameters
 
 BETAS = 0.9, 0.999
 """Decay of the moments' running means; as the next, of Adam's authors: the paper gives none."""

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from repinf_core import onednn
-from repinf_core.vae import VAE
+from repinf_core.kernels import onednn
+from repinf_core.models.mlp import VAE
 
 
 class Means:

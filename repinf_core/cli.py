@@ -3,7 +3,7 @@
     repinf-train --profile paper -p n_z 20 -p beta 3 --until 600
     repinf-ship --profile paper -p n_z 20 -p beta 3 --machine "one core of an AMD EPYC CPU"
 
-``python -m repinf_core.trainer`` is ``repinf-train`` too.
+``python -m repinf_core.cli`` is ``repinf-train`` too.
 """
 
 import argparse
@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from repinf_core import profiles, progress, results, store, weights
-from repinf_core.checkpoint import CheckpointError
+from repinf_core import profiles, results, weights
 from repinf_core.data import DataError
-from repinf_core.training import BelowFloor, Spec, TrainingDiverged, TrainingRun
+from repinf_core.training import BelowFloor, Spec, TrainingDiverged, TrainingRun, progress, store
+from repinf_core.training.checkpoint import CheckpointError
 
 _INTERRUPTED = 130  # a shell's status for a command that SIGINT ended
 _ERRORS = (

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from repinf_core import vae
+from repinf_core.models import mlp
 
 LAYERS = ("encoder_hidden", "encoder_out", "decoder_hidden", "decoder_out")
 
@@ -19,7 +19,7 @@ def generator(seed=0):
 
 def network(n_z=3, n_hidden=16, n_pixels=784, seed=0, scale=1.0):
     """A float64 network whose biases are random too: initial ones are zero and hide errors."""
-    model = vae.VAE(n_z, n_hidden, generator(seed), n_pixels).double()
+    model = mlp.VAE(n_z, n_hidden, generator(seed), n_pixels).double()
     for parameter in model.parameters():
         noise = torch.randn(parameter.shape, generator=generator(seed + 1), dtype=torch.float64)
         parameter.data += 0.1 * scale * noise
@@ -33,7 +33,7 @@ def images(n, n_pixels=784, seed=7):
 @given(seed=st.integers(0, 1000), scale=st.sampled_from([1e-3, 1.0, 5.0]))
 def test_kl_is_that_of_two_normals(seed, scale):
     mu, log_variance = scale * torch.randn(2, 5, 7, generator=generator(seed), dtype=torch.float64)
-    ours = vae.kl_divergence(mu, log_variance)
+    ours = mlp.kl_divergence(mu, log_variance)
     q, prior = Normal(mu, (0.5 * log_variance).exp()), Normal(torch.zeros(()), torch.ones(()))
     # float64 throughout; the absolute part is for 7 terms of size 1 that cancel near the prior.
     torch.testing.assert_close(ours, kl_divergence(q, prior).sum(-1), rtol=1e-12, atol=1e-14)
@@ -44,9 +44,9 @@ def test_kl_is_that_of_two_normals(seed, scale):
 
 def test_kl_of_the_prior_is_zero_and_a_shift_costs_half_its_square():
     zero = torch.zeros(4, dtype=torch.float64)
-    assert vae.kl_divergence(zero, zero) == 0
+    assert mlp.kl_divergence(zero, zero) == 0
     shift = torch.tensor([1.0, 2.0, 0.0, 0.0], dtype=torch.float64)
-    assert vae.kl_divergence(shift, zero) == 2.5
+    assert mlp.kl_divergence(shift, zero) == 2.5
 
 
 @given(seed=st.integers(0, 1000), grey=st.booleans())
@@ -54,7 +54,7 @@ def test_nll_is_that_of_bernoulli_pixels(seed, grey):
     logits = 4 * torch.randn(3, 784, generator=generator(seed), dtype=torch.float64)
     x = images(3, seed=seed + 1)
     x = x if grey else x.round()
-    ours = vae.bernoulli_nll(logits, x)
+    ours = mlp.bernoulli_nll(logits, x)
     # The likelihood of a grey value is the Bernoulli formula read off between 0 and 1.
     published = -Bernoulli(logits=logits, validate_args=False).log_prob(x).sum(-1)
     # 4 sigma x 4 stays mostly below 20, where torch's softplus(a) becomes a, off by e^-20 = 2e-9.
@@ -69,7 +69,7 @@ def test_nll_is_exact_and_finite_where_the_sigmoid_saturates():
     # In float32 sigmoid(200) is 1, whose complement has no logarithm: nothing may be clamped.
     logits = torch.tensor([200.0, -200.0, 200.0, -200.0, 1e4])
     x = torch.tensor([0.0, 1.0, 1.0, 0.0, 0.5])
-    each = vae.bernoulli_nll(logits[:, None], x[:, None])
+    each = mlp.bernoulli_nll(logits[:, None], x[:, None])
     assert each.tolist() == [200.0, 200.0, 0.0, 0.0, 5e3]
 
 
@@ -77,16 +77,16 @@ def test_nll_is_exact_and_finite_where_the_sigmoid_saturates():
 def test_reconstruction_floor_is_what_the_best_decoder_reaches(grey, seed):
     x = images(3, 50, seed)
     x = x if grey else x.round()
-    floor = vae.reconstruction_floor(x)
+    floor = mlp.reconstruction_floor(x)
     # At the best logits, log(x / (1 - x)), and for any others more; in black and white it is 0.
-    best = vae.bernoulli_nll(torch.logit(x), x).mean() if grey else torch.zeros(()).double()
+    best = mlp.bernoulli_nll(torch.logit(x), x).mean() if grey else torch.zeros(()).double()
     torch.testing.assert_close(floor, best, rtol=1e-12, atol=1e-14)
     others = 3 * torch.randn(20, 1, 50, generator=generator(seed), dtype=torch.float64)
-    assert (vae.bernoulli_nll(others, x).mean(1) > floor).all()
+    assert (mlp.bernoulli_nll(others, x).mean(1) > floor).all()
 
 
 def test_reconstruction_floor_is_784_log_2_for_grey_images():
-    floor = vae.reconstruction_floor(torch.full((3, 784), 0.5))
+    floor = mlp.reconstruction_floor(torch.full((3, 784), 0.5))
     assert floor.item() == pytest.approx(784 * math.log(2), rel=1e-6)  # a float32 sum
 
 
@@ -100,7 +100,7 @@ def test_reconstruction_floor_is_784_log_2_for_grey_images():
 def test_negative_elbo_is_the_reference(n_z, n_samples, batch, beta, seed):
     model, x = network(n_z, n_hidden=6, n_pixels=11, seed=seed), images(batch, 11, seed)
     epsilon = torch.randn(n_samples, batch, n_z, generator=generator(seed + 2), dtype=torch.float64)
-    ours = vae.negative_elbo(model, x, epsilon, beta)
+    ours = mlp.negative_elbo(model, x, epsilon, beta)
     expected = references.negative_elbo(references.weights(model), x.numpy(), epsilon.numpy(), beta)
     np.testing.assert_allclose([part.item() for part in ours], expected, rtol=1e-11, atol=1e-14)
 
@@ -108,17 +108,17 @@ def test_negative_elbo_is_the_reference(n_z, n_samples, batch, beta, seed):
 def test_negative_elbo_is_per_image_and_not_per_pixel_or_batch():
     model, x = network(), images(2)
     epsilon = torch.randn(2, 2, 3, generator=generator(), dtype=torch.float64)
-    once = vae.negative_elbo(model, x, epsilon, 1.0)
-    twice = vae.negative_elbo(model, x.repeat(2, 1), epsilon.repeat(1, 2, 1), 1.0)
+    once = mlp.negative_elbo(model, x, epsilon, 1.0)
+    twice = mlp.negative_elbo(model, x.repeat(2, 1), epsilon.repeat(1, 2, 1), 1.0)
     torch.testing.assert_close(torch.stack(twice), torch.stack(once), rtol=1e-12, atol=0)
 
 
 def test_with_zero_weights_kl_is_zero_and_reconstruction_784_log_2():
-    model = vae.VAE(5, 8, generator())
+    model = mlp.VAE(5, 8, generator())
     for parameter in model.parameters():
         parameter.data.zero_()
     epsilon = torch.randn(2, 4, 5, generator=generator())
-    objective = vae.negative_elbo(model, images(4).float(), epsilon, 1.0)
+    objective = mlp.negative_elbo(model, images(4).float(), epsilon, 1.0)
     assert objective.kl.item() == 0
     # A sum of 784 equal float32 numbers, in a tree of about 10 roundings of 6e-8.
     assert objective.reconstruction.item() == pytest.approx(784 * math.log(2), rel=1e-6)
@@ -157,7 +157,7 @@ def test_leading_dimensions_are_kept():
 
 
 def test_initial_weights_are_glorot_uniform_and_biases_zero():
-    model = vae.VAE(20, 64, generator())
+    model = mlp.VAE(20, 64, generator())
     for name in LAYERS:
         layer = getattr(model, name)
         fan_out, fan_in = layer.weight.shape
@@ -172,14 +172,14 @@ def test_initial_weights_are_glorot_uniform_and_biases_zero():
 
 
 def test_layers_have_the_papers_shapes():
-    model = vae.VAE(100, 1024, generator())
+    model = mlp.VAE(100, 1024, generator())
     shapes = [tuple(getattr(model, name).weight.shape) for name in LAYERS]
     assert shapes == [(1024, 784), (200, 1024), (1024, 100), (784, 1024)]
     assert [name for name, _ in model.named_children()] == list(LAYERS)
 
 
 def test_a_seed_gives_the_weights():
-    first, again, other = (vae.VAE(3, 16, generator(seed)) for seed in (1, 1, 2))
+    first, again, other = (mlp.VAE(3, 16, generator(seed)) for seed in (1, 1, 2))
     for name in LAYERS:
         assert torch.equal(getattr(first, name).weight, getattr(again, name).weight)
         assert not torch.equal(getattr(first, name).weight, getattr(other, name).weight)
@@ -189,6 +189,6 @@ def test_a_seed_gives_the_weights():
 def test_memories_do_not_depend_on_the_chunk(chunk):
     model, x = network(), images(7)
     expected, _ = references.encode(references.weights(model), x.numpy())
-    found = vae.memories(model, x, chunk)
+    found = mlp.memories(model, x, chunk)
     assert not found.requires_grad
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-13)

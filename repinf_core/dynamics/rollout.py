@@ -10,8 +10,8 @@ from typing import Protocol
 
 import torch
 
-from repinf_core.cuda_graph import Captured
-from repinf_core.means import Means, has_means
+from repinf_core.dynamics.means import Means, has_means
+from repinf_core.kernels.cuda_graph import Captured
 
 Observable = Callable[[torch.Tensor, slice], torch.Tensor]
 """``(z [n, N_z], trials) -> [n, ...]``; ``trials`` says which n of all trials these are.
@@ -21,7 +21,7 @@ The next step overwrites ``z``: what is to last is returned (and copied), not ke
 
 
 class Autoencoder(Protocol):
-    """What is iterated; :class:`repinf_core.vae.VAE` is one."""
+    """What is iterated; :class:`repinf_core.models.mlp.VAE` is one."""
 
     def encode_mean(self, x: torch.Tensor) -> torch.Tensor:
         """Images ``[n, 784]`` to latents ``[n, N_z]``."""

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from repinf_core import adam
-from repinf_core.backprop import FlatParameters, negative_elbo_gradient
-from repinf_core.cuda_graph import Captured
-from repinf_core.vae import VAE
+from repinf_core.kernels.cuda_graph import Captured
+from repinf_core.models.mlp import VAE
+from repinf_core.training.fast import adam
+from repinf_core.training.fast.backprop import FlatParameters, negative_elbo_gradient
 
 SHARED = ("dataset", "n_hidden", "beta", "n_samples", "minibatch", "precision")
 """What runs that train together have in common: the names in their specs."""

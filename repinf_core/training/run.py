@@ -16,14 +16,14 @@ from typing import Any
 
 import torch
 
-from repinf_core.adam import Adam
-from repinf_core.backprop import FlatParameters, backpropagate, forward
-from repinf_core.checkpoint import State
 from repinf_core.data import LabelledImages
-from repinf_core.ensemble import Ensemble
 from repinf_core.errors import ReaderError
 from repinf_core.geometry import active_latents
-from repinf_core.vae import VAE, reconstruction_floor
+from repinf_core.models.mlp import VAE, reconstruction_floor
+from repinf_core.training.checkpoint import State
+from repinf_core.training.fast.adam import Adam
+from repinf_core.training.fast.backprop import FlatParameters, backpropagate, forward
+from repinf_core.training.fast.ensemble import Ensemble
 
 
 class TrainingDiverged(ReaderError, ArithmeticError):
@@ -160,9 +160,9 @@ def fit_together(
 ) -> Iterator[list[tuple[TrainingRun, EpochRecord | ArithmeticError]]]:
     """Train ``runs``, equally far trained and for equally many epochs, at once.
 
-    Several, or any on a GPU, as an :class:`~repinf_core.ensemble.Ensemble`.  Yields after each
-    epoch every run that still trains with its record, or with the error that ended it, as those
-    that :func:`fit` raises; the others go on.
+    Several, or any on a GPU, as an :class:`~.fast.ensemble.Ensemble`.  Yields after each epoch
+    every run that still trains with its record, or with the error that ended it, as those that
+    :func:`fit` raises; the others go on.
 
     Raises:
         ValueError: as ``Ensemble``.

@@ -7,8 +7,8 @@ import joblib
 import pytest
 import small
 
-from repinf_core import outcomes, profiles, sweep, training
-from repinf_core.training import TrainingRun
+from repinf_core import profiles, training
+from repinf_core.training import TrainingRun, sweep, sweep_table
 
 
 def trained(**changes):
@@ -19,31 +19,31 @@ def trained(**changes):
 
 def test_an_outcome_is_what_the_history_says():
     run = trained(epochs=20)
-    found = outcomes.reached(run)
+    found = sweep_table.reached(run)
     assert found.test_negative_elbo == run.history[19].test_negative_elbo
     assert found.before == run.history[17].test_negative_elbo
     assert found.active_latents == run.history[19].active_latents
     assert found.seconds == pytest.approx(sum(record.seconds for record in run.history))
     assert (
-        outcomes.reached(trained(epochs=2)).before
+        sweep_table.reached(trained(epochs=2)).before
         == trained(epochs=2).history[0].test_negative_elbo
     )
 
 
 def test_of_a_single_epoch_nothing_comes_before():
-    found = outcomes.reached(trained(epochs=1))
+    found = sweep_table.reached(trained(epochs=1))
     assert found.before == found.test_negative_elbo
 
 
 def test_the_table_gives_back_what_was_put_in_to_the_last_bit(tmp_path):
     specs = [small.spec(n_z=n_z, learning_rates=(0.01, 1e-4)) for n_z in (2, 3)]
     put = {
-        specs[0]: outcomes.Outcome(1 / 3, 100 / 7, 2, 0.1),
-        specs[1]: outcomes.failed("TrainingDiverged: The objective is nan, not a number"),
+        specs[0]: sweep_table.Outcome(1 / 3, 100 / 7, 2, 0.1),
+        specs[1]: sweep_table.failed("TrainingDiverged: The objective is nan, not a number"),
     }
     table = tmp_path / "table.csv"
-    outcomes.ship(put, "revision", "two cores, one of them idle", table)
-    assert outcomes.shipped(table) == put
+    sweep_table.ship(put, "revision", "two cores, one of them idle", table)
+    assert sweep_table.shipped(table) == put
     with open(table, newline="") as file:
         first = next(row for row in csv.DictReader(file) if row["name"] == specs[0].name)
     assert first["learning_rates"] == "0.01 0.0001"
@@ -54,29 +54,29 @@ def test_the_table_gives_back_what_was_put_in_to_the_last_bit(tmp_path):
 
 def test_a_later_outcome_replaces_the_earlier_and_leaves_the_others(tmp_path):
     specs, table = [small.spec(n_z=n_z) for n_z in (2, 3)], tmp_path / "table.csv"
-    old = outcomes.Outcome(1.0, 2.0, 2, 1.0)
-    outcomes.ship(dict.fromkeys(specs, old), "first", "a machine", table)
-    new = outcomes.Outcome(0.5, 1.0, 1, 3.0)
-    outcomes.ship({specs[1]: new}, "second", "a machine", table)
-    assert outcomes.shipped(table) == {specs[0]: old, specs[1]: new}
+    old = sweep_table.Outcome(1.0, 2.0, 2, 1.0)
+    sweep_table.ship(dict.fromkeys(specs, old), "first", "a machine", table)
+    new = sweep_table.Outcome(0.5, 1.0, 1, 3.0)
+    sweep_table.ship({specs[1]: new}, "second", "a machine", table)
+    assert sweep_table.shipped(table) == {specs[0]: old, specs[1]: new}
 
 
 def test_nothing_found_is_a_table_without_rows(tmp_path):
     table = tmp_path / "table.csv"
-    outcomes.ship({}, "revision", "a machine", table)
-    assert outcomes.shipped(table) == {}
+    sweep_table.ship({}, "revision", "a machine", table)
+    assert sweep_table.shipped(table) == {}
 
 
 def test_without_a_table_nothing_ships(tmp_path):
-    assert outcomes.shipped(tmp_path / "none.csv") == {}
+    assert sweep_table.shipped(tmp_path / "none.csv") == {}
 
 
 def test_every_shipped_outcome_is_of_the_spec_that_its_row_tells():
     """A row whose settings were edited would be read for other ones."""
-    with open(outcomes.TABLE, newline="") as file:
+    with open(sweep_table.TABLE, newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows
-    for row, spec in zip(rows, outcomes.shipped(), strict=True):
+    for row, spec in zip(rows, sweep_table.shipped(), strict=True):
         assert spec.name == row["name"]
         assert row["device"]
         assert row["revision"]
@@ -94,24 +94,24 @@ def test_all_that_fig_9_selects_from_ships():
         minibatch=[50, 100, 200],
     )
     assert len(cells) == 81
-    assert not set(cells) - outcomes.shipped().keys()
+    assert not set(cells) - sweep_table.shipped().keys()
 
 
 def test_several_processes_that_ship_at_once_lose_nothing(tmp_path):
     table, specs = tmp_path / "table.csv", [small.spec(n_z=n_z) for n_z in range(2, 10)]
-    old = outcomes.Outcome(1.0, 2.0, 2, 1.0)
-    one = joblib.delayed(lambda spec: outcomes.ship({spec: old}, "a", "a machine", table))
+    old = sweep_table.Outcome(1.0, 2.0, 2, 1.0)
+    one = joblib.delayed(lambda spec: sweep_table.ship({spec: old}, "a", "a machine", table))
     with joblib.Parallel(2) as parallel:
         parallel(one(spec) for spec in specs)
-    assert outcomes.shipped(table).keys() == set(specs)
+    assert sweep_table.shipped(table).keys() == set(specs)
 
 
 def test_the_last_epoch_counts_though_an_earlier_one_was_better():
     run = trained(epochs=3)
     run.history[-1] = dataclasses.replace(run.history[-1], test_negative_elbo=1e4)
-    assert outcomes.reached(run).test_negative_elbo == 1e4
+    assert sweep_table.reached(run).test_negative_elbo == 1e4
 
 
 def test_nine_tenths_of_the_epochs_are_rounded_up():
     run = trained(epochs=27)
-    assert outcomes.reached(run).before == run.history[24].test_negative_elbo
+    assert sweep_table.reached(run).before == run.history[24].test_negative_elbo

@@ -20,10 +20,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from repinf_core import store
-from repinf_core.checkpoint import State
 from repinf_core.data import LabelledImages
-from repinf_core.training import TrainingDiverged
+from repinf_core.training import TrainingDiverged, store
+from repinf_core.training.checkpoint import State
 
 CLASSES = 10
 _CHUNK = 256  # images judged at once: what they become between the layers stays in the cache
@@ -243,7 +242,7 @@ def trained(
     report: Callable[[ClassifierRecord], None] = lambda record: None,
     **checkpoints: float,
 ) -> ClassifierRun:
-    """The run of ``spec``, from the store or trained now; as :func:`repinf_core.store.trained`."""
+    """The run of ``spec``, from the store or trained now; as ``store.trained``."""
     return store.kept(spec, ClassifierRun, fit, device, report, **checkpoints)
 
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import torch
 
-from repinf_core import onednn
-from repinf_core.vae import VAE, Objective
+from repinf_core.kernels import onednn
+from repinf_core.models.mlp import VAE, Objective
 
 Receiver = Callable[[int, torch.Tensor, torch.Tensor], None]
 """Takes a layer's number, from 0, and the gradients of its weight and its bias."""

@@ -16,10 +16,10 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from repinf_core import parallel, store
-from repinf_core.ensemble import shared
+from repinf_core import parallel
 from repinf_core.errors import ReaderError
-from repinf_core.training import Spec, TrainingRun, seconds_per_step
+from repinf_core.training import Spec, TrainingRun, seconds_per_step, store
+from repinf_core.training.fast.ensemble import shared
 
 _KILLED = "The process that trained it was killed, perhaps because memory ran out."
 

@@ -16,8 +16,9 @@ import small
 import torch
 
 import repinf_core
-from repinf_core import checkpoint, results, store, trainer, training, weights
-from repinf_core.training import TrainingRun
+from repinf_core import cli, results, weights
+from repinf_core.training import TrainingRun, checkpoint, store
+from repinf_core.training import run as training
 
 STEPS = 6  # of an epoch of small.SPEC: 1,500 digits in minibatches of 250
 
@@ -50,7 +51,7 @@ def assert_undisturbed(run):
     assert small.without_times(run.history) == small.without_times(whole.history)
 
 
-def refused(arguments, start=trainer.train):
+def refused(arguments, start=cli.train):
     """The one sentence with which a command ends."""
     with pytest.raises(SystemExit) as error:
         start(arguments)
@@ -63,33 +64,33 @@ def refused(arguments, start=trainer.train):
 
 
 def test_a_command_trains_the_model_and_the_next_one_finds_it(capsys, monkeypatch):
-    trainer.train(command())
+    cli.train(command())
     printed = capsys.readouterr()
     assert_undisturbed(store.reached(small.SPEC))
     last = store.reached(small.SPEC).history[-1]
     assert f"4 of 4 epochs, test -ELBO {last.test_negative_elbo:.2f} nats" in printed.out
     monkeypatch.setattr(store, "fit", lambda *args: pytest.fail("trains again"))
-    trainer.train(command())
+    cli.train(command())
     assert printed.out == capsys.readouterr().out
 
 
 def test_until_stops_with_a_checkpoint_and_the_schedule_goes_on(capsys):
-    trainer.train([*command(), "--until", "1"])
+    cli.train([*command(), "--until", "1"])
     assert files() == ["checkpoint-1.safetensors"]
-    trainer.train([*command(), "--until", "3"])
+    cli.train([*command(), "--until", "3"])
     assert files() == ["checkpoint-1.safetensors", "checkpoint-3.safetensors"]
     assert store.reached(small.SPEC).epoch == 3
     bar = capsys.readouterr().err.split("\r")[-1]
     assert " 3/3 " in bar
-    trainer.train([*command(), "--until", "2"])  # is reached already
+    cli.train([*command(), "--until", "2"])  # is reached already
     assert files() == ["checkpoint-1.safetensors", "checkpoint-3.safetensors"]
-    trainer.train(command())
+    cli.train(command())
     assert files() == ["model.safetensors"]
     assert_undisturbed(store.reached(small.SPEC))
 
 
 def test_the_bar_tells_the_objective_and_its_floor(capsys):
-    trainer.train(command())
+    cli.train(command())
     last = store.reached(small.SPEC).history[-1]
     x = small.data.load("digits", "test").images.double()
     floor = torch.special.entr(x).sum(1).mean() + torch.special.entr(1 - x).sum(1).mean()
@@ -100,9 +101,9 @@ def test_the_bar_tells_the_objective_and_its_floor(capsys):
 def test_a_model_that_ships_is_trained_all_the_same(capsys, monkeypatch):
     monkeypatch.setattr(weights, "manifest", lambda: {small.SPEC.name: {"epochs_trained": 888}})
     monkeypatch.setattr(store, "shipped", lambda *args: pytest.fail("asked for what ships"))
-    trainer.train([*command(), "--until", "2"])
+    cli.train([*command(), "--until", "2"])
     assert "ships, trained for 888 of 4 epochs, but without" in capsys.readouterr().out
-    trainer.train(command())
+    cli.train(command())
     assert "ships, trained" not in capsys.readouterr().out
     assert_undisturbed(store.reached(small.SPEC))
 
@@ -115,12 +116,12 @@ def test_a_signal_in_an_epoch_saves_the_one_before_it(monkeypatch, capsys, numbe
     with monkeypatch.context() as patch:
         in_third_epoch(patch, lambda _: signal.raise_signal(number))
         with pytest.raises(SystemExit) as error:
-            trainer.train(command())
+            cli.train(command())
     assert error.value.code == 130
     assert "the same command goes on" in capsys.readouterr().err
     assert files() == ["checkpoint-2.safetensors"]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    trainer.train(command())
+    cli.train(command())
     assert_undisturbed(store.reached(small.SPEC))
 
 
@@ -179,7 +180,7 @@ def run_module(*arguments, **options):
     package = str(Path(repinf_core.__file__).parents[1])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
-        [sys.executable, "-m", "repinf_core.trainer", *arguments],
+        [sys.executable, "-m", "repinf_core.cli", *arguments],
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
@@ -200,7 +201,7 @@ def test_a_process_that_is_terminated_can_go_on():
     run = store.reached(spec)
     assert files(spec) == [f"checkpoint-{run.epoch}.safetensors"]
     more = run.epoch + 2
-    trainer.train([*command(epochs=spec.epochs), "--until", str(more)])
+    cli.train([*command(epochs=spec.epochs), "--until", str(more)])
     whole = TrainingRun(spec)
     train, test = (small.data.load("digits", split) for split in ("train", "test"))
     list(itertools.islice(training.fit(whole, train, test), more))
@@ -211,7 +212,8 @@ KILLED = """
 import itertools, json, os, random, signal, sys, traceback
 from types import SimpleNamespace
 import torch
-from repinf_core import store, training
+from repinf_core.training import store
+from repinf_core.training import run as training
 
 torch.set_num_threads(1)
 values = json.loads(sys.argv[1])
@@ -287,7 +289,7 @@ def test_an_objective_below_the_floor_stops_and_keeps_the_last_good_state(monkey
     assert "epoch 3" in sentence
     assert "this is a bug" in sentence
     assert files() == ["checkpoint-2.safetensors"]
-    trainer.train(command())
+    cli.train(command())
     assert_undisturbed(store.reached(small.SPEC))
 
 
@@ -308,7 +310,7 @@ def test_nan_stops_in_one_sentence_and_keeps_the_last_good_state(monkeypatch):
         in_third_epoch(patch, lambda done: done._replace(total=nan))
         assert "nan nats in training" in refused(command())
     assert files() == ["checkpoint-2.safetensors"]
-    trainer.train(command())
+    cli.train(command())
     assert_undisturbed(store.reached(small.SPEC))
 
 
@@ -341,7 +343,7 @@ def test_missing_data_and_damaged_files_are_told_in_one_sentence(monkeypatch, tm
     (tmp_path / "a file").write_text("")
     monkeypatch.setenv("REPINF_DATA", str(tmp_path / "a file"))
     assert "set REPINF_DATA to a folder" in refused(["--profile", "paper"])
-    trainer.train([*command(), "--until", "2"])
+    cli.train([*command(), "--until", "2"])
     path = store.models_folder() / small.SPEC.name / "checkpoint-2.safetensors"
     path.write_bytes(path.read_bytes()[:-50])
     sentence = refused(command())
@@ -356,10 +358,10 @@ def test_missing_data_and_damaged_files_are_told_in_one_sentence(monkeypatch, tm
 def test_what_is_reached_ships_finished_or_not(monkeypatch, tmp_path, capsys):
     shipping = [*command(), "--machine", "a machine"]
     monkeypatch.setattr(weights, "ship", functools.partial(weights.ship, folder=tmp_path))
-    assert "train it with repinf-train" in refused(shipping, trainer.ship)
+    assert "train it with repinf-train" in refused(shipping, cli.ship)
     for until in (2, 4):
-        trainer.train([*command(), "--until", str(until)])
-        trainer.ship(shipping)
+        cli.train([*command(), "--until", str(until)])
+        cli.ship(shipping)
         entry = weights.manifest(tmp_path)[small.SPEC.name]
         assert (entry["epochs_trained"], entry["device"]) == (until, "a machine")
         assert entry["revision"] == results.revision()
@@ -370,6 +372,6 @@ def test_what_is_reached_ships_finished_or_not(monkeypatch, tmp_path, capsys):
 
 def test_what_ships_is_said_of_which_machine(capsys):
     with pytest.raises(SystemExit) as error:
-        trainer.ship(command())
+        cli.ship(command())
     assert error.value.code == 2
     assert "--machine" in capsys.readouterr().err

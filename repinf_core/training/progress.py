@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from repinf_core import store
 from repinf_core.data import load
-from repinf_core.training import Spec, seconds_per_step
-from repinf_core.vae import reconstruction_floor
+from repinf_core.models.mlp import reconstruction_floor
+from repinf_core.training import Spec, seconds_per_step, store
 from repinf_core.weights import manifest
 
 

@@ -1,0 +1,1 @@
+"""Repeated inference as a dynamical system: trajectories and how closely they approach."""

@@ -1,0 +1,1 @@
+"""How a step runs on the device at hand: speed, not meaning."""

@@ -1,0 +1,1 @@
+"""Models by family: what is trained, and what is then iterated."""
