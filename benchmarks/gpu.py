@@ -19,11 +19,13 @@ from unittest import mock
 import torch
 from machine import described, write
 
-from repinf_core import profiles, training
+from repinf_core import profiles
+from repinf_core.data import LabelledImages
 from repinf_core.dynamics import rollout
 from repinf_core.models import mlp
 from repinf_core.training import sweep
 from repinf_core.training.fast import ensemble
+from repinf_core.training.run import TrainingRun
 
 N_IMAGES = 60_000
 
@@ -53,19 +55,23 @@ def medians(
     return {name: statistics.median(turn[name] for turn in turns[1:]) for name in contestants}
 
 
-def step_by_step(runs: list[training.TrainingRun], images: torch.Tensor) -> ensemble.Ensemble:
+def step_by_step(runs: list[TrainingRun], train: LabelledImages) -> ensemble.Ensemble:
     """An ensemble whose step is not captured."""
     with mock.patch.object(ensemble, "Captured", lambda step, changes, generators: step):
-        return ensemble.Ensemble(runs, images)
+        return ensemble.Ensemble(runs, train)
 
 
-def epochs(spec: training.Spec, images: torch.Tensor, repeats: int) -> dict[str, float]:
+def unlabelled(images: torch.Tensor) -> LabelledImages:
+    return LabelledImages(images, torch.zeros(len(images), dtype=torch.long, device=images.device))
+
+
+def epochs(spec: mlp.VAESpec, images: torch.Tensor, repeats: int) -> dict[str, float]:
     """Seconds of an epoch of one model of ``spec``, in both precisions."""
     contestants, rates = {}, [spec.learning_rates[0]]
     for precision in profiles.PRECISIONS:
         of = dataclasses.replace(spec, precision=precision)
         for name, make in (("captured", ensemble.Ensemble), ("step by step", step_by_step)):
-            trained = make([training.TrainingRun(of, images.device)], images)
+            trained = make([TrainingRun(of, images.device)], unlabelled(images))
             contestants[f"{name}, {precision}"] = lambda e=trained: e.epoch(rates)
     return medians(contestants, repeats, images.device)
 
@@ -77,12 +83,12 @@ def grid_epochs(
     contestants = {}
     for minibatch in experiment.selection_minibatches:
         cells = sweep.product(
-            training.Spec.of(dataclasses.replace(experiment, minibatch=minibatch)),
+            mlp.VAESpec.of(dataclasses.replace(experiment, minibatch=minibatch)),
             n_z=experiment.n_z_grid,
             learning_rates=[(rate,) for rate in experiment.selection_rates],
         )
         trained = ensemble.Ensemble(
-            [training.TrainingRun(cell, images.device) for cell in cells], images
+            [TrainingRun(cell, images.device) for cell in cells], unlabelled(images)
         )
         rates = [cell.learning_rates[0] for cell in cells]
         name = f"{len(cells)} models, minibatch {minibatch}"
@@ -90,7 +96,7 @@ def grid_epochs(
     return medians(contestants, repeats, images.device)
 
 
-def rollouts(spec: training.Spec, x0: torch.Tensor, steps: int, repeats: int) -> dict[str, float]:
+def rollouts(spec: mlp.VAESpec, x0: torch.Tensor, steps: int, repeats: int) -> dict[str, float]:
     """Seconds of a rollout, with products in float32 and in TF32, where the device has it."""
     generator = torch.Generator().manual_seed(0)
     model = mlp.VAE(spec.n_z, spec.n_hidden, generator).to(x0.device)
@@ -121,7 +127,7 @@ def main() -> None:
     if not torch.cuda.is_available():
         sys.exit("This benchmark needs a CUDA device, and torch finds none.")
     experiment = profiles.PROFILES["paper"]
-    spec = training.Spec.of(experiment)
+    spec = mlp.VAESpec.of(experiment)
     generator = torch.Generator("cuda").manual_seed(0)
     images = torch.rand(N_IMAGES, 784, generator=generator, device="cuda")
     of_epoch = epochs(spec, images, repeats)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
-from repinf_core import training
+from repinf_core.models.mlp import VAESpec
 
 
 def objective(weights, x, epsilon, beta):
@@ -54,7 +54,7 @@ def train_epoch(weights, moments, key, images, spec):
 class JaxScan:
     """A contestant as those of ``torch_loops``; minibatches must divide the images."""
 
-    def __init__(self, spec: training.Spec, weights: list[np.ndarray], images: torch.Tensor):
+    def __init__(self, spec: VAESpec, weights: list[np.ndarray], images: torch.Tensor):
         self._spec, self._images = spec, jnp.asarray(images.numpy())
         self._key = jax.random.key(spec.seed)
         self._weights = [jnp.array(values) for values in weights]

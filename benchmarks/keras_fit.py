@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from keras import layers, ops
 
-from repinf_core import training
+from repinf_core.models.mlp import VAESpec
 
 
 class Sampling(layers.Layer):
     """(mu, log sigma^2) to L samples of z, ``[B, L, N_z]``; adds beta KL to the loss."""
 
-    def __init__(self, spec: training.Spec):
+    def __init__(self, spec: VAESpec):
         super().__init__()
         self._spec, self._seeds = spec, keras.random.SeedGenerator(spec.seed)
 
@@ -36,7 +36,7 @@ def reconstruction(x, logits):
 class KerasFit:
     """A contestant as those of ``torch_loops``."""
 
-    def __init__(self, spec: training.Spec, weights: list[np.ndarray], images: torch.Tensor):
+    def __init__(self, spec: VAESpec, weights: list[np.ndarray], images: torch.Tensor):
         keras.utils.set_random_seed(spec.seed)  # of the order of the images
         self._spec, self._images = spec, images.numpy()
         sizes = (spec.n_hidden, 2 * spec.n_z, spec.n_hidden, images.shape[1])

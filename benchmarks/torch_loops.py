@@ -11,11 +11,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from repinf_core import training
+from repinf_core import data
 from repinf_core.models import mlp
+from repinf_core.training import paths
+from repinf_core.training.run import TrainingRun
 
 
-def network(spec: training.Spec, weights: list[np.ndarray]) -> mlp.VAE:
+def network(spec: mlp.VAESpec, weights: list[np.ndarray]) -> mlp.VAE:
     model = mlp.VAE(spec.n_z, spec.n_hidden, torch.Generator().manual_seed(0))
     for parameter, values in zip(model.parameters(), weights, strict=True):
         parameter.data.copy_(torch.from_numpy(values))
@@ -29,7 +31,7 @@ def arrays(model: mlp.VAE) -> list[np.ndarray]:
 class EagerLoop:
     """The obvious loop: minibatches by index, autograd, Adam, autocast for bfloat16."""
 
-    def __init__(self, spec: training.Spec, weights: list[np.ndarray], images: torch.Tensor):
+    def __init__(self, spec: mlp.VAESpec, weights: list[np.ndarray], images: torch.Tensor):
         self._spec, self._images = spec, images
         self._model = network(spec, weights)
         self._optimiser = torch.optim.Adam(self._model.parameters(), lr=spec.learning_rates[0])
@@ -68,7 +70,7 @@ class DataLoaderLoop(EagerLoop):
 
     def __init__(
         self,
-        spec: training.Spec,
+        spec: mlp.VAESpec,
         weights: list[np.ndarray],
         dataset: torch.utils.data.Dataset,
     ):
@@ -80,16 +82,26 @@ class DataLoaderLoop(EagerLoop):
             yield batch.flatten(1)
 
 
-class Ours:
-    """``training.train_epoch``: an epoch of ``training.fit`` without its evaluation."""
+class CompiledLoop(EagerLoop):
+    """The eager loop with its loss, and so its gradient, compiled by ``torch.compile``."""
 
-    def __init__(self, spec: training.Spec, weights: list[np.ndarray], images: torch.Tensor):
-        self._images, self._run = images, training.TrainingRun(spec)
-        start = torch.cat([torch.from_numpy(values).flatten() for values in weights])
-        self._run.flat.vector.data.copy_(start)
+    def __init__(self, spec: mlp.VAESpec, weights: list[np.ndarray], images: torch.Tensor):
+        super().__init__(spec, weights, images)
+        self._loss = torch.compile(super()._loss)
+
+
+class Ours:
+    """The path that training takes here: an epoch of ``fit`` without its evaluation."""
+
+    def __init__(self, spec: mlp.VAESpec, weights: list[np.ndarray], images: torch.Tensor):
+        self._run = TrainingRun(spec)
+        for parameter, values in zip(self._run.model.parameters(), weights, strict=True):
+            parameter.data.copy_(torch.from_numpy(values))
+        no_labels = torch.zeros(len(images), dtype=torch.long)
+        self._path = paths.choose([self._run], data.LabelledImages(images, no_labels))
 
     def epoch(self) -> None:
-        training.train_epoch(self._run, self._images, self._run.spec.learning_rates[0])
+        self._path.epoch([self._run.spec.learning_rates[0]])
 
     def weights(self) -> list[np.ndarray]:
         return arrays(self._run.model)

@@ -15,6 +15,7 @@ file says so.
 import argparse
 import importlib.util
 import os
+import shutil
 import statistics
 import sys
 import time
@@ -24,29 +25,29 @@ import numpy as np
 import torch
 import torchvision
 from machine import described, onednn_rate, product_rate, write
-from torch_loops import DataLoaderLoop, EagerLoop, Ours, arrays, network
+from torch_loops import CompiledLoop, DataLoaderLoop, EagerLoop, Ours, arrays, network
 
-from repinf_core import data, profiles, training
+from repinf_core import data, profiles
 from repinf_core.models import mlp
 
 TOLERANCE = 0.02  # of the test -ELBO after one epoch: other random numbers and roundings
 OURS = "ours, float32"
 
 
-def specs() -> dict[str, training.Spec]:
+def specs() -> dict[str, mlp.VAESpec]:
     """The paper's network at each precision."""
     return {
-        precision: training.Spec.of(profiles.experiment("paper", {"precision": precision}))
+        precision: mlp.VAESpec.of(profiles.experiment("paper", {"precision": precision}))
         for precision in profiles.PRECISIONS
     }
 
 
-def starting_weights(spec: training.Spec) -> list[np.ndarray]:
+def starting_weights(spec: mlp.VAESpec) -> list[np.ndarray]:
     return arrays(mlp.VAE(spec.n_z, spec.n_hidden, torch.Generator().manual_seed(spec.seed)))
 
 
 def contestants(
-    by_precision: dict[str, training.Spec],
+    by_precision: dict[str, mlp.VAESpec],
     images: torch.Tensor,
     dataset: torch.utils.data.Dataset,
 ) -> dict[str, object]:
@@ -63,6 +64,8 @@ def contestants(
         weights = starting_weights(spec)
         made[f"DataLoader loop, {precision}"] = DataLoaderLoop(spec, weights, dataset)
         made[f"tensor loop, {precision}"] = EagerLoop(spec, weights, images)
+        if shutil.which("g++"):  # which torch.compile needs on a CPU
+            made[f"torch.compile, {precision}"] = CompiledLoop(spec, weights, images)
         made[f"ours, {precision}"] = Ours(spec, weights, images)
     spec, weights = by_precision["float32"], starting_weights(by_precision["float32"])
     if importlib.util.find_spec("jax"):
@@ -77,7 +80,7 @@ def contestants(
 
 
 @torch.no_grad()
-def objective(spec: training.Spec, weights: list[np.ndarray], images: torch.Tensor) -> float:
+def objective(spec: mlp.VAESpec, weights: list[np.ndarray], images: torch.Tensor) -> float:
     """-ELBO in nats per image, with the same latent noise for all."""
     shape = (spec.n_samples, len(images), spec.n_z)
     epsilon = torch.randn(shape, generator=torch.Generator().manual_seed(0))
@@ -85,7 +88,7 @@ def objective(spec: training.Spec, weights: list[np.ndarray], images: torch.Tens
 
 
 def first_epoch(
-    made: dict[str, object], spec: training.Spec, test_images: torch.Tensor
+    made: dict[str, object], spec: mlp.VAESpec, test_images: torch.Tensor
 ) -> dict[str, float]:
     """Each contestant's -ELBO after one epoch.
 
@@ -103,7 +106,7 @@ def first_epoch(
     return reached
 
 
-def operations(spec: training.Spec, n_images: int) -> float:
+def operations(spec: mlp.VAESpec, n_images: int) -> float:
     """Multiplications and additions of an epoch's products; none for the images' gradient."""
     encoder = 784 * spec.n_hidden + spec.n_hidden * 2 * spec.n_z
     decoder = spec.n_samples * (spec.n_z * spec.n_hidden + spec.n_hidden * 784)
@@ -176,7 +179,9 @@ def main() -> None:
             "median_seconds": medians,
             "operations_per_epoch": operations(spec, len(images)),
             "product_operations_per_second": per_second,
-            "left_out": [name for name in ("JAX", "Keras") if f"{name}, float32" not in made],
+            "left_out": [
+                name for name in ("torch.compile", "JAX", "Keras") if f"{name}, float32" not in made
+            ],
         },
     )
 

@@ -1,129 +1,212 @@
-"""The command line of the model store: train a model, resuming it; add it to what ships.
+"""The command line: train models, ship them, and see which there are.
 
-    repinf-train --profile paper -p n_z 20 -p beta 3 --until 600
-    repinf-ship --profile paper -p n_z 20 -p beta 3 --machine "one core of an AMD EPYC CPU"
+    repinf train --profile paper -p n_z 20 -p beta 3 --until 600
+    repinf sweep --profile paper --over n_z "[2, 20]" --over seed "[0, 1]"
+    repinf models
 
-``python -m repinf_core.cli`` is ``repinf-train`` too.
+``python -m repinf_core.cli`` is ``repinf`` too.
 """
 
 import argparse
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-import torch
+from repinf_core import profiles
+from repinf_core.errors import ReaderError
 
-from repinf_core import profiles, results, weights
-from repinf_core.data import DataError
-from repinf_core.training import BelowFloor, Spec, TrainingDiverged, TrainingRun, progress, store
-from repinf_core.training.checkpoint import CheckpointError
+if TYPE_CHECKING:
+    from repinf_core.models import Spec
+    from repinf_core.training.run import TrainingRun
 
 _INTERRUPTED = 130  # a shell's status for a command that SIGINT ended
-_ERRORS = (
-    profiles.ParameterError,
-    store.StoreError,
-    CheckpointError,
-    DataError,
-    TrainingDiverged,
-    BelowFloor,
-    OSError,
-    torch.cuda.OutOfMemoryError,
-)
 
 
-def train(arguments: Sequence[str] | None = None) -> None:
-    """``repinf-train``: from the last checkpoint to the last epoch, or until one that is given."""
-    parser = _parser("Train a model in the model store, from where it stopped.")
-    parser.add_argument(
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command ``repinf``: one sentence and status 1 for an error, 130 after SIGINT."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on after the last complete epoch.", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
+    except (ReaderError, OSError) as error:
+        sys.exit(str(error))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="repinf", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: Callable, help: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help, description=help)
+        added.set_defaults(command=function)
+        return added
+
+    train = command("train", _train, "Train a model, from where it stopped.")
+    train.add_argument(
         "--until", type=int, metavar="EPOCH", help="stop after this epoch, with a checkpoint"
     )
-    options = parser.parse_args(arguments)
-    with _one_sentence_per_error():
-        spec = _spec(options)
-        if options.until is not None and not 1 <= options.until <= spec.epochs:
-            raise profiles.ParameterError(
-                f"Epoch --until is {options.until}; allowed is an integer from 1 to {spec.epochs}."
-            )
-        print(f"{spec.name} in {store.models_folder()}", flush=True)
-        _tell_if_only_shipped(spec)
-        try:
-            with progress.bar(spec, options.until) as report:
-                run = store.train(spec, _device(), report, options.until)
-        except KeyboardInterrupt:
-            print(
-                "Stopped; the same command goes on after the last complete epoch.", file=sys.stderr
-            )
-            sys.exit(_INTERRUPTED)
-        print(_summary(run))
-
-
-def ship(arguments: Sequence[str] | None = None) -> None:
-    """``repinf-ship``: a model as far as it is trained and saved, into the package's weights."""
-    parser = _parser("Add a model, as far as it is trained, to those that ship.")
-    parser.add_argument("--machine", required=True, help="what trained it, in words")
-    options = parser.parse_args(arguments)
-    with _one_sentence_per_error():
-        spec = _spec(options)
-        run = store.reached(spec, _device())
-        if run is None:
-            raise store.StoreError(
-                f"{spec.name} is not in {store.models_folder()}; train it with repinf-train."
-            )
-        path = weights.ship(run, results.revision(), options.machine)
-        print(f"{_summary(run)}\nShips as {path}")
-
-
-def _parser(description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--profile", default="quick", help="smoke, quick (default) or paper")
-    parser.add_argument(
-        "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="parameters",
-        help="a parameter of the model, of repinf_core/profiles.py, and again: -p n_z 20 -p beta 3",
+    sweep = command("sweep", _sweep, "Train a grid of models, each from where it stopped.")
+    sweep.add_argument(
+        "--over", nargs=2, action="append", required=True, metavar=("NAME", "VALUES"),
+        help="a parameter and its values, and again: --over n_z '[2, 20]' --over seed '[0, 1]'",
     )  # fmt: skip
+    sweep.add_argument("--jobs", type=int, help="models at once on a CPU; default: one per thread")
+    ship = command("ship", _ship, "Add a model, as far as it is trained, to those that ship.")
+    ship.add_argument("--machine", required=True, help="what trained it, in words")
+    for parser_of_a_model in (train, sweep, ship):
+        parser_of_a_model.add_argument(
+            "--profile", default="quick", help="smoke, quick (default) or paper"
+        )
+        parser_of_a_model.add_argument("--family", default="vae", help="of models; default: vae")
+        parser_of_a_model.add_argument(
+            "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
+            dest="parameters",
+            help="a parameter of the model, and again: -p n_z 20 -p beta 3",
+        )  # fmt: skip
+    command("models", _models, "List the models that ship and those in the store.")
+    command("convert", _convert, "Carry models of version 0.1 in the store over to this version.")
     return parser
 
 
-def _spec(options: argparse.Namespace) -> Spec:
+def _experiment(options: argparse.Namespace) -> profiles.Experiment:
+    """Checked before torch is imported, so that a wrong parameter is answered at once."""
     given = {name: profiles.value(text) for name, text in options.parameters}
-    shaping = [field.name for field in dataclasses.fields(Spec)]
-    for name in given:
+    return profiles.experiment(options.profile, given)
+
+
+def _spec(options: argparse.Namespace, experiment: profiles.Experiment) -> "Spec":
+    """Of the family that is asked for.
+
+    Raises:
+        ParameterError: an unknown family, or a parameter that does not shape its models.
+    """
+    from repinf_core.models import FAMILIES
+
+    if options.family not in FAMILIES:
+        raise profiles.ParameterError(
+            f"--family is {options.family!r}; allowed is one of {', '.join(FAMILIES)}."
+        )
+    spec = FAMILIES[options.family].of(experiment)
+    shaping = [field.name for field in dataclasses.fields(spec)]
+    for name in [*dict(options.parameters), *dict(getattr(options, "over", []))]:
         if name not in shaping:
             raise profiles.ParameterError(
-                f"Parameter {name} shapes no model; allowed are {', '.join(shaping)}."
+                f"Parameter {name} shapes no model of family {options.family}; allowed are "
+                f"{', '.join(shaping)}."
             )
-    return Spec.of(profiles.experiment(options.profile, given))
+    return spec
+
+
+def _train(options: argparse.Namespace) -> None:
+    experiment = _experiment(options)
+    if options.until is not None and not 1 <= options.until <= experiment.epochs:
+        raise profiles.ParameterError(
+            f"Epoch --until is {options.until}; allowed is an integer from 1 to "
+            f"{experiment.epochs}."
+        )
+    from repinf_core.training import progress, store
+
+    spec, device = _spec(options, experiment), _device()
+    print(f"{spec.name} in {store.models_folder()}", flush=True)
+    _say_if_restarted(spec)
+    with _expected_errors(), progress.bar(spec, options.until) as report:
+        run = store.train(spec, device, report, options.until)
+    print(_summary(run))
+
+
+def _sweep(options: argparse.Namespace) -> None:
+    experiment = _experiment(options)
+    choices = {name: profiles.value(values) for name, values in options.over}
+    for name, values in choices.items():
+        if not isinstance(values, list) or not values:
+            raise profiles.ParameterError(
+                f"The values of --over {name} are {values!r}; allowed is a list of one or more."
+            )
+        checked = [profiles.experiment(options.profile, {name: value}) for value in values]
+        choices[name] = [getattr(one, name) for one in checked]
+    if options.jobs is not None and options.jobs < 1:
+        raise profiles.ParameterError(f"--jobs is {options.jobs}; allowed is an integer from 1.")
+    from repinf_core.training import store, sweep
+
+    cells = sweep.product(_spec(options, experiment), **choices)
+    print(f"{len(cells)} models in {store.models_folder()}", flush=True)
+    for spec in cells:
+        _say_if_restarted(spec)
+    with _expected_errors():
+        sweep.train(cells, _device(), options.jobs)
+    for spec in cells:
+        print(_summary(store.load_or_train(spec)))
+
+
+def _ship(options: argparse.Namespace) -> None:
+    experiment = _experiment(options)
+    from repinf_core import results
+    from repinf_core.training import shipped, store
+
+    spec = _spec(options, experiment)
+    run = store.latest_run(spec, _device())
+    if run is None:
+        raise store.StoreError(
+            f"{spec.name} is not in {store.models_folder()}; train it with repinf train."
+        )
+    path = shipped.ship(run, results.revision(), options.machine)
+    print(f"{_summary(run)}\nShips as {path}")
+
+
+def _models(options: argparse.Namespace) -> None:
+    from repinf_core.training import catalogue
+
+    print(catalogue.table())
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from repinf_core.training import convert, store
+
+    count = 0
+    for line in convert.convert_store(store.models_folder()):
+        print(line, flush=True)
+        count += 1
+    print(f"{count} files carried over in {store.models_folder()}; the old ones stay.")
 
 
 def _device() -> str:
+    import torch
+
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _tell_if_only_shipped(spec: Spec) -> None:
-    entry = weights.manifest().get(spec.name)
-    if entry and store.reached(spec, _device()) is None:
+def _say_if_restarted(spec: "Spec") -> None:
+    from repinf_core.training import shipped, store
+
+    entry = shipped.manifest().get(spec.name)
+    if entry and entry["epochs_trained"] < spec.epochs and store.latest_run(spec) is None:
         print(
-            f"This model ships, trained for {entry['epochs_trained']:,} of {spec.epochs:,} epochs, "
-            f"but without the optimiser's state: training begins at the first epoch.",
+            f"{spec.name} ships, trained for {entry['epochs_trained']:,} of {spec.epochs:,} "
+            f"epochs, but without the optimiser's state: training begins at the first epoch.",
             flush=True,
         )
 
 
-def _summary(run: TrainingRun) -> str:
+def _summary(run: "TrainingRun") -> str:
     last = run.history[-1]
-    return (
-        f"{run.spec.name}: {run.epoch:,} of {run.spec.epochs:,} epochs, test -ELBO "
-        f"{last.test_negative_elbo:.2f} nats, {last.active_latents} active latents"
-    )
+    reached = ", ".join(f"test {name} {value:.6g}" for name, value in last.test.items())
+    return f"{run.spec.name}: {run.epoch:,} of {run.spec.epochs:,} epochs, {reached}"
 
 
 @contextlib.contextmanager
-def _one_sentence_per_error() -> Iterator[None]:
+def _expected_errors() -> Iterator[None]:
+    """A GPU without enough memory is told in a sentence too."""
+    import torch
+
     try:
         yield
-    except _ERRORS as error:
+    except torch.cuda.OutOfMemoryError as error:
         sys.exit(str(error))
 
 
 if __name__ == "__main__":
-    train()
+    main()

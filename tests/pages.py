@@ -14,8 +14,8 @@ import torch
 from safetensors import safe_open
 
 from repinf_core import data, profiles
-from repinf_core.training import Spec, TrainingRun
-from repinf_core.training.classifier import ClassifierSpec
+from repinf_core.models.classifier import ClassifierSpec
+from repinf_core.models.mlp import VAESpec
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -59,12 +59,17 @@ def closest_steps(curves):
     return curves.argmin(0), close.argmax(0), len(curves) - 1 - close[::-1].argmax(0)
 
 
-def model_of(experiment, models):
+def stored_weights(spec, models):
     """Weights by name, float64, read without the store's own code."""
-    path = models / Spec.of(experiment).name / "model.safetensors"
-    with safe_open(path, "pt") as file:
-        vector = file.get_tensor("weights")
-    return references.unflatten(vector.numpy(), TrainingRun(Spec.of(experiment)).model)
+    with safe_open(models / spec.name / "model.safetensors", "pt") as file:
+        names = [name for name in file.keys() if name.startswith("weights.")]  # noqa: SIM118
+        tensors = {name.removeprefix("weights."): file.get_tensor(name) for name in names}
+    return {name: references.array(tensor) for name, tensor in tensors.items()}
+
+
+def model_of(experiment, models):
+    """Those of an experiment's network."""
+    return stored_weights(VAESpec.of(experiment), models)
 
 
 def stored_history(spec, models):
@@ -73,12 +78,8 @@ def stored_history(spec, models):
 
 
 def judge_of(experiment, models):
-    """Weights of its classifier, likewise."""
-    path = models / ClassifierSpec.of(experiment).name / "model.safetensors"
-    with safe_open(path, "pt") as file:
-        names = [name for name in file.keys() if name.startswith("weights.")]  # noqa: SIM118
-        tensors = {name.removeprefix("weights."): file.get_tensor(name) for name in names}
-    return {name: references.array(tensor) for name, tensor in tensors.items()}
+    """Those of its classifier."""
+    return stored_weights(ClassifierSpec.of(experiment), models)
 
 
 def trials(label_list, n, experiment):

@@ -19,12 +19,15 @@ def weights(model):
 
 
 def unflatten(vector, model):
-    """A vector of all parameters, in the model's order, as float64 arrays by name."""
+    """The vector of the fast paths as float64 arrays by name.
+
+    It holds all parameters in the model's order, each from a multiple of 64 elements on.
+    """
     named, start = {}, 0
     for name, parameter in model.named_parameters():
         stop = start + parameter.numel()
         named[name] = np.asarray(vector[start:stop], np.float64).reshape(parameter.shape)
-        start = stop
+        start = -(-stop // 64) * 64
     assert start == len(vector)
     return named
 

@@ -3,10 +3,14 @@
 import dataclasses
 import itertools
 
-from repinf_core import data
-from repinf_core.training import Spec, TrainingRun, fit
+import torch
 
-SPEC = Spec(
+from repinf_core import data
+from repinf_core.models.mlp import VAESpec
+from repinf_core.training.fit import fit
+from repinf_core.training.run import TrainingRun
+
+SPEC = VAESpec(
     dataset="digits",
     n_z=3,
     n_hidden=16,
@@ -40,6 +44,11 @@ def undisturbed(of):
     run = TrainingRun(of)
     list(fit(run, data.load(of.dataset, "train"), data.load(of.dataset, "test")))
     return run
+
+
+def vector(run):
+    """All its weights as one vector, in the model's order."""
+    return torch.cat([parameter.detach().flatten() for parameter in run.model.parameters()])
 
 
 def bits(tensor):

@@ -7,9 +7,9 @@ import torch
 
 from repinf_core import profiles
 from repinf_core.models.mlp import VAE
-from repinf_core.training.fast import adam
 from repinf_core.training.fast.adam import Adam
 from repinf_core.training.fast.backprop import FlatParameters
+from repinf_core.training.run import BETAS, EPSILON
 
 RATES = [1e-2] * 3 + [1e-3] * 3
 PRECISIONS = pytest.mark.parametrize("precision", profiles.PRECISIONS)
@@ -18,6 +18,19 @@ PRECISIONS = pytest.mark.parametrize("precision", profiles.PRECISIONS)
 def network(precision="float32"):
     model = VAE(3, 16, torch.Generator().manual_seed(0), n_pixels=20)
     return model, FlatParameters.of(model, getattr(torch, precision))
+
+
+def joined(tensors):
+    return torch.cat([tensor.detach().flatten() for tensor in tensors])
+
+
+def torch_adam(model):
+    """As a run has it, with its state from the start."""
+    optimiser = torch.optim.Adam(model.parameters(), betas=BETAS, eps=EPSILON, fused=True)
+    for p in model.parameters():
+        zeros = {"exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+        optimiser.state[p] = {"step": torch.zeros(()), **zeros}
+    return optimiser
 
 
 def gradients(model, dtype=torch.float32):
@@ -46,9 +59,10 @@ def flattened(gradient):
 def test_steps_are_those_of_torch_and_of_the_algorithm(precision):
     dtype = getattr(torch, precision)
     model, flat = network(precision)
-    ours, start = Adam(flat), references.array(flat.vector)
-    vector = flat.vector.detach().clone().requires_grad_()
-    theirs = torch.optim.Adam([vector], lr=1.0, betas=adam.BETAS, eps=adam.EPSILON)
+    optimiser = torch_adam(model)
+    ours, start = Adam(flat, optimiser), references.array(joined(model.parameters()))
+    vector = joined(model.parameters()).requires_grad_()
+    theirs = torch.optim.Adam([vector], lr=1.0, betas=BETAS, eps=EPSILON)
     exact = references.adam(
         start, [references.array(flattened(g)) for g in gradients(model, dtype)], RATES
     )
@@ -58,19 +72,26 @@ def test_steps_are_those_of_torch_and_of_the_algorithm(precision):
         theirs.step()
         # Up to ten roundings of a step of 1e-2 at most, and one of a parameter below 1, each step.
         atol = (i + 1) * (1e-2 * 6e-7 + 6e-8)
-        torch.testing.assert_close(flat.vector.detach(), vector.detach(), rtol=0, atol=atol)
-        np.testing.assert_allclose(references.array(flat.vector), exact[i], rtol=0, atol=atol)
+        torch.testing.assert_close(joined(model.parameters()), vector.detach(), rtol=0, atol=atol)
+        np.testing.assert_allclose(
+            references.array(joined(model.parameters())), exact[i], rtol=0, atol=atol
+        )
     state = theirs.state[vector]
-    assert set(ours.state) == set(state)
-    assert ours.state["step"] == state["step"] == len(RATES)
+    own = list(optimiser.state.values())
+    assert all(set(of_parameter) == set(state) for of_parameter in own)
+    assert all(of_parameter["step"] == len(RATES) for of_parameter in own)
     for name in ("exp_avg", "exp_avg_sq"):
-        torch.testing.assert_close(ours.state[name], state[name], rtol=1e-5, atol=1e-12)
+        found = joined(of_parameter[name] for of_parameter in own)
+        torch.testing.assert_close(found, state[name], rtol=1e-5, atol=1e-12)
 
 
 @PRECISIONS
 def test_an_update_moves_its_layer_and_what_the_products_use_of_it(precision):
     model, flat = network(precision)
-    optimiser, before = Adam(flat), [parameter.clone() for parameter in flat.parameters]
+    optimiser, before = (
+        Adam(flat, torch_adam(model)),
+        [parameter.clone() for parameter in flat.parameters],
+    )
     optimiser.begin(0.5)
     optimiser.update(2, *(torch.ones_like(p) for p in flat.parameters[4:6]))
     moved = [
@@ -82,14 +103,21 @@ def test_an_update_moves_its_layer_and_what_the_products_use_of_it(precision):
         assert torch.equal(weight, parameter.to(weight.dtype))
 
 
-def test_it_goes_on_from_anothers_state():
-    (model, flat), (_, other_flat) = network(), network()
-    ours, other = Adam(flat), Adam(other_flat)
+def test_torchs_own_goes_on_from_where_it_stopped():
+    """What the fast path gives up, at any step, the general one takes over."""
+    model, flat = network()
+    optimiser = torch_adam(model)
+    ours = Adam(flat, optimiser)
     first, second, *_ = gradients(model)
+    exact = references.adam(
+        references.array(joined(model.parameters())),
+        [references.array(flattened(g)) for g in (first, second)],
+        [1e-2, 1e-2],
+    )
     step(ours, 1e-2, first)
-    other_flat.vector.data.copy_(flat.vector.data)
-    other.load(ours.state)
-    for each in (ours, other):
-        step(each, 1e-2, second)
-    assert torch.equal(flat.vector, other_flat.vector)
-    assert other.state["exp_avg"].data_ptr() != ours.state["exp_avg"].data_ptr()
+    optimiser.param_groups[0]["lr"] = 1e-2
+    for parameter, gradient in zip(model.parameters(), second, strict=True):
+        parameter.grad = gradient
+    optimiser.step()
+    found = references.array(joined(model.parameters()))
+    np.testing.assert_allclose(found, exact[1], rtol=0, atol=2 * (1e-2 * 6e-7 + 6e-8))

@@ -6,7 +6,8 @@ import itertools
 import numpy as np
 import pytest
 
-from repinf_core import agreement, profiles, training
+from repinf_core import agreement, profiles
+from repinf_core.models.mlp import VAESpec
 
 PAPER = profiles.PROFILES["paper"]
 
@@ -24,7 +25,7 @@ def test_departures_are_the_stated_numbers_that_differ():
 @pytest.mark.parametrize("epochs", [1, 150, 500, 501, 1000, 1001, 1499])
 @pytest.mark.parametrize("name", ["epochs", "grid_epochs"])
 def test_a_training_that_stopped_early_departs_in_the_rates_that_it_did_not_come_to(name, epochs):
-    asked = dataclasses.replace(training.Spec.of(PAPER), epochs=getattr(PAPER, name))
+    asked = dataclasses.replace(VAESpec.of(PAPER), epochs=getattr(PAPER, name))
     used = list(dict.fromkeys(map(asked.learning_rate, range(epochs))))
     told = agreement.departures((name, "learning_rates"), PAPER, **{name: epochs})
     expected = [f"{name} {epochs} (1500)"]

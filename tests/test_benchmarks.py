@@ -16,8 +16,10 @@ import training as training_benchmark
 from torch.utils.flop_counter import FlopCounterMode
 from torch_loops import DataLoaderLoop, EagerLoop, Ours, network
 
-from repinf_core import profiles, training
+from repinf_core import profiles
 from repinf_core.models import mlp
+from repinf_core.training.fast.hand_written import HandWritten
+from repinf_core.training.run import TrainingRun
 
 # Of Keras's own making.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -99,10 +101,10 @@ def test_ours_is_an_epoch_of_fit():
     spec, images = SPECS["float32"], small.digits(1500)
     contestant = Ours(spec, training_benchmark.starting_weights(spec), images.images)
     contestant.epoch()
-    run = training.TrainingRun(spec)
+    run = TrainingRun(spec)
     small.run_epochs(run, 1, images)
     expected = torch.cat([torch.from_numpy(values).flatten() for values in contestant.weights()])
-    assert small.bits(run.flat.vector) == small.bits(expected)
+    assert small.bits(small.vector(run)) == small.bits(expected)
 
 
 def onednn_operations(x_shape, weight_shape, *_, **__):
@@ -116,9 +118,9 @@ ONEDNN = {torch.ops.mkldnn._linear_pointwise: onednn_operations} if HAS_ONEDNN e
 
 def test_the_operations_are_those_that_torch_counts():
     spec = small.spec(minibatch=100, n_hidden=32)
-    run, x = training.TrainingRun(spec), torch.rand(100, 784)
+    path = HandWritten([TrainingRun(spec)], small.digits(100))
     with FlopCounterMode(display=False, custom_mapping=ONEDNN) as counter:
-        training.train_epoch(run, x, 1e-3)
+        path.epoch([1e-3])
     assert counter.get_total_flops() == training_benchmark.operations(spec, 100)
 
 

@@ -32,7 +32,7 @@ from sklearn.metrics import silhouette_score
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import NearestCentroid
 
-from repinf_core.training import Spec
+from repinf_core.models.mlp import VAESpec
 
 CENTRES = ["memory", "concept", "abstract concept"]
 
@@ -68,7 +68,8 @@ def test_the_model_page_reports_the_objective_and_the_dimension(smoke_book, weig
     enough = np.cumsum(variances) / variances.sum() >= 0.7
     assert found["components_for_70_percent"] == enough.argmax() + 1
     on_test = [
-        record["active_latents"] for record in stored_history(Spec.of(SMOKE), smoke_book.models)
+        record["test"]["active_latents"]
+        for record in stored_history(VAESpec.of(SMOKE), smoke_book.models)
     ]
     assert (references.encode(weights, x)[0].var(0) > 0.01).sum() == on_test[-1]
     assert found["active_latents_on_test_images"] == on_test[-1]

@@ -1,10 +1,7 @@
-"""The judge computes what the paper's layers say, trains reproducibly, and is kept."""
+"""The classifier computes what the paper's layers say and trains as its definitions say."""
 
 import copy
 import dataclasses
-import itertools
-import shutil
-import signal
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,19 +13,15 @@ import torch.nn.functional as F
 
 from repinf_core import data, profiles
 from repinf_core.dynamics import rollout
+from repinf_core.kernels.precision import exact_float32
+from repinf_core.models import classifier
+from repinf_core.models.classifier import Classifier, ClassifierSpec
 from repinf_core.models.mlp import VAE
-from repinf_core.training import TrainingDiverged, classifier, progress, store
-from repinf_core.training.checkpoint import CheckpointError
-from repinf_core.training.classifier import Classifier, ClassifierRun, ClassifierSpec, fit, trained
+from repinf_core.training.fit import TrainingDiverged, fit
+from repinf_core.training.run import TrainingRun
 
-SPEC = ClassifierSpec("digits", epochs=3, precision="float32", seed=5, minibatch=40)
+SPEC = ClassifierSpec(dataset="digits", epochs=3, seed=5, minibatch=40)
 IMAGES = small.digits(120)
-
-
-@pytest.fixture
-def few_images(monkeypatch):
-    """The store trains on the first 120 digits only."""
-    monkeypatch.setattr(store, "load", lambda dataset, split: IMAGES)
 
 
 def spec(**changes):
@@ -40,15 +33,11 @@ def seeded(seed=0):
 
 
 def run_epochs(run, n):
-    return list(itertools.islice(fit(run, IMAGES, IMAGES), n))
+    return small.run_epochs(run, n, IMAGES)
 
 
 def bits(run):
     return [small.bits(parameter) for parameter in run.model.parameters()]
-
-
-def fail(*args, **kwargs):
-    raise AssertionError("this must not be called")
 
 
 # --- the network ------------------------------------------------------------------------------
@@ -79,27 +68,18 @@ def test_the_number_of_images_judged_at_once_changes_nothing(monkeypatch):
     torch.testing.assert_close(model.probabilities(IMAGES.images), whole)
 
 
-def test_bfloat16_products_give_nearly_the_same_probabilities():
-    exact = Classifier(seeded()).probabilities(IMAGES.images)
-    narrow = Classifier(seeded(), "bfloat16").probabilities(IMAGES.images)
-    assert narrow.dtype == torch.float32
-    assert 0 < (narrow - exact).abs().max() < 0.02
-
-
-def test_on_a_gpu_float32_is_not_rounded_to_tf32(monkeypatch):
-    allowed, original = [], Classifier.logits
-
-    def spy(*arguments):
-        allowed.append(torch.backends.cudnn.allow_tf32)
-        return original(*arguments)
-
-    monkeypatch.setattr(Classifier, "logits", spy)
-    run, before = ClassifierRun(SPEC), torch.backends.cudnn.allow_tf32
-    run_epochs(run, 1)
-    run.model.probabilities(IMAGES.images)
-    assert len(allowed) == 3 + 1 + 1  # minibatches, the test images, those to be judged
-    assert not any(allowed)
-    assert torch.backends.cudnn.allow_tf32 == before
+def test_on_a_gpu_float32_is_not_rounded_and_a_readers_switches_stay():
+    """Whether cuDNN is to be deterministic is the reader's choice."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark
+    try:
+        cudnn.allow_tf32, cudnn.deterministic = True, True
+        with exact_float32():
+            assert not cudnn.allow_tf32
+            assert cudnn.deterministic
+        assert cudnn.allow_tf32
+    finally:
+        cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = before
 
 
 def test_dropout_zeroes_a_share_and_keeps_the_mean():
@@ -132,7 +112,7 @@ def test_only_the_given_generator_decides_what_is_dropped():
 def test_an_epoch_of_one_minibatch_is_a_step_of_adam_on_the_cross_entropy():
     """All images in one minibatch; the network written again with torch's functions."""
     one_step = spec(minibatch=len(IMAGES.images), epochs=2)
-    run = ClassifierRun(one_step)
+    run = TrainingRun(one_step)
     before = copy.deepcopy(run.model)
     generator = seeded(SPEC.seed)
     order = torch.randperm(len(IMAGES.images), generator=generator)
@@ -146,11 +126,11 @@ def test_an_epoch_of_one_minibatch_is_a_step_of_adam_on_the_cross_entropy():
     loss = -log_likelihood[range(len(order)), IMAGES.labels[order]].mean()
     loss.backward()
     (record,) = run_epochs(run, 1)
-    assert record.train_cross_entropy == pytest.approx(float(loss.detach()), rel=1e-5)
+    assert record.train["cross_entropy"] == pytest.approx(float(loss.detach()), rel=1e-5)
     for name, parameter in run.model.named_parameters():
         gradient = references.array(w[name].grad)
         (expected,) = references.adam(
-            references.array(w[name]), [gradient], [one_step.learning_rate]
+            references.array(w[name]), [gradient], list(one_step.learning_rates)
         )
         # Where the gradient is lost in rounding, so is the sign of Adam's first step.
         clear = np.abs(gradient) > 1e-6
@@ -165,21 +145,20 @@ def _layer(w, name):
 
 
 def test_a_record_tells_loss_and_accuracy_of_the_weights_after_the_epoch():
-    run = ClassifierRun(SPEC)
+    run = TrainingRun(SPEC)
     record = run_epochs(run, 1)[0]
     expected = references.classify(references.weights(run.model), references.array(IMAGES.images))
     labels = IMAGES.labels.numpy()
-    assert record.test_accuracy == pytest.approx((expected.argmax(1) == labels).mean())
+    assert record.test["accuracy"] == pytest.approx((expected.argmax(1) == labels).mean())
     cross_entropy = -np.log(expected[range(len(labels)), labels]).mean()
-    assert record.test_cross_entropy == pytest.approx(cross_entropy, rel=1e-4)
-    assert str(record) == f"test accuracy {record.test_accuracy:.2%}"
+    assert record.test["cross_entropy"] == pytest.approx(cross_entropy, rel=1e-4)
 
 
 def test_it_learns():
-    run = ClassifierRun(spec(epochs=12))
+    run = TrainingRun(spec(epochs=12))
     records = run_epochs(run, 12)
-    assert records[-1].test_accuracy > 0.8 > records[0].test_accuracy
-    assert records[-1].train_cross_entropy < records[0].train_cross_entropy
+    assert records[-1].test["accuracy"] > 0.8 > records[0].test["accuracy"]
+    assert records[-1].train["cross_entropy"] < records[0].train["cross_entropy"]
 
 
 @pytest.mark.parametrize("precision", profiles.PRECISIONS)
@@ -187,122 +166,18 @@ def test_the_seed_alone_decides_every_bit(precision):
     found = []
     for global_seed, seed in ((1, 5), (2, 5), (2, 6)):
         torch.manual_seed(global_seed)
-        run = ClassifierRun(spec(seed=seed, precision=precision, epochs=1))
+        run = TrainingRun(spec(seed=seed, precision=precision, epochs=1))
         run_epochs(run, 1)
         found.append(bits(run))
     assert found[0] == found[1]
     assert found[1] != found[2]
 
 
-def test_a_diverging_training_is_no_model(few_images):
-    diverging = spec(learning_rate=1e30)
-    with pytest.raises(TrainingDiverged, match=f"epoch 1 of {diverging.name}"):
-        trained(diverging)
-    assert not store.is_trained(diverging)
-
-
-# --- the store ------------------------------------------------------------------------------------
-
-
-def test_a_judge_is_trained_once_and_kept_beside_the_models(few_images, model_store, monkeypatch):
-    assert not store.is_trained(SPEC)
-    records = []
-    first = trained(SPEC, report=records.append)
-    assert store.is_trained(SPEC)
-    assert records == first.history
-    assert [path.name for path in model_store.iterdir()] == [SPEC.name]
-    undisturbed = ClassifierRun(SPEC)
-    run_epochs(undisturbed, 3)
-    monkeypatch.setattr(classifier, "fit", fail)
-    monkeypatch.setattr(store, "load", fail)
-    again = trained(SPEC, report=fail)
-    assert bits(again) == bits(first) == bits(undisturbed)
-    assert again.history == first.history
-
-
-def test_an_interrupted_training_goes_on_bit_for_bit(few_images):
-    class Stop(Exception):
-        pass
-
-    def stop(record):
-        if record.epoch == 2:
-            raise Stop
-
-    with pytest.raises(Stop):
-        trained(SPEC, report=stop, checkpoint_seconds=0)
-    names = {path.name for path in (store.models_folder() / SPEC.name).glob("*.safetensors")}
-    assert names == {"checkpoint-1.safetensors", "checkpoint-2.safetensors"}
-    epochs = []
-    resumed = trained(SPEC, report=lambda record: epochs.append(record.epoch))
-    assert epochs == [3]
-    undisturbed = ClassifierRun(SPEC)
-    run_epochs(undisturbed, 3)
-    assert bits(resumed) == bits(undisturbed)
-
-
-def test_an_interrupt_in_an_epoch_loses_no_complete_one(few_images, monkeypatch):
-    epochs, original = itertools.count(1), classifier.train_epoch
-
-    def interrupted(*args):
-        cross_entropy = original(*args)
-        if next(epochs) == 3:  # the weights have moved on from the second
-            signal.raise_signal(signal.SIGINT)
-        return cross_entropy
-
-    with monkeypatch.context() as patch:
-        patch.setattr(classifier, "train_epoch", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            trained(SPEC)
-    names = [path.name for path in (store.models_folder() / SPEC.name).glob("*.safetensors")]
-    assert names == ["checkpoint-2.safetensors"]
-    undisturbed = ClassifierRun(SPEC)
-    run_epochs(undisturbed, 3)
-    assert bits(trained(SPEC)) == bits(undisturbed)
-
-
-def test_every_number_that_shapes_the_weights_is_in_the_name():
-    changes = dict(
-        dataset="mnist", epochs=4, precision="bfloat16", seed=6, minibatch=41, learning_rate=1e-4
-    )
-    assert set(changes) == {field.name for field in dataclasses.fields(SPEC)}
-    names = {SPEC.name} | {spec(**{name: value}).name for name, value in changes.items()}
-    assert len(names) == len(changes) + 1
-    assert SPEC.name.startswith("digits-classifier-")
-
-
 def test_the_spec_is_the_experiments():
     experiment = profiles.experiment("smoke", {"seed": 4, "classifier_epochs": 7})
-    assert ClassifierSpec.of(experiment) == ClassifierSpec("digits", 7, "float32", 4, 128, 1e-3)
-
-
-def test_a_damaged_or_foreign_file_is_refused(few_images, model_store):
-    one, other = spec(epochs=1), spec(epochs=1, seed=6)
-    paths = []
-    for wanted in (one, other):
-        trained(wanted)
-        paths.append(model_store / wanted.name / "model.safetensors")
-    shutil.copy(paths[0], paths[1])
-    with pytest.raises(CheckpointError, match="another model"):
-        trained(other)
-    content = paths[0].read_bytes()
-    paths[0].write_bytes(small.flip(content, len(content) - 50))
-    with pytest.raises(CheckpointError, match="damaged or altered"):
-        trained(one)
-
-
-def test_the_outlook_names_the_judge_and_whether_it_must_train(few_images):
-    before = classifier.outlook(SPEC, "cpu", 1500)
-    assert before.startswith(f"judge    {SPEC.name}, 3 epochs to train, about ")
-    trained(SPEC)
-    assert classifier.outlook(SPEC, "cpu", 1500) == f"judge    {SPEC.name}, trained before"
-
-
-def test_the_progress_bar_tells_the_accuracy(few_images, capsys):
-    with progress.bar(SPEC) as report:
-        run = trained(SPEC, report=report)
-    last = capsys.readouterr().err.split("\r")[-1]
-    assert " 3/3 " in last
-    assert f"test accuracy {run.history[-1].test_accuracy:.2%}" in last
+    assert ClassifierSpec.of(experiment) == ClassifierSpec(
+        dataset="digits", epochs=7, seed=4, minibatch=128, learning_rates=(1e-3,)
+    )
 
 
 # --- in a rollout -----------------------------------------------------------------------------
@@ -328,28 +203,28 @@ def test_the_judged_image_is_the_one_decoded_from_z():
 def test_the_accuracy_is_that_on_the_test_images():
     images, labels = data.load("digits", "test")
     test = data.LabelledImages(images[:50], (labels[:50] + 1) % 10)  # unlike the training split
-    run = ClassifierRun(SPEC)
+    run = TrainingRun(SPEC)
     record = next(fit(run, IMAGES, test))
     found = references.classify(references.weights(run.model), references.array(test.images))
     expected = test.labels.numpy()
-    assert record.test_accuracy == pytest.approx((found.argmax(1) == expected).mean())
+    assert record.test["accuracy"] == pytest.approx((found.argmax(1) == expected).mean())
     cross_entropy = -np.log(found[range(50), expected]).mean()
-    assert record.test_cross_entropy == pytest.approx(cross_entropy, rel=1e-4)
+    assert record.test["cross_entropy"] == pytest.approx(cross_entropy, rel=1e-4)
 
 
 def test_the_last_minibatch_counts_by_its_images(monkeypatch):
     monkeypatch.setattr(classifier, "dropout", lambda h, *_: h)
-    record = next(fit(ClassifierRun(spec(minibatch=50, learning_rate=0.0)), IMAGES, IMAGES))
-    assert record.train_cross_entropy == pytest.approx(record.test_cross_entropy, rel=1e-5)
+    record = next(fit(TrainingRun(spec(minibatch=50, learning_rates=(0.0,))), IMAGES, IMAGES))
+    assert record.train["cross_entropy"] == pytest.approx(record.test["cross_entropy"], rel=1e-5)
 
 
 def test_the_seed_decides_the_weights():
-    one, other = (ClassifierRun(spec(seed=seed)).model for seed in (5, 6))
+    one, other = (TrainingRun(spec(seed=seed)).model for seed in (5, 6))
     assert not torch.equal(one.out.weight, other.out.weight)
 
 
 def test_a_last_step_that_diverges_is_seen():
-    run = ClassifierRun(spec(minibatch=120, learning_rate=1e30))
+    run = TrainingRun(spec(minibatch=120, learning_rates=(1e30,)))
     with pytest.raises(TrainingDiverged, match="epoch 1 of"):
         list(fit(run, IMAGES, IMAGES))
     assert run.epoch == 0

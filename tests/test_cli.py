@@ -1,4 +1,4 @@
-"""The trainer's commands, and that a training loses nothing, however and whenever it is stopped."""
+"""The commands, and that a training loses nothing, however and whenever it is stopped."""
 
 import functools
 import itertools
@@ -16,9 +16,11 @@ import small
 import torch
 
 import repinf_core
-from repinf_core import cli, results, weights
-from repinf_core.training import TrainingRun, checkpoint, store
-from repinf_core.training import run as training
+from repinf_core import cli, results
+from repinf_core.training import checkpoint, paths, shipped, store
+from repinf_core.training.fast import hand_written
+from repinf_core.training.fit import fit
+from repinf_core.training.run import TrainingRun
 
 STEPS = 6  # of an epoch of small.SPEC: 1,500 digits in minibatches of 250
 
@@ -26,6 +28,7 @@ STEPS = 6  # of an epoch of small.SPEC: 1,500 digits in minibatches of 250
 def command(**changes):
     """The command line's words for small.SPEC, in profile smoke."""
     values = json.loads(small.SPEC.as_json()) | changes
+    del values["family"], values["version"]
     words = [["-p", name, str(value)] for name, value in values.items()]
     return ["--profile", "smoke", *itertools.chain(*words)]
 
@@ -36,25 +39,31 @@ def files(spec=small.SPEC):
 
 def in_third_epoch(patch, action):
     """Have something happen in the middle of the third epoch."""
-    steps, original = itertools.count(1), training.backpropagate
+    # The fast path proves itself before the steps are counted.
+    paths.choose([TrainingRun(small.SPEC)], small.digits(250))
+    steps, original = itertools.count(1), hand_written.backpropagate
 
     def gradient(*args):
         objective = original(*args)
         return action(objective) if next(steps) == 2 * STEPS + 3 else objective
 
-    patch.setattr(training, "backpropagate", gradient)
+    patch.setattr(hand_written, "backpropagate", gradient)
 
 
 def assert_undisturbed(run):
     whole = small.undisturbed(run.spec)
-    assert small.bits(run.flat.vector) == small.bits(whole.flat.vector)
+    assert small.bits(small.vector(run)) == small.bits(small.vector(whole))
     assert small.without_times(run.history) == small.without_times(whole.history)
 
 
-def refused(arguments, start=cli.train):
+def train(arguments):
+    cli.main(["train", *arguments])
+
+
+def refused(arguments, command="train"):
     """The one sentence with which a command ends."""
     with pytest.raises(SystemExit) as error:
-        start(arguments)
+        cli.main([command, *arguments])
     assert isinstance(error.value.code, str)  # status 1, and the text on stderr
     assert "\n" not in error.value.code
     return error.value.code
@@ -64,48 +73,47 @@ def refused(arguments, start=cli.train):
 
 
 def test_a_command_trains_the_model_and_the_next_one_finds_it(capsys, monkeypatch):
-    cli.train(command())
+    train(command())
     printed = capsys.readouterr()
-    assert_undisturbed(store.reached(small.SPEC))
-    last = store.reached(small.SPEC).history[-1]
-    assert f"4 of 4 epochs, test -ELBO {last.test_negative_elbo:.2f} nats" in printed.out
-    monkeypatch.setattr(store, "fit", lambda *args: pytest.fail("trains again"))
-    cli.train(command())
+    assert_undisturbed(store.latest_run(small.SPEC))
+    last = store.latest_run(small.SPEC).history[-1]
+    assert f"4 of 4 epochs, test negative_elbo {last.test['negative_elbo']:.6g}" in printed.out
+    monkeypatch.setattr(store, "load", lambda *args: pytest.fail("trains again"))
+    train(command())
     assert printed.out == capsys.readouterr().out
 
 
 def test_until_stops_with_a_checkpoint_and_the_schedule_goes_on(capsys):
-    cli.train([*command(), "--until", "1"])
+    train([*command(), "--until", "1"])
     assert files() == ["checkpoint-1.safetensors"]
-    cli.train([*command(), "--until", "3"])
+    train([*command(), "--until", "3"])
     assert files() == ["checkpoint-1.safetensors", "checkpoint-3.safetensors"]
-    assert store.reached(small.SPEC).epoch == 3
+    assert store.latest_run(small.SPEC).epoch == 3
     bar = capsys.readouterr().err.split("\r")[-1]
     assert " 3/3 " in bar
-    cli.train([*command(), "--until", "2"])  # is reached already
+    train([*command(), "--until", "2"])  # is reached already
     assert files() == ["checkpoint-1.safetensors", "checkpoint-3.safetensors"]
-    cli.train(command())
+    train(command())
     assert files() == ["model.safetensors"]
-    assert_undisturbed(store.reached(small.SPEC))
+    assert_undisturbed(store.latest_run(small.SPEC))
 
 
 def test_the_bar_tells_the_objective_and_its_floor(capsys):
-    cli.train(command())
-    last = store.reached(small.SPEC).history[-1]
+    train(command())
+    last = store.latest_run(small.SPEC).history[-1]
     x = small.data.load("digits", "test").images.double()
     floor = torch.special.entr(x).sum(1).mean() + torch.special.entr(1 - x).sum(1).mean()
     bar = capsys.readouterr().err.split("\r")[-1]
-    assert f"test -ELBO {last.test_negative_elbo:.1f}, floor {floor:.1f}" in bar
+    assert f"{last}, floor of reconstruction {floor:.1f}" in bar
 
 
 def test_a_model_that_ships_is_trained_all_the_same(capsys, monkeypatch):
-    monkeypatch.setattr(weights, "manifest", lambda: {small.SPEC.name: {"epochs_trained": 888}})
-    monkeypatch.setattr(store, "shipped", lambda *args: pytest.fail("asked for what ships"))
-    cli.train([*command(), "--until", "2"])
-    assert "ships, trained for 888 of 4 epochs, but without" in capsys.readouterr().out
-    cli.train(command())
+    monkeypatch.setattr(shipped, "manifest", lambda: {small.SPEC.name: {"epochs_trained": 3}})
+    train([*command(), "--until", "2"])
+    assert "ships, trained for 3 of 4 epochs, but without" in capsys.readouterr().out
+    train(command())
     assert "ships, trained" not in capsys.readouterr().out
-    assert_undisturbed(store.reached(small.SPEC))
+    assert_undisturbed(store.latest_run(small.SPEC))
 
 
 # --- stopping ---------------------------------------------------------------------------------
@@ -116,22 +124,22 @@ def test_a_signal_in_an_epoch_saves_the_one_before_it(monkeypatch, capsys, numbe
     with monkeypatch.context() as patch:
         in_third_epoch(patch, lambda _: signal.raise_signal(number))
         with pytest.raises(SystemExit) as error:
-            cli.train(command())
+            train(command())
     assert error.value.code == 130
     assert "the same command goes on" in capsys.readouterr().err
     assert files() == ["checkpoint-2.safetensors"]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    cli.train(command())
-    assert_undisturbed(store.reached(small.SPEC))
+    train(command())
+    assert_undisturbed(store.latest_run(small.SPEC))
 
 
 def test_an_interrupted_notebook_loses_no_complete_epoch(monkeypatch):
     with monkeypatch.context() as patch:
         in_third_epoch(patch, lambda _: signal.raise_signal(signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
-            store.trained(small.SPEC)
+            store.load_or_train(small.SPEC)
     assert files() == ["checkpoint-2.safetensors"]
-    assert_undisturbed(store.trained(small.SPEC))
+    assert_undisturbed(store.load_or_train(small.SPEC))
 
 
 def test_a_signal_while_a_checkpoint_is_written_spoils_none(monkeypatch):
@@ -163,7 +171,7 @@ def test_who_handles_sigterm_already_still_does(monkeypatch):
 
 def test_sigterm_means_another_thing_in_the_trainer_only():
     met = []
-    store.trained(small.SPEC, report=lambda _: met.append(signal.getsignal(signal.SIGTERM)))
+    store.load_or_train(small.SPEC, report=lambda _: met.append(signal.getsignal(signal.SIGTERM)))
     store.train(small.spec(seed=4), report=lambda _: met.append(signal.getsignal(signal.SIGTERM)))
     assert met == [signal.SIG_DFL] * 4 + [signal.default_int_handler] * 4
 
@@ -180,7 +188,7 @@ def run_module(*arguments, **options):
     package = str(Path(repinf_core.__file__).parents[1])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
-        [sys.executable, "-m", "repinf_core.cli", *arguments],
+        [sys.executable, "-m", "repinf_core.cli", "train", *arguments],
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
@@ -198,29 +206,28 @@ def test_a_process_that_is_terminated_can_go_on():
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "the same command goes on" in errors
-    run = store.reached(spec)
+    run = store.latest_run(spec)
     assert files(spec) == [f"checkpoint-{run.epoch}.safetensors"]
     more = run.epoch + 2
-    cli.train([*command(epochs=spec.epochs), "--until", str(more)])
+    train([*command(epochs=spec.epochs), "--until", str(more)])
     whole = TrainingRun(spec)
-    train, test = (small.data.load("digits", split) for split in ("train", "test"))
-    list(itertools.islice(training.fit(whole, train, test), more))
-    assert small.bits(store.reached(spec).flat.vector) == small.bits(whole.flat.vector)
+    splits = [small.data.load("digits", split) for split in ("train", "test")]
+    list(itertools.islice(fit(whole, *splits), more))
+    assert small.bits(small.vector(store.latest_run(spec))) == small.bits(small.vector(whole))
 
 
 KILLED = """
 import itertools, json, os, random, signal, sys, traceback
 from types import SimpleNamespace
 import torch
-from repinf_core.training import store
-from repinf_core.training import run as training
+from repinf_core.models import spec_from_json
+from repinf_core.training import fit, store
 
 torch.set_num_threads(1)
-values = json.loads(sys.argv[1])
-spec = training.Spec(**values | {"learning_rates": tuple(values["learning_rates"])})
+spec = spec_from_json(sys.argv[1])
 folder = sys.argv[2]
 # A clock that ticks once when it is read: the recorded times are the same in every run.
-training.time = SimpleNamespace(perf_counter=itertools.count().__next__)
+fit.time = SimpleNamespace(perf_counter=itertools.count().__next__)
 
 def train(models, moment):
     '''Train in a process that kills itself at its moment-th call or return of a function.'''
@@ -268,40 +275,23 @@ def test_ten_kills_at_random_moments_change_no_bit_of_the_model(tmp_path):
     paths = [tmp_path / which / spec.name for which in ("undisturbed", "killed")]
     whole, resumed = (TrainingRun.load(path / "model.safetensors", spec) for path in paths)
     assert resumed.history == whole.history  # the ticks of its clock among it
-    assert small.bits(resumed.flat.vector) == small.bits(whole.flat.vector)
+    assert small.bits(small.vector(resumed)) == small.bits(small.vector(whole))
     assert {path.name for path in paths[1].iterdir()} == {"model.safetensors", "lock"}
 
 
 # --- errors -----------------------------------------------------------------------------------
 
 
-def test_an_objective_below_the_floor_stops_and_keeps_the_last_good_state(monkeypatch):
-    epochs, original = itertools.count(1), training.forward
-
-    def too_good(*args):
-        found = original(*args)
-        good = found.objective.reconstruction * (0.1 if next(epochs) == 3 else 1)
-        return found._replace(objective=found.objective._replace(reconstruction=good))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "forward", too_good)
-        sentence = refused(command())
-    assert "epoch 3" in sentence
-    assert "this is a bug" in sentence
-    assert files() == ["checkpoint-2.safetensors"]
-    cli.train(command())
-    assert_undisturbed(store.reached(small.SPEC))
-
-
 def test_a_training_at_its_floor_is_no_bug():
     # A decoder that says 0.3 of pixels of 0.3 is at the floor, and by rounding below it.
     grey = small.data.LabelledImages(torch.full((100, 784), 0.3), torch.zeros(100))
     run = TrainingRun(small.spec(learning_rates=(1e-12,)))
-    run.flat.vector.data.zero_()
+    for parameter in run.model.parameters():
+        parameter.data.zero_()
     run.model.decoder_out.bias.data.fill_(math.log(0.3 / 0.7))
     (record,) = small.run_epochs(run, 1, grey)
     entropy = -784 * (0.3 * math.log(0.3) + 0.7 * math.log(0.7))
-    assert record.test_reconstruction == pytest.approx(entropy, rel=1e-6)
+    assert record.test["reconstruction"] == pytest.approx(entropy, rel=1e-6)
 
 
 def test_nan_stops_in_one_sentence_and_keeps_the_last_good_state(monkeypatch):
@@ -310,20 +300,21 @@ def test_nan_stops_in_one_sentence_and_keeps_the_last_good_state(monkeypatch):
         in_third_epoch(patch, lambda done: done._replace(total=nan))
         assert "nan nats in training" in refused(command())
     assert files() == ["checkpoint-2.safetensors"]
-    cli.train(command())
-    assert_undisturbed(store.reached(small.SPEC))
+    train(command())
+    assert_undisturbed(store.latest_run(small.SPEC))
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["--profile", "papers"], "Parameter profile is 'papers'; allowed is one of smoke"),
-        (["-p", "n_zz", "7"], "Parameter n_zz shapes no model; allowed are dataset, n_z,"),
+        (["-p", "n_zz", "7"], "Parameter n_zz (set to 7) is unknown; allowed are"),
         (["-p", "trials", "7"], "Parameter trials shapes no model"),
         (["-p", "n_z", "0"], "Parameter n_z is 0; allowed is an integer from 1 to 4096."),
         (["-p", "beta", "much"], "Parameter beta is 'much'; allowed is a number >= 0."),
         (["--until", "0"], "Epoch --until is 0; allowed is an integer from 1 to 300."),
         (["--until", "301"], "Epoch --until is 301; allowed is an integer from 1 to 300."),
+        (["--family", "vea"], "--family is 'vea'; allowed is one of vae, "),
     ],
 )
 def test_a_wrong_argument_is_refused_in_one_sentence(arguments, sentence, model_store):
@@ -331,11 +322,42 @@ def test_a_wrong_argument_is_refused_in_one_sentence(arguments, sentence, model_
     assert not model_store.exists()
 
 
+@pytest.mark.parametrize(
+    ("over", "sentence"),
+    [
+        (("n_z", "7"), "The values of --over n_z are 7; allowed is a list of one or more."),
+        (("n_z", "[0]"), "Parameter n_z is 0; allowed is an integer from 1 to 4096."),
+        (("trials", "[5]"), "Parameter trials shapes no model of family vae"),
+    ],
+)
+def test_a_wrong_grid_is_refused_in_one_sentence(over, sentence, model_store):
+    assert refused(["--over", *over], "sweep").startswith(sentence)
+    assert not model_store.exists()
+
+
+def test_a_grid_is_trained_and_what_is_there_is_listed(capsys, model_store):
+    grid = ["sweep", *command(), "--over", "n_z", "[2, 3]", "--over", "seed", "[1, 2]"]
+    cli.main([*grid, "--jobs", "1"])
+    cells = [small.spec(n_z=n_z, seed=seed) for n_z in (2, 3) for seed in (1, 2)]
+    assert all(store.is_finished(cell) for cell in cells)
+    train([*command(), "--until", "2"])
+    capsys.readouterr()
+    cli.main(["models"])
+    lines = {line.split()[1]: line for line in capsys.readouterr().out.splitlines()}
+    for cell in cells:
+        assert " 4 of 4 " in lines[cell.name]
+    assert " 2 of 4 " in lines[small.SPEC.name]
+    last = store.latest_run(small.SPEC).history[-1].test
+    assert f" {last['negative_elbo']:.2f} " in lines[small.SPEC.name]
+    shipping = shipped.manifest()
+    assert all(lines[name].split()[0] == "ships" for name in shipping)
+
+
 def test_the_command_ends_with_status_1_and_nothing_but_the_sentence():
     process = run_module("-p", "n_zz", "7")
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert errors.startswith("Parameter n_zz shapes no model;")
+    assert errors.startswith("Parameter n_zz (set to 7) is unknown;")
     assert errors.count("\n") == 1
 
 
@@ -343,7 +365,7 @@ def test_missing_data_and_damaged_files_are_told_in_one_sentence(monkeypatch, tm
     (tmp_path / "a file").write_text("")
     monkeypatch.setenv("REPINF_DATA", str(tmp_path / "a file"))
     assert "set REPINF_DATA to a folder" in refused(["--profile", "paper"])
-    cli.train([*command(), "--until", "2"])
+    train([*command(), "--until", "2"])
     path = store.models_folder() / small.SPEC.name / "checkpoint-2.safetensors"
     path.write_bytes(path.read_bytes()[:-50])
     sentence = refused(command())
@@ -357,21 +379,21 @@ def test_missing_data_and_damaged_files_are_told_in_one_sentence(monkeypatch, tm
 
 def test_what_is_reached_ships_finished_or_not(monkeypatch, tmp_path, capsys):
     shipping = [*command(), "--machine", "a machine"]
-    monkeypatch.setattr(weights, "ship", functools.partial(weights.ship, folder=tmp_path))
-    assert "train it with repinf-train" in refused(shipping, cli.ship)
+    monkeypatch.setattr(shipped, "ship", functools.partial(shipped.ship, folder=tmp_path))
+    assert "train it with repinf train" in refused(shipping, "ship")
     for until in (2, 4):
-        cli.train([*command(), "--until", str(until)])
-        cli.ship(shipping)
-        entry = weights.manifest(tmp_path)[small.SPEC.name]
+        train([*command(), "--until", str(until)])
+        cli.main(["ship", *shipping])
+        entry = shipped.manifest(tmp_path)[small.SPEC.name]
         assert (entry["epochs_trained"], entry["device"]) == (until, "a machine")
         assert entry["revision"] == results.revision()
-        expected = store.reached(small.SPEC).flat.vector.half().float()
-        assert torch.equal(weights.shipped(small.SPEC, folder=tmp_path).flat.vector, expected)
+        expected = small.vector(store.latest_run(small.SPEC)).half().float()
+        assert torch.equal(small.vector(shipped.load(small.SPEC, folder=tmp_path)), expected)
         assert f"{until} of 4 epochs" in capsys.readouterr().out
 
 
 def test_what_ships_is_said_of_which_machine(capsys):
     with pytest.raises(SystemExit) as error:
-        cli.ship(command())
+        cli.main(["ship", *command()])
     assert error.value.code == 2
     assert "--machine" in capsys.readouterr().err

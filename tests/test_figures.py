@@ -18,11 +18,13 @@ IMAGES = RANDOM.random((31, 784))
 def record(epoch):
     return SimpleNamespace(
         epoch=epoch,
-        train_negative_elbo=100 + 50 / epoch,
-        test_negative_elbo=101 + 50 / epoch,
-        test_reconstruction=80 + 50 / epoch,
-        test_kl=21.0,
-        active_latents=100 // epoch,
+        train={"negative_elbo": 100 + 50 / epoch},
+        test={
+            "negative_elbo": 101 + 50 / epoch,
+            "reconstruction": 80 + 50 / epoch,
+            "kl": 21.0,
+            "active_latents": 100 // epoch,
+        },
     )
 
 
@@ -109,7 +111,7 @@ def test_the_objective_is_in_the_picture_once_the_first_epochs_are_over():
     """Of the training images too, however far it falls below that of the test images."""
     history = [record(epoch) for epoch in range(1, 201)]
     for one in history:
-        one.train_negative_elbo -= one.epoch / 20
+        one.train["negative_elbo"] -= one.epoch / 20
     top = figures.training_curve(history, 45.5).axes[0]
     low, high = top.get_ylim()
     for line in top.lines:

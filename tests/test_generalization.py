@@ -16,7 +16,7 @@ from pages import (
 )
 from papermill.exceptions import PapermillExecutionError
 
-from repinf_core.training import Spec
+from repinf_core.models.mlp import VAESpec
 
 
 def test_the_generalization_page_reports_what_the_stored_histories_say(smoke_book):
@@ -25,7 +25,7 @@ def test_the_generalization_page_reports_what_the_stored_histories_say(smoke_boo
     for n_z in SMOKE.n_z_grid:
         for rate in SMOKE.selection_rates:
             for minibatch in SMOKE.selection_minibatches:
-                spec = Spec.of(
+                spec = VAESpec.of(
                     dataclasses.replace(
                         SMOKE,
                         n_z=n_z,
@@ -36,7 +36,7 @@ def test_the_generalization_page_reports_what_the_stored_histories_say(smoke_boo
                 )
                 history = stored_history(spec, smoke_book.models)
                 assert len(history) == SMOKE.selection_epochs
-                objective[n_z, rate, minibatch] = history[-1]["test_negative_elbo"]
+                objective[n_z, rate, minibatch] = history[-1]["test"]["negative_elbo"]
     said = {(c["n_z"], c["rate"], c["minibatch"]): c for c in found["cells"]}
     assert {key: cell["test_negative_elbo"] for key, cell in said.items()} == objective
     for key, cell in said.items():

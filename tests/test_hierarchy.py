@@ -8,9 +8,8 @@ import pytest
 import references
 import torch
 
-from repinf_core import data, geometry, profiles
+from repinf_core import data, geometry, models, profiles
 from repinf_core.dynamics import hierarchy
-from repinf_core.models import mlp
 
 TRAIN = data.LabelledImages(*(part[:200] for part in data.load("digits", "train")))
 EXPERIMENT = dataclasses.replace(
@@ -36,7 +35,7 @@ def train():
 @pytest.mark.parametrize("noise", profiles.NOISE_MODES)
 def test_the_closest_approach_is_that_of_a_plain_loop(model, train, noise):
     experiment = dataclasses.replace(EXPERIMENT, noise=noise)
-    memories = mlp.memories(model, train.images)
+    memories = models.memories(model, train.images)
     found = hierarchy.closest(model, train, memories, experiment)
     w = references.weights(model)
     mu = references.encode(w, train.images.numpy())[0]
@@ -55,7 +54,7 @@ def test_the_closest_approach_is_that_of_a_plain_loop(model, train, noise):
 
 
 def test_the_same_images_carry_more_noise(model, train):
-    memories = mlp.memories(model, train.images)
+    memories = models.memories(model, train.images)
     rows, _ = hierarchy.infer(model, train, memories, EXPERIMENT, 0.1)
     again, ran = hierarchy.infer(model, train, memories, EXPERIMENT, 0.9)
     assert torch.equal(rows, again)
@@ -70,7 +69,7 @@ OTHER = dataclasses.replace(EXPERIMENT, trial_seed=9, seed=2, noise="invert", p=
 
 def test_images_and_noise_are_those_of_the_trial_seed_and_the_reading(model, train):
     """Not of training's seed, which is the same number in every profile."""
-    memories = mlp.memories(model, train.images)
+    memories = models.memories(model, train.images)
     rows, ran = hierarchy.infer(model, train, memories, OTHER, 0.3)
     expected, x0 = data.noisy_trials(train, [4], 7, 0.3, "invert", 9)
     assert torch.equal(rows, expected)
@@ -84,12 +83,12 @@ def test_images_and_noise_are_those_of_the_trial_seed_and_the_reading(model, tra
 
 def test_the_closest_approach_of_a_float32_network_is_kept_in_float64():
     network = mlp.VAE(3, 16, torch.Generator().manual_seed(0))
-    found = hierarchy.closest(network, TRAIN, mlp.memories(network, TRAIN.images), OTHER)
+    found = hierarchy.closest(network, TRAIN, models.memories(network, TRAIN.images), OTHER)
     assert found.distance.dtype == found.step.dtype == torch.float64
 
 
 def test_the_distances_to_the_concepts_are_those_of_a_plain_loop(model, train):
-    memories = mlp.memories(model, train.images)
+    memories = models.memories(model, train.images)
     concepts = geometry.concepts(memories, train.labels)
     experiment = dataclasses.replace(EXPERIMENT, trials=5, p=0.3)
     distances, lines = hierarchy.to_concepts(model, train, concepts, experiment)

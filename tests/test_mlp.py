@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from repinf_core.models import mlp
+from repinf_core.models import memories, mlp
 
 LAYERS = ("encoder_hidden", "encoder_out", "decoder_hidden", "decoder_out")
 
@@ -189,6 +189,6 @@ def test_a_seed_gives_the_weights():
 def test_memories_do_not_depend_on_the_chunk(chunk):
     model, x = network(), images(7)
     expected, _ = references.encode(references.weights(model), x.numpy())
-    found = mlp.memories(model, x, chunk)
+    found = memories(model, x, chunk)
     assert not found.requires_grad
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-13)

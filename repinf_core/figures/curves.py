@@ -22,15 +22,15 @@ def training_curve(history: Sequence, floor: float) -> Figure:
     """Over epochs: the objective, its two terms on the test images, the active latent variables.
 
     Args:
-        history: one :class:`repinf_core.training.EpochRecord` per epoch.
+        history: one :class:`repinf_core.training.run.EpochRecord` per epoch.
         floor: lower bound of the reconstruction term on the test images, nats per image.
     """
     figure = Figure(figsize=(WIDTH, 8.6))
     top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
     epochs = [record.epoch for record in history]
     dot = {"marker": "o"} if len(epochs) == 1 else {}  # a single point draws no line
-    train = [record.train_negative_elbo for record in history]
-    test = [record.test_negative_elbo for record in history]
+    train = [record.train["negative_elbo"] for record in history]
+    test = [record.test["negative_elbo"] for record in history]
     top.plot(epochs, train, color=CONTROL, label="training", **dot)
     top.plot(epochs, test, color=TEST, linestyle="--", label="test", **dot)
     # The first epochs fall from hundreds of nats; the scale is that of what comes after.
@@ -41,13 +41,13 @@ def training_curve(history: Sequence, floor: float) -> Figure:
         ylim=(min(settled + train) - margin, max(settled) + margin),
     )
     top.legend()
-    middle.plot(epochs, [r.test_reconstruction for r in history], color=TEST, **dot)
-    middle.plot(epochs, [r.test_kl for r in history], "-.", color=TEST, **dot)
+    middle.plot(epochs, [r.test["reconstruction"] for r in history], color=TEST, **dot)
+    middle.plot(epochs, [r.test["kl"] for r in history], "-.", color=TEST, **dot)
     middle.axhline(floor, color=CONTROL, linestyle=":")
     last = history[-1]
     for value, text in (
-        (last.test_reconstruction, "reconstruction"),
-        (last.test_kl, "KL"),
+        (last.test["reconstruction"], "reconstruction"),
+        (last.test["kl"], "KL"),
         (floor, "floor of the reconstruction"),
     ):
         above = value != floor  # the reconstruction is never below its floor
@@ -56,7 +56,7 @@ def training_curve(history: Sequence, floor: float) -> Figure:
             ha="right", va="bottom" if above else "top",
         )  # fmt: skip
     middle.set(ylabel="test images (nats)", ylim=(0, None))
-    bottom.plot(epochs, [r.active_latents for r in history], color=TEST, **dot)
+    bottom.plot(epochs, [r.test["active_latents"] for r in history], color=TEST, **dot)
     bottom.set(xlabel="epoch", ylabel="active latents", ylim=(0, None))
     return figure
 

@@ -9,14 +9,18 @@ with 784 pixels, 1,024 hidden units and N_z latents, a standard normal prior and
 likelihood on grey values in [0, 1].
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from repinf_core.geometry import active_latents
+from repinf_core.models.base import Model, Spec
 
-class VAE(nn.Module):
+
+class VAE(Model):
     """Encoder 784-1024(tanh)-[mu, log sigma^2] and decoder N_z-1024(tanh)-784(sigmoid).
 
     Weights are Glorot-uniform and biases zero, as in Keras, which the paper used.
@@ -25,14 +29,22 @@ class VAE(nn.Module):
         n_z: number of latent variables.
         n_hidden: units of either hidden layer.
         generator: draws the initial weights, on the CPU.
+        beta: weight of the KL term in :meth:`loss`.
+        n_samples: samples L of z per image in :meth:`loss`.
         n_pixels: of an image; smaller ones make the derivatives' tests fast.
     """
 
     def __init__(
-        self, n_z: int, n_hidden: int, generator: torch.Generator, n_pixels: int = 784
+        self,
+        n_z: int,
+        n_hidden: int,
+        generator: torch.Generator,
+        beta: float = 1.0,
+        n_samples: int = 2,
+        n_pixels: int = 784,
     ) -> None:
         super().__init__()
-        self.n_z = n_z
+        self.n_z, self.beta, self.n_samples = n_z, beta, n_samples
         self.encoder_hidden = nn.Linear(n_pixels, n_hidden)
         self.encoder_out = nn.Linear(n_hidden, 2 * n_z)  # rows: mu, then log sigma^2
         self.decoder_hidden = nn.Linear(n_z, n_hidden)
@@ -59,6 +71,56 @@ class VAE(nn.Module):
     def decode_mean(self, z: torch.Tensor) -> torch.Tensor:
         """x(t+1) = E_p(x|z)[x], latents ``[..., N_z]`` to ``[..., 784]`` (preprint Eq. 6)."""
         return torch.sigmoid(self.decode_logits(z))
+
+    def loss(
+        self, x: torch.Tensor, generator: torch.Generator, labels: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
+        """-ELBO and its two terms, with L samples of z for each image (preprint Eq. 5)."""
+        shape = (self.n_samples, len(x), self.n_z)
+        epsilon = torch.randn(shape, generator=generator, device=x.device)
+        return dict(zip(TERMS, negative_elbo(self, x, epsilon, self.beta), strict=True))
+
+    def floor(self, x: torch.Tensor) -> dict[str, float]:
+        """That of the reconstruction, from :func:`reconstruction_floor`."""
+        return {"reconstruction": float(reconstruction_floor(x))}
+
+    @torch.no_grad()
+    def scores(self, x: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+        """How many latents are active on these images."""
+        means = torch.cat([self.encode_mean(part) for part in x.split(1000)])
+        return {"active_latents": int(active_latents(means).sum())}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAESpec(Spec):
+    """Spec of the paper's network; the defaults are the paper's.
+
+    Attributes:
+        n_z: number of latent variables.
+        n_hidden: units of either hidden layer.
+        beta: weight of the KL term.
+        n_samples: samples L of z per image in training.
+    """
+
+    family: ClassVar[str] = "vae"
+
+    n_z: int = 100
+    n_hidden: int = 1024
+    beta: float = 1.0
+    n_samples: int = 2
+
+    def build(self, generator: torch.Generator) -> VAE:
+        """The network with Glorot-uniform weights."""
+        return VAE(self.n_z, self.n_hidden, generator, self.beta, self.n_samples)
+
+    @property
+    def label(self) -> str:
+        """With N_z, by which readers know a network."""
+        return f"{self.family}-nz{self.n_z}"
+
+
+TERMS = ("negative_elbo", "kl", "reconstruction")
+"""Names of the numbers of an :class:`Objective`, in its order."""
 
 
 class Objective(NamedTuple):
@@ -99,14 +161,13 @@ def negative_elbo(model: VAE, x: torch.Tensor, epsilon: torch.Tensor, beta: floa
         epsilon: standard normal numbers ``[L, B, N_z]``, one sample of z each.
         beta: weight of the KL term; 1 is the paper's text.
     """
-    mu, log_variance = model.encode(x)
+    mu, log_variance = map(_unrounded, model.encode(x))
     z = mu + (0.5 * log_variance).exp() * epsilon
     kl = kl_divergence(mu, log_variance).mean()
-    reconstruction = bernoulli_nll(model.decode_logits(z), x).mean()
+    reconstruction = bernoulli_nll(_unrounded(model.decode_logits(z)), x).mean()
     return Objective(beta * kl + reconstruction, kl, reconstruction)
 
 
-@torch.no_grad()
-def memories(model: VAE, images: torch.Tensor, chunk: int = 2000) -> torch.Tensor:
-    """The memories xi_i = mu(x_i) of clean images ``[N, 784]``: ``[N, N_z]`` (preprint Eq. 9)."""
-    return torch.cat([model.encode_mean(part) for part in images.split(chunk)])
+def _unrounded(values: torch.Tensor) -> torch.Tensor:
+    """Where products are rounded to bfloat16, what follows them is not."""
+    return values.float() if values.dtype == torch.bfloat16 else values

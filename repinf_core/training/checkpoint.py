@@ -19,6 +19,8 @@ from repinf_core.atomic import replacing
 from repinf_core.errors import ReaderError
 
 _KEPT = 2
+FORMAT = "2"
+"""Of the file: one named tensor per parameter.  Version 0.1 kept all weights in one vector."""
 
 
 class CheckpointError(ReaderError, RuntimeError):
@@ -55,7 +57,7 @@ class State:
         """Write a file for :meth:`load`, whole or not at all."""
         tensors = {name: value.cpu().contiguous() for name, value in self.tensors.items()}
         history = json.dumps(self.history)
-        metadata = {"spec": self.spec, "history": history, "device": self.device}
+        metadata = {"format": FORMAT, "spec": self.spec, "history": history, "device": self.device}
         metadata["sha256"] = _digest(tensors, metadata)
         write(tensors, path, metadata)
 
@@ -67,7 +69,7 @@ class State:
             CheckpointError: the file is damaged or altered, is of another spec, or is the middle
             of a training on another kind of device.
         """
-        tensors, metadata = _read(path)
+        tensors, metadata = read(path)
         history = json.loads(metadata["history"])
         state = cls(metadata["spec"], history, metadata["device"], tensors)
         if state.spec != spec:
@@ -132,7 +134,25 @@ def _digest(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
     return sha256.hexdigest()
 
 
-def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+def metadata_of(path: Path) -> dict[str, str]:
+    """What a file says of itself; empty if it is no safetensors file."""
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except SafetensorError:
+        return {}
+
+
+def read(path: Path, format: str | None = FORMAT) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors and metadata of a file that :meth:`State.save` wrote.
+
+    Args:
+        path: of the file.
+        format: that it must be of; None is version 0.1's.
+
+    Raises:
+        CheckpointError: it is damaged or altered, or of another format.
+    """
     problem = (
         f"{path} is damaged or altered; delete it to train again, from the state before it if any."
     )
@@ -140,6 +160,11 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        if "sha256" in metadata and metadata.get("format") != format:
+            raise CheckpointError(
+                f"{path} is in the format of another version of this program; `repinf convert` "
+                f"carries the models of version 0.1 over."
+            )
         if metadata["sha256"] != _digest(tensors, metadata):
             raise CheckpointError(problem)
     except (SafetensorError, KeyError, TypeError) as error:  # TypeError: a type unknown to numpy

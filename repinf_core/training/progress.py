@@ -1,64 +1,96 @@
 """What a training tells the person who waits: what lies ahead, and how far it has come."""
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from tqdm import tqdm
 
 from repinf_core.data import load
-from repinf_core.models.mlp import reconstruction_floor
-from repinf_core.training import Spec, seconds_per_step, store
-from repinf_core.weights import manifest
+from repinf_core.models import Spec
+from repinf_core.training import shipped, store, sweep
+from repinf_core.training.fit import EpochRecord, seconds_per_step
+
+_FEW = 3  # models that are told one by one
 
 
-def outlook(spec: Spec, device: torch.device | str, n_images: int) -> str:
-    """A few lines before the work starts: device, dataset, model, and the time it will take.
+def estimate_runtime(specs: Sequence[Spec], device: torch.device | str, n_images: int) -> str:
+    """A few lines before the work starts: device, dataset, models, and the time training takes.
 
     Args:
-        spec: of the model.
-        device: on which it would be trained.
+        specs: of the models that a page asks for.
+        device: on which they would be trained.
         n_images: of the training set.
     """
+    cells = list(dict.fromkeys(specs))
+    missing = [spec for spec in cells if not store.is_available(spec)]
     threads = f", threads: {torch.get_num_threads()}" if str(device) == "cpu" else ""
-    if store.model_file(spec).exists():
-        time_needed = "trained before: no training now"
-    elif spec.name in manifest():
-        epochs = manifest()[spec.name]["epochs_trained"]
-        time_needed = f"ships, trained for {epochs:,} of {spec.epochs:,} epochs: no training now"
+    datasets = ", ".join(dict.fromkeys(spec.dataset for spec in cells))
+    lines = [f"device   {device}{threads}", f"dataset  {datasets}, {n_images:,} training images"]
+    if len(cells) <= _FEW:
+        for spec in cells:
+            lines += [f"model    {spec.name}", f"         {_origin(spec)}"]
     else:
-        steps = -(-n_images // spec.minibatch) * spec.epochs
-        minutes = steps * seconds_per_step([spec], n_images, device) / 60
-        time_needed = (
-            f"up to {spec.epochs:,} epochs to train, about {minutes:.1f} minutes; "
-            f"kept in {store.models_folder()}"
-        )
-    return (
-        f"device   {device}{threads}\n"
-        f"dataset  {spec.dataset}, {n_images:,} training images\n"
-        f"model    {spec.name}\n"
-        f"         {time_needed}"
-    )
+        lines += [f"models   {len(cells)}, trained before: {len(cells) - len(missing)}"]
+    if missing:
+        minutes = _seconds_of_all(missing, device, n_images) / 60
+        lines += [f"         about {minutes:.1f} minutes to train; kept in {store.models_folder()}"]
+    return "\n".join(lines)
+
+
+def _origin(spec: Spec) -> str:
+    """Where a model comes from, or that it is to be trained."""
+    entry = shipped.manifest().get(spec.name)
+    if store.model_file(spec).exists():
+        return "trained before: no training now"
+    if entry is None:
+        return f"up to {spec.epochs:,} epochs to train"
+    here = store.latest_run(spec)
+    epochs = entry["epochs_trained"]
+    if here is not None and here.epoch > epochs:
+        return f"trained here, so far for {here.epoch:,} of {spec.epochs:,} epochs: no training now"
+    return f"ships, trained for {epochs:,} of {spec.epochs:,} epochs: no training now"
+
+
+def _seconds_of_all(missing: Sequence[Spec], device: torch.device | str, n_images: int) -> float:
+    """Seconds that the models take, as many at once as a sweep trains."""
+    if sweep.at_once_on_a_gpu(device):
+        return sum(_seconds(group, device, n_images) for group in sweep.alike(missing))
+    # Neither rate nor seed nor epochs change what a step takes.
+    kinds = {spec: dataclasses.replace(spec, learning_rates=(0.0,), seed=0) for spec in missing}
+    of_kind = {kind: _seconds([kind], device, n_images) for kind in Counter(kinds.values())}
+    return sum(of_kind[kinds[spec]] for spec in missing) / sweep.cells_at_once(missing)
+
+
+def _seconds(group: list[Spec], device: torch.device | str, n_images: int) -> float:
+    """What training the group, at once where it fits, takes without its evaluations."""
+    spec = group[0]
+    steps = spec.epochs * -(-n_images // spec.minibatch)
+    try:
+        return steps * seconds_per_step(group, n_images, device)
+    except torch.cuda.OutOfMemoryError:
+        if len(group) == 1:
+            raise
+    return sum(_seconds(half, device, n_images) for half in sweep.halves(group))
 
 
 @contextlib.contextmanager
-def bar(spec: Any, until: int | None = None) -> Iterator[Callable[[Any], None]]:
+def bar(spec: Spec, until: int | None = None) -> Iterator[Callable[[EpochRecord], None]]:
     """Yield a ``report`` for a training: epochs, remaining time, the record and its floor.
 
-    The floor, of a VAE only, is that of the reconstruction of the test images, in nats per image.
-
     Args:
-        spec: of the VAE or of the classifier.
+        spec: of the model.
         until: the epoch after which the training stops for now; None: that of the spec.
     """
     with contextlib.ExitStack() as stack:
         shown, floor = None, ""  # made at the first record: a model from the store has none
 
-        def report(record: Any) -> None:
+        def report(record: EpochRecord) -> None:
             nonlocal shown, floor
             if shown is None:
-                floor = _floor(spec) if isinstance(spec, Spec) else ""
+                floor = _floor(spec)
                 total = until or spec.epochs
                 # Its clock starts now: the epochs before this moment are not of its rate.
                 shown = tqdm(total=total, initial=record.epoch, desc=spec.name, unit="epoch")
@@ -70,4 +102,5 @@ def bar(spec: Any, until: int | None = None) -> Iterator[Callable[[Any], None]]:
 
 
 def _floor(spec: Spec) -> str:
-    return f", floor {float(reconstruction_floor(load(spec.dataset, 'test').images)):.1f}"
+    bounds = spec.build(torch.Generator()).floor(load(spec.dataset, "test").images)
+    return "".join(f", floor of {name} {value:.1f}" for name, value in bounds.items() if value)

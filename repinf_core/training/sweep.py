@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import itertools
 import sys
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -18,9 +18,12 @@ from tqdm import tqdm
 
 from repinf_core import parallel
 from repinf_core.errors import ReaderError
-from repinf_core.training import Spec, TrainingRun, seconds_per_step, store
-from repinf_core.training.fast.ensemble import shared
+from repinf_core.models import Spec
+from repinf_core.training import store
+from repinf_core.training.run import TrainingRun
 
+_MAY_VARY = {"n_z", "learning_rates", "seed"}
+"""Fields in which models that train at once may differ."""
 _KILLED = "The process that trained it was killed, perhaps because memory ran out."
 
 
@@ -45,7 +48,7 @@ def product(spec: Spec, **choices: Iterable) -> list[Spec]:
 
     Args:
         spec: what is not varied.
-        **choices: name of a field of :class:`Spec` to the values it takes.
+        **choices: name of a field of the spec to the values it takes.
 
     Returns:
         each combination once.
@@ -53,7 +56,7 @@ def product(spec: Spec, **choices: Iterable) -> list[Spec]:
     Raises:
         ValueError: a name that is no field of a spec.
     """
-    fields = [field.name for field in dataclasses.fields(Spec)]
+    fields = [field.name for field in dataclasses.fields(spec)]
     for name in choices:
         if name not in fields:
             raise ValueError(f"A sweep over {name} is unknown; allowed are {', '.join(fields)}.")
@@ -65,7 +68,7 @@ def product(spec: Spec, **choices: Iterable) -> list[Spec]:
 def train(
     specs: Sequence[Spec], device: torch.device | str = "cpu", jobs: int | None = None
 ) -> None:
-    """Train every model of ``specs`` that neither the store holds nor the package ships.
+    """Train every model of ``specs`` that is not trained to its last epoch, here or as it ships.
 
     What was finished before is skipped, what was interrupted goes on from its checkpoint, and
     a failing cell does not stop the others.
@@ -82,18 +85,40 @@ def train(
         SweepError: a cell failed; raised when all others are done.
         StoreError: the store's folder cannot be made.
     """
+    _train([spec for spec in specs if not store.is_finished(spec)], specs, device, jobs)
+
+
+def load_or_train(
+    specs: Sequence[Spec], device: torch.device | str = "cpu", jobs: int | None = None
+) -> list[TrainingRun]:
+    """The runs of ``specs``, in their order: as :func:`store.load_or_train` gives each.
+
+    Args: as :func:`train`, but a model that ships half-trained is taken as it is.
+
+    Raises:
+        SweepError: a cell failed.
+    """
+    _train([spec for spec in specs if not store.is_available(spec)], specs, device, jobs)
+    return [store.load_or_train(spec, device) for spec in specs]
+
+
+def _train(
+    missing: Sequence[Spec],
+    specs: Sequence[Spec],
+    device: torch.device | str,
+    jobs: int | None,
+) -> None:
     if jobs is not None and jobs < 1:
         raise ValueError(f"The number of jobs is {jobs}; allowed is an integer from 1.")
-    cells = list(dict.fromkeys(specs))
-    missing = [spec for spec in cells if not store.is_trained(spec)]
+    cells, missing = list(dict.fromkeys(specs)), list(dict.fromkeys(missing))
     if not missing:
         return
     with tqdm(total=len(cells), initial=len(cells) - len(missing), unit="model") as bar:
-        if _at_once_on_a_gpu(device):
+        if at_once_on_a_gpu(device):
             failures = _together(missing, device, bar)
         else:
             # By all cells, not the missing: after an interruption the sums are in the same order.
-            failures = _one_by_one(missing, device, jobs or _jobs(cells), bar)
+            failures = _one_by_one(missing, device, jobs or cells_at_once(cells), bar)
     if failures:
         raise SweepError(failures, len(cells))
 
@@ -103,7 +128,9 @@ def _one_by_one(
 ) -> dict[Spec, str]:
     """Train each cell in a process of its own (one job: in this); returns what failed, and why."""
     failures = {}
-    cell = functools.partial(_cell, device=device, folder=store.made(store.models_folder()))
+    cell = functools.partial(
+        _cell, device=device, folder=store.ensure_folder(store.models_folder())
+    )
     share = max(1, torch.get_num_threads() // jobs)
     for spec, outcome in parallel.outcomes(cell, specs, jobs, share):
         if isinstance(outcome, bytes):
@@ -117,7 +144,7 @@ def _one_by_one(
 
 def _together(specs: Sequence[Spec], device: torch.device | str, bar: tqdm) -> dict[Spec, str]:
     """Train on one GPU, as many cells at once as are alike; returns those that failed, and why."""
-    failures, groups = {}, _alike(specs)
+    failures, groups = {}, alike(specs)
     while groups:
         group = groups.pop(0)
 
@@ -128,7 +155,7 @@ def _together(specs: Sequence[Spec], device: torch.device | str, bar: tqdm) -> d
             failed = store.train_together(group, device, report)
         except Exception as error:  # whatever it is, it must not stop the other groups
             if isinstance(error, torch.cuda.OutOfMemoryError) and len(group) > 1:
-                groups[:0] = _halves(group)
+                groups[:0] = halves(group)
                 continue
             failed = dict.fromkeys(group, f"{type(error).__name__}: {error}")
         for spec, reason in failed.items():
@@ -138,72 +165,29 @@ def _together(specs: Sequence[Spec], device: torch.device | str, bar: tqdm) -> d
     return failures
 
 
-def trained(
-    specs: Sequence[Spec], device: torch.device | str = "cpu", jobs: int | None = None
-) -> list[TrainingRun]:
-    """The runs of ``specs``, in their order; :func:`train` makes those that are missing.
-
-    Raises:
-        SweepError: a cell failed.
-    """
-    train(specs, device, jobs)
-    return [store.trained(spec, device) for spec in specs]
-
-
-def _at_once_on_a_gpu(device: torch.device | str) -> bool:
+def at_once_on_a_gpu(device: torch.device | str) -> bool:
+    """Whether models that are alike train at once: on a GPU of this machine."""
     return torch.device(device).type == "cuda" and not parallel.on_cluster()
 
 
-def _alike(specs: Sequence[Spec]) -> list[list[Spec]]:
-    """Groups of those that can train at once."""
+def alike(specs: Sequence[Spec]) -> list[list[Spec]]:
+    """Groups of those that can train at once: of one family, and alike but for a few fields."""
     groups = defaultdict(list)
     for spec in specs:
-        groups[shared(spec), spec.epochs].append(spec)
+        own = dataclasses.asdict(spec).items()
+        groups[type(spec), *((name, v) for name, v in own if name not in _MAY_VARY)].append(spec)
     return list(groups.values())
 
 
-def _halves(group: list[Spec]) -> list[list[Spec]]:
+def halves(group: list[Spec]) -> list[list[Spec]]:
     """Of a group that does not fit on the GPU."""
     half = len(group) // 2
     return [group[:half], group[half:]]
 
 
-def _jobs(cells: Sequence[Spec]) -> int:
+def cells_at_once(cells: Sequence[Spec]) -> int:
+    """How many cells train at once on this machine's CPU: one for each thread."""
     return min(torch.get_num_threads(), len(cells))
-
-
-def outlook(specs: Sequence[Spec], device: torch.device | str, n_images: int) -> str:
-    """A few lines before the work starts: device, dataset, cells, and the time they will take."""
-    cells = list(dict.fromkeys(specs))
-    missing = [spec for spec in cells if not store.is_trained(spec)]
-    if _at_once_on_a_gpu(device):
-        at_once = "those with one minibatch"
-        seconds = sum(_seconds(group, n_images, device) for group in _alike(missing))
-    else:
-        at_once = _jobs(cells)
-        # Neither rate nor seed nor epochs change what a step takes.
-        kinds = Counter(dataclasses.replace(s, learning_rates=(0.0,), seed=0) for s in missing)
-        of_one = {kind: _seconds([kind], n_images, device) for kind in kinds}
-        seconds = sum(count * of_one[kind] for kind, count in kinds.items()) / at_once
-    datasets = ", ".join(dict.fromkeys(spec.dataset for spec in cells))
-    return (
-        f"device   {device}, models trained at once: {at_once}\n"
-        f"dataset  {datasets}, {n_images:,} training images\n"
-        f"models   {len(cells)}, trained before: {len(cells) - len(missing)}"
-        + (f"\n         about {seconds / 60:.1f} minutes to train" if missing else "")
-    )
-
-
-def _seconds(group: list[Spec], n_images: int, device: torch.device | str) -> float:
-    """What training the group, at once where it fits, takes without its evaluations."""
-    spec = group[0]
-    steps = spec.epochs * -(-n_images // spec.minibatch)
-    try:
-        return steps * seconds_per_step(group, n_images, device)
-    except torch.cuda.OutOfMemoryError:
-        if len(group) == 1:
-            raise
-    return sum(_seconds(half, n_images, device) for half in _halves(group))
 
 
 def _cell(spec: Spec, device: torch.device | str, folder: Path) -> bytes | str:
@@ -211,7 +195,7 @@ def _cell(spec: Spec, device: torch.device | str, folder: Path) -> bytes | str:
     # The caller's store where it can be seen (this machine, a shared disk), else the worker's own.
     models = folder if folder.is_dir() else store.models_folder()
     try:
-        store.trained(spec, device, models=models)
+        store.train(spec, device, models=models)
         return store.model_file(spec, models).read_bytes()
     except Exception as error:  # whatever it is, it must not stop the other cells
         return f"{type(error).__name__}: {error}"

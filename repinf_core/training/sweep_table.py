@@ -1,4 +1,4 @@
-"""What the trainings of a sweep came to, as a table that ships: hours that need not be repeated.
+"""What the trainings of a sweep reached, as a table that ships: hours that need not be repeated.
 
 ``weights/sweeps.csv`` has a row for each training: its spec, what it reached, and where the number
 comes from.
@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 import filelock
 
-from repinf_core import weights
 from repinf_core.atomic import replacing
-from repinf_core.training import Spec, TrainingRun
+from repinf_core.models.mlp import VAESpec
+from repinf_core.training import shipped
+from repinf_core.training.run import TrainingRun
 
-_SINGLE = [field for field in fields(Spec) if field.name != "learning_rates"]
-TABLE = weights.FOLDER / "sweeps.csv"
+_SINGLE = [field for field in fields(VAESpec) if field.name != "learning_rates"]
+TABLE = shipped.FOLDER / "sweeps.csv"
 
 
 class Outcome(NamedTuple):
@@ -40,7 +41,7 @@ class Outcome(NamedTuple):
 
 
 _COLUMNS = [
-    "name", *sorted(field.name for field in fields(Spec)), *Outcome._fields, "device", "revision"
+    "name", *sorted(field.name for field in fields(VAESpec)), *Outcome._fields, "device", "revision"
 ]  # fmt: skip
 
 
@@ -49,9 +50,9 @@ def reached(run: TrainingRun) -> Outcome:
     history, last = run.history, run.history[-1]
     before = history[max(0, len(history) - 1 - max(1, len(history) // 10))]
     return Outcome(
-        last.test_negative_elbo,
-        before.test_negative_elbo,
-        last.active_latents,
+        last.test["negative_elbo"],
+        before.test["negative_elbo"],
+        int(last.test["active_latents"]),
         sum(record.seconds for record in history),
     )
 
@@ -61,12 +62,12 @@ def failed(reason: str) -> Outcome:
     return Outcome(None, None, None, None, reason)
 
 
-def shipped(table: Path = TABLE) -> dict[Spec, Outcome]:
+def load(table: Path = TABLE) -> dict[VAESpec, Outcome]:
     """Every training in the table, and what it came to."""
     return {_spec(row): _outcome(row) for row in _rows(table)}
 
 
-def ship(found: Mapping[Spec, Outcome], revision: str, device: str, table: Path = TABLE) -> None:
+def ship(found: Mapping[VAESpec, Outcome], revision: str, device: str, table: Path = TABLE) -> None:
     """Add outcomes to the table.
 
     Args:
@@ -77,7 +78,8 @@ def ship(found: Mapping[Spec, Outcome], revision: str, device: str, table: Path 
     """
     new = {}
     for spec, outcome in found.items():
-        values = json.loads(spec.as_json())
+        whole = json.loads(spec.as_json())
+        values = {field.name: whole[field.name] for field in fields(VAESpec)}
         values["learning_rates"] = " ".join(map(str, values["learning_rates"]))
         provenance = {"device": device, "revision": revision}
         new[spec.name] = {"name": spec.name, **values, **outcome._asdict(), **provenance}
@@ -96,10 +98,10 @@ def _rows(table: Path) -> list[dict[str, Any]]:
         return list(csv.DictReader(file))
 
 
-def _spec(row: dict[str, str]) -> Spec:
+def _spec(row: dict[str, str]) -> VAESpec:
     values = {field.name: field.type(row[field.name]) for field in _SINGLE}
     rates = tuple(map(float, row["learning_rates"].split()))
-    return Spec(**values, learning_rates=rates)
+    return VAESpec(**values, learning_rates=rates)
 
 
 def _outcome(row: dict[str, str]) -> Outcome:

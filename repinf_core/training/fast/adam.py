@@ -1,51 +1,41 @@
 """Adam, a layer at a time, its gradient still in the processor's cache: speed, not meaning.
 
-The same update as ``torch.optim.Adam`` (a test holds it to that).
+The same update as ``torch.optim.Adam``, on whose own state it works.
 """
-
-from collections.abc import Mapping
 
 import torch
 
 from repinf_core.training.fast.backprop import FlatParameters
-
-BETAS = 0.9, 0.999
-"""Decay of the moments' running means; as the next, of Adam's authors: the paper gives none."""
-EPSILON = 1e-8
+from repinf_core.training.run import BETAS, EPSILON
 
 
 class Adam:
-    """Adam of one model's parameters, with the same names of its state as ``torch.optim.Adam``'s.
+    """Adam of one model's parameters.
 
     A step is :meth:`begin`, then :meth:`update` with the gradient of every layer.
 
     Args:
-        flat: the parameters ``[P]``.
-
-    Attributes:
-        state: ``step``, a number; ``exp_avg`` and ``exp_avg_sq``, the moments ``[P]``.
+        flat: the model's parameters.
+        optimiser: torch's, of the same parameters; its state is changed, and the moments in it
+            become views of one vector each.
     """
 
-    def __init__(self, flat: FlatParameters) -> None:
-        vector = flat.vector.data
-        self.state = {
-            "step": torch.zeros((), device=vector.device),
-            "exp_avg": torch.zeros_like(vector),
-            "exp_avg_sq": torch.zeros_like(vector),
-        }
+    def __init__(self, flat: FlatParameters, optimiser: torch.optim.Adam) -> None:
         self._flat = flat
-        self._moments = [flat.views(self.state[name]) for name in ("exp_avg", "exp_avg_sq")]
+        states = list(optimiser.state.values())
+        self._moments = []
+        for name in ("exp_avg", "exp_avg_sq"):
+            views = flat.views(torch.zeros_like(flat.vector.data))
+            for view, state in zip(views, states, strict=True):
+                state[name] = view.copy_(state[name])
+            self._moments.append(views)
+        self._steps = [state["step"] for state in states]
         self._learning_rate = 0.0
-
-    def load(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Go on from another's ``state``."""
-        for name, value in self.state.items():
-            value.copy_(state[name])
 
     def begin(self, learning_rate: float) -> None:
         """Begin a step of this size."""
         self._learning_rate = learning_rate
-        self.state["step"] += 1
+        torch._foreach_add_(self._steps, 1)
 
     @torch.no_grad()
     def update(self, layer: int, d_weight: torch.Tensor, d_bias: torch.Tensor) -> None:
@@ -59,7 +49,7 @@ class Adam:
             first,
             second,
             [],
-            [self.state["step"]] * 2,
+            self._steps[of_layer],
             lr=self._learning_rate,
             beta1=BETAS[0],
             beta2=BETAS[1],

@@ -11,22 +11,32 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
+from torch import nn
 
 from repinf_core.kernels import onednn
-from repinf_core.models.mlp import VAE, Objective
+from repinf_core.models.mlp import Objective
 
 Receiver = Callable[[int, torch.Tensor, torch.Tensor], None]
 """Takes a layer's number, from 0, and the gradients of its weight and its bias."""
 
 
+_ALIGNED = 64
+"""Elements to which a parameter's place in the vector is rounded up: 128 bytes in bfloat16.
+
+From another address the bfloat16 kernels of a GPU are the slow ones.
+"""
+
+
 class FlatParameters:
     """Parameters as views of one float32 vector, and likewise their gradients.
 
-    One vector makes Adam's moments and a checkpoint one tensor each.  Several models of one shape
+    One vector is rounded to the products' dtype in one operation.  Several models of one shape
     are the rows of a matrix instead; their views have one dimension more.
 
     Args:
-        vector: all parameters of a model ``[P]``, or of E models ``[E, P]``.
+        vector: all parameters of a model ``[P]``, or of E models ``[E, P]``, as :func:`flattened`
+            lays them out.
         like: the parameters of such a model, for their shapes and order.
         product_dtype: of ``weights``.
 
@@ -48,20 +58,22 @@ class FlatParameters:
         self._gradients = self.views(self.vector.grad)
 
     @classmethod
-    def of(cls, model: VAE, product_dtype: torch.dtype) -> "FlatParameters":
+    def of(cls, model: nn.Module, product_dtype: torch.dtype) -> "FlatParameters":
         """Those of a model, which from now on are views of the vector."""
         parameters = list(model.parameters())
-        vector = torch.cat([parameter.detach().flatten() for parameter in parameters])
-        flat = cls(vector, parameters, product_dtype)
+        flat = cls(flattened([p.detach() for p in parameters]), parameters, product_dtype)
         for parameter, view in zip(parameters, flat.parameters, strict=True):
             parameter.data = view
         return flat
 
     def views(self, vector: torch.Tensor) -> list[torch.Tensor]:
         """Of one number per parameter, in the order of ``vector``, each parameter's."""
-        pieces = vector.split([p.numel() for p in self._like], dim=-1)
+        pieces = vector.split([_padded(p) for p in self._like], dim=-1)
         models = vector.shape[:-1]
-        return [piece.view(*models, *p.shape) for piece, p in zip(pieces, self._like, strict=True)]
+        return [
+            piece[..., : p.numel()].view(*models, *p.shape)
+            for piece, p in zip(pieces, self._like, strict=True)
+        ]
 
     def round_weights(self) -> None:
         """Bring ``weights`` up to date with ``vector``."""
@@ -78,6 +90,15 @@ class FlatParameters:
         """Write a layer's gradient into ``vector.grad``."""
         self._gradients[2 * layer].copy_(d_weight)
         self._gradients[2 * layer + 1].copy_(d_bias)
+
+
+def flattened(parameters: Sequence[torch.Tensor]) -> torch.Tensor:
+    """One vector of all, each from an aligned place on; what lies between them is zero."""
+    return torch.cat([F.pad(p.flatten(), (0, _padded(p) - p.numel())) for p in parameters])
+
+
+def _padded(parameter: torch.Tensor) -> int:
+    return -(-parameter.numel() // _ALIGNED) * _ALIGNED
 
 
 def negative_elbo_gradient(

@@ -7,22 +7,18 @@ On a GPU the step is one CUDA graph, of a single model too.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 
+from repinf_core.data import LabelledImages
 from repinf_core.kernels.cuda_graph import Captured
-from repinf_core.models.mlp import VAE
-from repinf_core.training.fast import adam
-from repinf_core.training.fast.backprop import FlatParameters, negative_elbo_gradient
+from repinf_core.models.mlp import TERMS, VAE
+from repinf_core.training.fast.backprop import FlatParameters, flattened, negative_elbo_gradient
+from repinf_core.training.fast.hand_written import evaluate
+from repinf_core.training.run import BETAS, EPSILON, TrainingRun
 
-SHARED = ("dataset", "n_hidden", "beta", "n_samples", "minibatch", "precision")
+_SHARED = ("n_hidden", "beta", "n_samples", "minibatch", "precision")
 """What runs that train together have in common: the names in their specs."""
-
-
-def shared(spec: Any) -> tuple:
-    """Those values of a :class:`~repinf_core.training.Spec`."""
-    return tuple(getattr(spec, name) for name in SHARED)
 
 
 class Ensemble:
@@ -33,18 +29,21 @@ class Ensemble:
     what each run alone would see.
 
     Args:
-        runs: :class:`~repinf_core.training.TrainingRun`s on one device, alike in ``SHARED``.
-        images: ``[N, 784]`` on that device.
+        runs: on one device, alike in what a batched product cannot vary.
+        train: on that device.
 
     Raises:
         ValueError: the runs differ in what all must share.
     """
 
-    def __init__(self, runs: Sequence[Any], images: torch.Tensor) -> None:
-        alike = {shared(run.spec) for run in runs}
+    name = "several at once"
+
+    def __init__(self, runs: Sequence[TrainingRun], train: LabelledImages) -> None:
+        images = train.images
+        alike = {tuple(getattr(run.spec, name) for name in _SHARED) for run in runs}
         if len(alike) != 1:
             raise ValueError(
-                f"Runs that train together share {', '.join(SHARED)}; got {sorted(alike)}."
+                f"Runs that train together share {', '.join(_SHARED)}; got {sorted(alike)}."
             )
         self._runs, self._images = runs, images
         self._spec = runs[0].spec
@@ -52,9 +51,9 @@ class Ensemble:
         wide = VAE(self._widest, self._spec.n_hidden, torch.Generator())
         self._places = [_places(wide, run.spec.n_z).to(images.device) for run in runs]
         self._flat = FlatParameters(
-            self._stacked([run.flat.vector.detach() for run in runs]),
+            self._stacked([list(run.model.parameters()) for run in runs]),
             list(wide.parameters()),
-            getattr(torch, self._spec.precision),
+            runs[0].product_dtype,
         )
         self._optimiser = self._adam()
         self._total = torch.zeros(3, len(runs), device=images.device)
@@ -67,15 +66,15 @@ class Ensemble:
                 [run.generator for run in runs],
             )
 
-    def epoch(self, learning_rates: Sequence[float]) -> list[list[float]]:
+    def epoch(self, learning_rates: Sequence[float]) -> list[dict[str, float]]:
         """One pass over the images, in each run's own random order.
 
         Args:
             learning_rates: Adam's, of each run.
 
         Returns:
-            of each run -ELBO, KL and reconstruction, means over the epoch in nats per image; not
-            finite of a run that diverged, which changes nothing of the others.
+            of each run the terms of its loss, means over the epoch in nats per image; not finite
+            of a run that diverged, which changes nothing of the others.
         """
         for group, learning_rate in zip(self._optimiser.param_groups, learning_rates, strict=True):
             group["lr"].fill_(learning_rate)
@@ -87,7 +86,11 @@ class Ensemble:
         for rows in order.split(self._spec.minibatch, dim=1):
             self._step(rows)
         self._write_back()
-        return self._total.T.tolist()
+        return [dict(zip(TERMS, of_run, strict=True)) for of_run in self._total.T.tolist()]
+
+    def evaluate(self, run: TrainingRun, test: LabelledImages) -> dict[str, float]:
+        """As :func:`repinf_core.training.fast.hand_written.evaluate`."""
+        return evaluate(run, test)
 
     def _one_step(self) -> Callable[[torch.Tensor], None]:
         """A step, given each run's rows of the images ``[E, B]``.
@@ -119,20 +122,22 @@ class Ensemble:
             # A tensor, which a captured step reads anew: a number would be captured as it is.
             groups.append({"params": [parameter], "lr": torch.zeros((), device=row.device)})
         optimiser = torch.optim.Adam(
-            groups, betas=adam.BETAS, eps=adam.EPSILON, fused=True, capturable=vector.is_cuda
+            groups, betas=BETAS, eps=EPSILON, fused=True, capturable=vector.is_cuda
         )
         for group, run, place in zip(groups, self._runs, self._places, strict=True):
             (parameter,) = group["params"]
-            moments = {name: torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
-            for name, moment in moments.items():
-                moment[place] = run.adam.state[name]
-            optimiser.state[parameter] = {"step": run.adam.state["step"].clone(), **moments}
+            states = list(run.optimiser.state.values())
+            moments = {"step": states[0]["step"].clone()}
+            for name in ("exp_avg", "exp_avg_sq"):
+                moments[name] = torch.zeros_like(parameter)
+                moments[name][place] = torch.cat([state[name].flatten() for state in states])
+            optimiser.state[parameter] = moments
         return optimiser
 
-    def _stacked(self, vectors: Sequence[torch.Tensor]) -> torch.Tensor:
-        stacked = vectors[0].new_zeros(len(vectors), len(self._places[0]))
-        for row, place, vector in zip(stacked, self._places, vectors, strict=True):
-            row[place] = vector
+    def _stacked(self, parameters: Sequence[Sequence[torch.Tensor]]) -> torch.Tensor:
+        stacked = parameters[0][0].new_zeros(len(parameters), len(self._places[0]))
+        for row, place, of_run in zip(stacked, self._places, parameters, strict=True):
+            row[place] = torch.cat([parameter.detach().flatten() for parameter in of_run])
         return stacked
 
     def _write_back(self) -> None:
@@ -140,10 +145,19 @@ class Ensemble:
         states = self._optimiser.state.values()
         rows = self._flat.vector.data
         for run, row, place, state in zip(self._runs, rows, self._places, states, strict=True):
-            run.flat.vector.data.copy_(row[place])
-            run.adam.load(
-                {name: value[place] if value.dim() else value for name, value in state.items()}
-            )
+            own = run.optimiser.state
+            _spread(row[place], [parameter.data for parameter in own])
+            for name in ("exp_avg", "exp_avg_sq"):
+                _spread(state[name][place], [of_parameter[name] for of_parameter in own.values()])
+            for of_parameter in own.values():
+                of_parameter["step"].copy_(state["step"])
+
+
+def _spread(vector: torch.Tensor, targets: Sequence[torch.Tensor]) -> None:
+    """Fill ``targets`` with the numbers of ``vector``, in order."""
+    pieces = vector.split([target.numel() for target in targets])
+    for piece, target in zip(pieces, targets, strict=True):
+        target.copy_(piece.view(target.shape))
 
 
 def _places(wide: VAE, n_z: int) -> torch.Tensor:
@@ -156,4 +170,4 @@ def _places(wide: VAE, n_z: int) -> torch.Tensor:
     masks["encoder_out.weight"] &= latents.repeat(2)[:, None]
     masks["encoder_out.bias"] &= latents.repeat(2)
     masks["decoder_hidden.weight"] &= latents
-    return torch.cat([mask.flatten() for mask in masks.values()])
+    return flattened(list(masks.values()))

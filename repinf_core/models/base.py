@@ -1,0 +1,126 @@
+"""What every family of models offers, and the numbers that identify one of its trained models."""
+
+import abc
+import hashlib
+import json
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, ClassVar, Protocol, Self
+
+import torch
+from torch import nn
+
+
+class Autoencoder(Protocol):
+    """What repeated inference iterates."""
+
+    def encode_mean(self, x: torch.Tensor) -> torch.Tensor:
+        """Images ``[n, 784]`` to latents ``[n, N_z]``."""
+        ...
+
+    def decode_mean(self, z: torch.Tensor) -> torch.Tensor:
+        """Latents ``[n, N_z]`` to images ``[n, 784]``."""
+        ...
+
+
+class Model(nn.Module, abc.ABC):
+    """A model that the general training can train."""
+
+    @abc.abstractmethod
+    def loss(
+        self, x: torch.Tensor, generator: torch.Generator, labels: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Named terms of the objective, means over images; the first one is minimised.
+
+        Args:
+            x: images ``[B, 784]``.
+            generator: source of all randomness, on the device of ``x``.
+            labels: of the images ``[B]``, for a model that learns to name them.
+
+        Returns:
+            scalars in nats per image.
+        """
+
+    def floor(self, x: torch.Tensor) -> dict[str, float]:
+        """Bounds that some terms cannot fall below on images ``x``; a lower value is a bug."""
+        return {}
+
+    def scores(self, x: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+        """What else is worth a record after each epoch, of the test images."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec(abc.ABC):
+    """Every number that shapes the weights of a model; its digest names the model in the store.
+
+    A family adds the fields of its own model.  A field's default must never change, because the
+    digest leaves out what equals its default; so a new field renames no model.
+
+    Attributes:
+        family: name of the family.
+        version: raised when the family's mathematics changes.
+        dataset: images to train on.
+        epochs: passes over them.
+        learning_rates: Adam's, each for an equal share of the epochs.
+        minibatch: images per step.
+        precision: of the products in training where the hardware multiplies in it; else float32.
+        seed: of the initial weights, the order of the images, the random numbers of training and
+            those of the evaluation.  Each has a generator of its own that starts from this seed.
+    """
+
+    family: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    dataset: str
+    epochs: int = 1500
+    learning_rates: tuple[float, ...] = (5e-4, 1e-4, 5e-5)
+    minibatch: int = 100
+    precision: str = "float32"
+    seed: int = 0
+
+    @classmethod
+    def of(cls, experiment: Any) -> Self:
+        """The part of an experiment (any object with these attributes) that shapes the weights."""
+        return cls(**{field.name: getattr(experiment, field.name) for field in fields(cls)})
+
+    @abc.abstractmethod
+    def build(self, generator: torch.Generator) -> Model:
+        """The model with initial weights drawn from ``generator``, on the CPU."""
+
+    @property
+    def label(self) -> str:
+        """What tells models of one data set apart at a glance, part of the name."""
+        return self.family
+
+    @property
+    def name(self) -> str:
+        """Readable and unique: dataset, label, and twelve digits of the SHA-256 of the identity."""
+        digest = hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+        return f"{self.dataset}-{self.label}-{digest[:12]}"
+
+    def identity(self) -> dict[str, Any]:
+        """Family, version, and what differs from its default."""
+        defaults = {field.name: _plain(field.default, field.default) for field in fields(self)}
+        differing = {name: v for name, v in self._values().items() if v != defaults[name]}
+        return {"family": self.family, "version": self.version, **differing}
+
+    def _values(self) -> dict[str, Any]:
+        return {f.name: _plain(getattr(self, f.name), f.default) for f in fields(self)}
+
+    def as_json(self) -> str:
+        """The whole spec, keys sorted; :func:`repinf_core.models.spec_from_json` reads it."""
+        whole = {"family": self.family, "version": self.version, **self._values()}
+        return json.dumps(whole, sort_keys=True)
+
+    def learning_rate(self, epoch: int) -> float:
+        """Adam's step size in ``epoch`` (from 0)."""
+        return self.learning_rates[epoch * len(self.learning_rates) // self.epochs]
+
+
+def _plain(value: Any, default: Any) -> Any:
+    """As JSON keeps it; 1 for a real number is 1.0, so that equal specs have one name."""
+    if default is MISSING:
+        return None if value is MISSING else value
+    if isinstance(default, tuple):
+        return [float(rate) for rate in value]
+    return float(value) if isinstance(default, float) else value
