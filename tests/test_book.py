@@ -504,6 +504,13 @@ def test_a_file_system_without_locks_is_told_in_one_sentence(tmp_path, monkeypat
         pass
 
 
+def test_make_clean_leaves_an_environment_that_was_named():
+    make = ["make", "--dry-run", "-C", ROOT, "clean", "VENV=/somebody/s"]
+    printed = subprocess.run(make, capture_output=True, text=True, check=True).stdout
+    assert "book/_build" in printed
+    assert "/somebody/s" not in printed
+
+
 def test_folders_in_the_environment_are_relative_to_where_the_command_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REPINF_MODELS", "models")
