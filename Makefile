@@ -32,5 +32,6 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[book,test]'
 	touch $@
 
+# Not $(VENV), which may be an environment that somebody else uses.
 clean:
-	rm -rf $(VENV) book/_build
+	rm -rf .venv book/_build

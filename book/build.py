@@ -3,11 +3,14 @@
     python book/build.py --profile quick -p n_z 7 --pages 04_cluster_centers --jobs 2
 
 writes DIR/pages/*.ipynb, DIR/results/*.json, DIR/_static/movies/ and DIR/html/.  A page that
-was executed before from the same notebook, parameters and core code is not executed again.
+was executed before from the same notebook, parameters and core code is not executed again.  Of
+two builds into one DIR the second waits; a rendered book replaces none but a rendered book.
 The published edition is that of profile paper with ``--out book``: its pages are committed.
 """
 
 import argparse
+import contextlib
+import copy
 import json
 import os
 import re
@@ -16,13 +19,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+import folders
 import joblib
 import nbformat
 import yaml
-from check import problems
+from check import problems, unchecked
 from execution import BOOK, BuildError, Page, cluster, execute_all, plan
+from nbformat import NotebookNode, ValidationError
 
 from repinf_core import profiles
 
@@ -56,69 +62,71 @@ def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
     Args:
         out: holds ``pages`` and ``results``.
         pages: those to be shown; what else ``out`` holds, of other parameters say, stays out.
-        html: folder of the rendered book.
+        html: folder of the rendered book, replaced as :func:`folders.replace` does.
         strict: a warning is an error.  For tests: a reader's book is not to fail because a
             later release of some Sphinx extension deprecates something.
 
     Raises:
-        BuildError: jupyter-book failed or, if ``strict``, warned.
+        BuildError: jupyter-book failed or, if ``strict``, warned; or ``html`` is not a book's.
     """
-    source = _source(html)
-    shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(BOOK / "_static", source / "_static")
+    jupyter_book = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", jupyter_book, "build", "-q"]
+    command += ["-W", "--keep-going"] * strict
+    with tempfile.TemporaryDirectory(prefix=f".{html.name}-", dir=html.parent) as folder:
+        source = Path(folder)
+        _write_sources(out, pages, source)
+        done = subprocess.run(
+            [*command, str(source)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        if done.returncode:
+            raise BuildError(f"jupyter-book failed:\n{done.stdout}")
+        folders.replace(html, source / "_build" / "html", out)
+
+
+def _write_sources(out: Path, pages: list[Page], source: Path) -> None:
+    """What jupyter-book makes the book from: the pages, and what is the same for all books."""
+    folders.copy_writable(BOOK / "_static", source / "_static")
     if (out / "_static").exists() and out != BOOK:
-        shutil.copytree(out / "_static", source / "_static", dirs_exist_ok=True)
+        folders.copy_writable(out / "_static", source / "_static")
     for name in ("_config.yml", "intro.md", "references.md", "references.bib"):
-        shutil.copy(BOOK / name, source)
+        shutil.copyfile(BOOK / name, source / name)
     toc = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
     titles = {
         chapter["file"]: chapter["title"] for chapter in toc["chapters"] if "title" in chapter
     }
     names = [page.name for page in pages]
+    findings = []
     for page in pages:
-        text = (out / "pages" / f"{page.name}.ipynb").read_text(encoding="utf-8")
-        text = with_links(text, page.name.removesuffix(page.notebook.stem), names)
+        notebook, finding = _executed(out, page.name)
+        findings.append(f"- [](./{page.name}.ipynb): {finding}\n")
+        notebook = with_links(notebook, page.name.removesuffix(page.notebook.stem), names)
         if page.name != page.notebook.stem:  # a notebook's second page in the same book
-            text = with_own_labels(with_title(text, titles[page.name]), page.name)
-        (source / f"{page.name}.ipynb").write_text(text, encoding="utf-8")
+            notebook = with_own_labels(with_title(notebook, titles[page.name]), page.name)
+        nbformat.write(notebook, source / f"{page.name}.ipynb")
     toc["chapters"] = [c for c in toc["chapters"] if (source / f"{c['file']}.ipynb").exists()]
     toc["chapters"].append({"file": "references"})
     (source / "_toc.yml").write_text(yaml.safe_dump(toc), encoding="utf-8")
-    (source / "found.md").write_text(_findings(out, names), encoding="utf-8")
-    jupyter_book = "from jupyter_book.cli.main import main; main()"
-    command = [sys.executable, "-c", jupyter_book, "build", "-q", str(source)]
-    command += ["-W", "--keep-going"] * strict
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode:
-        raise BuildError(f"jupyter-book failed:\n{done.stdout}")
-    shutil.rmtree(html, ignore_errors=True)
-    (source / "_build" / "html").rename(html)
+    (source / "found.md").write_text("".join(findings), encoding="utf-8")
 
 
-def _source(html: Path) -> Path:
-    """The folder beside ``html`` from which jupyter-book makes it."""
-    return html.with_name(f"{html.name}-source")
-
-
-def check_html(html: Path, out: Path) -> None:
-    """Refuse to replace anything but an earlier rendered book.
+def _executed(out: Path, name: str) -> tuple[NotebookNode, str]:
+    """A page as it was executed, and its finding.
 
     Raises:
-        BuildError: it, or the one for the sources beside it, is or holds the output or the book's
-            sources, or has something else in it.
+        BuildError: one of them cannot be read.
     """
-    for folder, own in ((html, "index.html"), (_source(html), "_static")):
-        holds = out.is_relative_to(folder) or BOOK.is_relative_to(folder)
-        used = folder.exists() and any(folder.iterdir())
-        if holds or (used and not (folder / own).exists()):
-            raise BuildError(
-                f"The rendered book would replace {folder}; allowed is a folder that is new, "
-                f"empty or an earlier book's."
-            )
+    try:
+        notebook = nbformat.read(out / "pages" / f"{name}.ipynb", 4)
+        results = json.loads((out / "results" / f"{name}.json").read_text(encoding="utf-8"))
+        return notebook, results["finding"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
+        raise BuildError(
+            f"Page {name} or its results in {out} are damaged or not there; execute it again."
+        ) from error
 
 
-def with_links(text: str, prefix: str, names: list[str]) -> str:
-    """A page's source with links to pages of this book, of those with its own prefix first.
+def with_links(notebook: NotebookNode, prefix: str, names: list[str]) -> NotebookNode:
+    """A page with links to pages of this book, of those with its own prefix first.
 
     A page on Fashion-MNIST then leads to others on it; a link to a page that is not in this book
     becomes plain text.
@@ -128,44 +136,54 @@ def with_links(text: str, prefix: str, names: list[str]) -> str:
         target = found[2] if prefix + found[2] not in names else prefix + found[2]
         return f"[{found[1]}]({target}.ipynb)" if target in names else found[1]
 
-    # The link's text may go over a line's end, which the file of a notebook writes as two strings.
-    return re.sub(r'\[((?:[^][\n"]|\\n",\n *")+)\]\((\w+)\.ipynb\)', link, text)
+    return _with_markdown(
+        notebook, lambda text: re.sub(r"\[([^][]+)\]\((\w+)\.ipynb\)", link, text)
+    )
 
 
-def with_title(text: str, title: str) -> str:
-    """A page's source with another heading of the first level."""
-    notebook = nbformat.reads(text, 4)
+def with_title(notebook: NotebookNode, title: str) -> NotebookNode:
+    """A page with another heading of the first level."""
+    notebook = copy.deepcopy(notebook)
     first = notebook.cells[0]
     first.source = re.sub(r"^# .*", f"# {title}", first.source, count=1)
-    return nbformat.writes(notebook)
+    return notebook
 
 
-def with_own_labels(text: str, name: str) -> str:
-    """A page's source with the page's name in all labels of figures and equations."""
-    return re.sub(r"\b(fig|eq)-(?=[a-z])", rf"\1-{name.replace('_', '-')}-", text)
+def with_own_labels(notebook: NotebookNode, name: str) -> NotebookNode:
+    """A page with the page's name in all labels of figures and equations."""
+
+    def own(text: str) -> str:
+        return re.sub(r"\b(fig|eq)-(?=[a-z])", rf"\1-{name.replace('_', '-')}-", text)
+
+    notebook = _with_markdown(notebook, own)
+    for figure in _figures(notebook):
+        if "name" in figure:
+            figure.name = own(figure.name)
+    return notebook
 
 
-def _findings(out: Path, names: list[str]) -> str:
-    lines = []
-    for name in names:
-        result = json.loads((out / "results" / f"{name}.json").read_text(encoding="utf-8"))
-        lines.append(f"- [](./{name}.ipynb): {result['finding']}")
-    return "\n".join(lines) + "\n"
+def _with_markdown(notebook: NotebookNode, rewrite: Callable[[str], str]) -> NotebookNode:
+    """A page with all its Markdown rewritten: of cells, of outputs and of figures' captions.
 
-
-def make_writable(folder: Path, option: str) -> None:
-    """Make a folder that is to be written, before the work whose results go there.
-
-    Raises:
-        BuildError: it cannot be written.
+    Code and other outputs stay as they were executed.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise BuildError(
-            f"Folder {folder} cannot be written ({error.strerror}); give another as {option}."
-        ) from error
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = rewrite(cell.source)
+        for output in cell.get("outputs", ()):
+            if "text/markdown" in output.get("data", {}):
+                output.data["text/markdown"] = rewrite(output.data["text/markdown"])
+    for figure in _figures(notebook):
+        if "caption" in figure:
+            figure.caption = rewrite(figure.caption)
+    return notebook
+
+
+def _figures(notebook: NotebookNode) -> list[NotebookNode]:
+    """What the metadata of cells say about the figures that these put out."""
+    found = (cell.metadata.get("mystnb", {}).get("figure") for cell in notebook.cells)
+    return [figure for figure in found if figure]
 
 
 def main() -> None:
@@ -203,18 +221,21 @@ def main() -> None:
         if os.environ.get(name):
             os.environ[name] = os.path.abspath(os.path.expanduser(os.environ[name]))
     try:
-        check_html(html, out)
+        folders.check_html(html, out)
         given = {name: profiles.value(text) for name, text in options.parameters}
         pages = plan(options.profile, given, options.pages)
-        make_writable(html.parent, "--html")
-        if not options.read:
-            make_writable(out, "--out")
-            with cluster(options.cluster):
-                execute_all(pages, out, options.jobs, options.force)
         edition = plan(options.profile, given, options.pages, others=True)
         whole = options.profile == "smoke" and options.pages is None
-        render(out, shown(edition, out, options.read), html, strict=whole)
-        found = problems(html)
+        folders.make_writable(html.parent, "--html")
+        with contextlib.ExitStack() as locks:
+            if not options.read:
+                folders.make_writable(out, "--out")
+                locks.enter_context(folders.output_lock(out))
+                with cluster(options.cluster):
+                    execute_all(pages, out, options.jobs, options.force)
+            locks.enter_context(folders.html_lock(html))
+            render(out, shown(edition, out, options.read), html, strict=whole)
+            found = problems(html)
         if found:
             raise BuildError("The rendered book has problems:\n" + "\n".join(found))
     except (BuildError, profiles.ParameterError, OSError) as error:
@@ -222,6 +243,8 @@ def main() -> None:
     except KeyboardInterrupt:
         print("Stopped; executed pages are kept, and the same command goes on.", file=sys.stderr)
         sys.exit(_INTERRUPTED)
+    for line in unchecked(html):
+        print(line)
     print(f"The book: {html / 'index.html'}")
 
 

@@ -1,11 +1,13 @@
 """Problems of a rendered book: what would fail a reader without a network, or without sight."""
 
 import re
+import shutil
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import contrast
 import imageio_ffmpeg
 
 _LOADED = {
@@ -54,6 +56,7 @@ def problems(html: Path) -> list[str]:
     """One line per problem of the book in the folder ``html``; none if it is sound."""
     found = []
     pages = sorted(html.glob("*.html"))
+    plays = _ffmpeg() is not None
     if (html / "index.html") not in pages:
         return [f"{html} holds no index.html"]
     for path in pages:
@@ -68,14 +71,39 @@ def problems(html: Path) -> list[str]:
                 found += [f"{path.name}: {p}" for p in _of_reference(anchor, path)]
             if anchor.startswith("#") and unquote(anchor[1:]) not in page.ids:
                 found.append(f"{path.name}: the link {anchor} leads nowhere")
-        for movie in page.movies:
+        for movie in page.movies if plays else []:
             found += [f"{path.name}: {p}" for p in _of_movie(path.parent / unquote(movie))]
     for style in html.rglob("*.css"):
         for reference in re.findall(
             r"""(?:url\(|@import\s+)["']?(https?:[^"')\s]+)""", style.read_text(encoding="utf-8")
         ):
             found.append(f"{style.relative_to(html)}: loads {reference} from the network")
+    found += [f"book.css: {problem}" for problem in _of_style(html / "_static")]
     return found
+
+
+def unchecked(html: Path) -> list[str]:
+    """One line per thing that :func:`problems` could not check on this machine."""
+    if _ffmpeg() is None and any(html.rglob("*.mp4")):
+        return ["Not checked, without an ffmpeg (IMAGEIO_FFMPEG_EXE): whether the movies play."]
+    return []
+
+
+def _ffmpeg() -> str | None:
+    """The program that decodes movies, or None."""
+    try:
+        return shutil.which(imageio_ffmpeg.get_ffmpeg_exe())  # what the environment names may lack
+    except RuntimeError:
+        return None
+
+
+def _of_style(static: Path) -> list[str]:
+    style = static / "book.css"
+    if not style.exists():
+        return []
+    themes = sorted(static.glob("styles/*.css"))  # pydata-sphinx-theme before sphinx-book-theme
+    theme = "\n".join(path.read_text(encoding="utf-8") for path in themes)
+    return contrast.problems(style.read_text(encoding="utf-8"), theme)
 
 
 def _of_reference(reference: str, page: Path) -> list[str]:
@@ -99,5 +127,5 @@ def _of_movie(path: Path) -> list[str]:
 
 if __name__ == "__main__":
     lines = problems(Path(sys.argv[1]))
-    print("\n".join(lines) or "no problems")
+    print("\n".join([*(lines or ["no problems"]), *unchecked(Path(sys.argv[1]))]))
     sys.exit(1 if lines else 0)

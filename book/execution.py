@@ -58,7 +58,7 @@ class Page:
     def lacked_data(self, out: Path) -> bool:
         """Whether it says that it could not have its data, which may be there now."""
         path = out / "results" / f"{self.name}.json"
-        found = json.loads(path.read_text()) if path.exists() else {}
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         return bool(found.get("results", {}).get("lacks_data"))
 
     def ran(self, out: Path) -> list[str]:
@@ -73,9 +73,11 @@ class Page:
         except (OSError, ValueError, KeyError, TypeError):  # absent or damaged: not executed
             return False
         results = _sha256(out / "results" / f"{self.name}.json")
-        movies = re.findall(r"_static/movies/[\w.-]+\.mp4", text)
+        movies = _movies(text, out)
         return bool(
-            all((out / path).exists() for path in movies)
+            all(movies.values())
+            # As of the results below; a page of an earlier version does not tell.
+            and metadata.get("movies", movies) == movies
             # A run that failed at its end left other results beside the page of one before it.
             and results
             and metadata.get("results") == results
@@ -86,6 +88,12 @@ class Page:
 def _sha256(path: Path) -> str:
     """Of a file; empty if there is none."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+
+
+def _movies(text: str, out: Path) -> dict[str, str]:
+    """Movies and their posters in ``out`` that a page's text names, and the SHA-256 of each."""
+    paths = re.findall(r"_static/movies/[\w.-]+\.(?:mp4|png)", text)
+    return {path: _sha256(out / path) for path in paths}
 
 
 def plan(
@@ -190,6 +198,7 @@ def _keep(working: Path, fingerprint: str, out: Path) -> None:
     notebook.metadata.pop("papermill", None)
     notebook.metadata["fingerprint"] = fingerprint
     notebook.metadata["results"] = _sha256(out / "results" / f"{working.stem}.json")
+    notebook.metadata["movies"] = _movies(nbformat.writes(notebook), out)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)

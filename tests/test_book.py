@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import errno
+import fcntl
 import json
 import os
 import re
@@ -12,11 +14,14 @@ import sys
 from pathlib import Path
 
 import build
+import contrast
 import execution
+import folders
+import imageio_ffmpeg
 import nbformat
 import pytest
 import yaml
-from check import problems
+from check import problems, unchecked
 from distributed import LocalCluster
 
 from repinf_core import profiles
@@ -285,6 +290,21 @@ def test_results_that_are_not_the_page_s_own_make_it_another(tmp_path):
     assert not a.is_executed(out)
 
 
+def test_a_movie_that_is_not_the_page_s_own_makes_it_another(tmp_path):
+    """As a later run leaves one that failed before it had written its results."""
+    out, movie = tmp_path / "out", "_static/movies/a.mp4"
+    out.mkdir()
+    movies = f"import pathlib\nmovie = pathlib.Path('{movie}')\n"
+    movies += "movie.parent.mkdir(parents=True)\nmovie.write_bytes(b'its own')"
+    parameters = "page: str = 'a'\nran: list = []\nn: int = 1"
+    made = notebook(tmp_path / "a.ipynb", parameters, COUNTS, movies)
+    page = execution.Page("a", made, {"page": "a"})
+    execution.execute_all([page], out, jobs=1, force=False)
+    assert page.is_executed(out)
+    (out / movie).write_bytes(b"another's")
+    assert not page.is_executed(out)
+
+
 def test_results_of_other_parameters_are_not_read(tmp_path):
     """They lie in the folder, whole, and are of another edition."""
     out = tmp_path / "out"
@@ -353,21 +373,142 @@ def test_a_damaged_page_was_not_executed(tmp_path, content):
 
 def test_the_rendered_book_replaces_nothing_but_an_earlier_one(tmp_path):
     out = tmp_path / "out"
-    foreign, sources, earlier = (tmp_path / name for name in ("foreign", "x-source", "earlier"))
-    for folder, file in ((foreign, "a"), (sources, "a"), (earlier, "index.html")):
+    foreign, file, empty, earlier = (tmp_path / name for name in ("site", "a", "empty", "book"))
+    for folder in (foreign, empty, earlier):
         folder.mkdir()
-        (folder / file).write_text("")
-    for html in (out, tmp_path, build.BOOK, build.BOOK.parent, foreign, tmp_path / "x"):
-        with pytest.raises(execution.BuildError, match="would replace"):
-            build.check_html(html, out)
-    pages = (
-        tmp_path / "book-source"
-    )  # an output that has movies looks like an earlier book's source
-    (pages / "_static").mkdir(parents=True)
+    (foreign / "index.html").write_text("somebody's")
+    file.write_text("somebody's")
+    (earlier / folders.MARKER).write_text("")
+    sources = (build.BOOK, build.BOOK.parent, build.BOOK / "pages")
+    for html in (out, tmp_path, out / "pages", out / "results" / "html", *sources, foreign, file):
+        with pytest.raises(execution.BuildError, match=r"^The rendered book would replace [^;]*;"):
+            folders.check_html(html, out)
+    for html in (out / "html", tmp_path / "new", empty, earlier):
+        folders.check_html(html, out)
+
+
+def test_somebodys_site_is_refused_before_any_page_and_stays(tmp_path):
+    """Also what lies where earlier versions kept the sources of the rendered book."""
+    site, beside = tmp_path / "site", tmp_path / "site-source"
+    for path in (site / "index.html", beside / "_static" / "a.css"):
+        path.parent.mkdir(parents=True)
+        path.write_text("somebody's")
+    out = tmp_path / "out"
+    refused = run("--profile", "smoke", "--pages", "01_model", "--out", out, "--html", site)
+    assert refused.returncode != 0
+    (line,) = refused.stderr.splitlines()
+    assert str(site) in line
+    assert not out.exists()
+    assert (site / "index.html").read_text() == "somebody's"
+    assert (beside / "_static" / "a.css").read_text() == "somebody's"
+
+
+def test_what_is_written_there_while_pages_are_executed_stays_too(tmp_path):
+    html, rendered = tmp_path / "html", tmp_path / "rendered"
+    folders.check_html(html, tmp_path / "out")
+    for folder in (html, rendered):
+        folder.mkdir()
+        (folder / "index.html").write_text(folder.name)
     with pytest.raises(execution.BuildError, match="would replace"):
-        build.check_html(tmp_path / "book", pages)
-    for html in (out / "html", earlier, tmp_path / "new"):
-        build.check_html(html, out)
+        folders.replace(html, rendered, tmp_path / "out")
+    assert (html / "index.html").read_text() == "html"
+
+
+def test_a_rendered_book_is_replaced_whole_by_the_next(tmp_path):
+    html = tmp_path / "html"
+    for name in ("first", "second"):
+        rendered = tmp_path / "rendered"
+        rendered.mkdir()
+        (rendered / f"{name}.html").write_text(name)
+        folders.replace(html, rendered, tmp_path / "out")
+        assert {path.name for path in html.iterdir()} == {f"{name}.html", folders.MARKER}
+    assert [path.name for path in tmp_path.iterdir()] == ["html"]
+
+
+def test_a_book_of_an_earlier_version_at_the_default_place_is_told_of(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "BOOK", tmp_path)
+    html = tmp_path / "_build" / "quick" / "html"
+    html.mkdir(parents=True)
+    (html / "index.html").write_text("")
+    with pytest.raises(execution.BuildError, match=r"earlier version .* by hand\.$"):
+        folders.check_html(html, html.parent)
+    assert (html / "index.html").exists()
+
+
+@pytest.mark.parametrize("damaged", ["pages/01_model.ipynb", "results/01_model.json"])
+@pytest.mark.parametrize("content", ["{ cut off", "[]", "{}"])
+def test_a_book_that_cannot_be_rendered_leaves_the_earlier_one(tmp_path, damaged, content):
+    out, html = tmp_path / "out", tmp_path / "html"
+    for folder in (out / "pages", out / "results", html):
+        folder.mkdir(parents=True)
+    (html / "index.html").write_text("earlier")
+    (html / folders.MARKER).write_text("")
+    notebook(out / "pages" / "01_model.ipynb", "1")
+    (out / "results" / "01_model.json").write_text('{"finding": "It is."}')
+    (out / damaged).write_text(content)
+    (page,) = execution.plan("smoke", {}, ["01_model"])
+    with pytest.raises(execution.BuildError, match=r"^Page 01_model [^.]*damaged[^.]*\.$"):
+        build.render(out, [page], html, strict=False)
+    assert (html / "index.html").read_text() == "earlier"
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "html"}
+
+
+def test_copies_of_files_without_write_permissions_can_be_written(tmp_path):
+    source, copied = tmp_path / "_static", tmp_path / "copy"
+    (source / "movies").mkdir(parents=True)
+    for path in (source / "a.css", source / "movies" / "a.mp4"):
+        path.write_text(path.name)
+        path.chmod(0o444)
+    for folder in (source / "movies", source):
+        folder.chmod(0o555)
+    folders.copy_writable(source, copied)
+    for path in (copied, copied / "movies", copied / "a.css", copied / "movies" / "a.mp4"):
+        assert path.stat().st_mode & 0o200, path
+    assert (copied / "movies" / "a.mp4").read_text() == "a.mp4"
+
+
+def test_a_second_build_of_an_output_waits_and_says_so(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    command = [*BUILD, "--profile", "smoke", "--pages", "01_model", "--out", out]
+    with (
+        folders.output_lock(out),
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as second,
+    ):
+        assert second.stderr.readline() == f"Waiting for another build of {out}.\n"
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(timeout=60) == 130
+    assert not (out / "pages").exists()
+
+
+def test_a_second_build_of_one_rendered_book_goes_on_after_the_first(smoke_book, tmp_path):
+    html = tmp_path / "html"
+    command = [*BUILD, "--profile", "smoke", "--read", "--out", smoke_book.out, "--html", html]
+    with folders.html_lock(html):
+        second = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert second.stderr.readline() == f"Waiting for another build of {html}.\n"
+        assert not html.exists()
+    _, told = second.communicate(timeout=300)
+    assert second.returncode == 0, told
+    assert problems(html) == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_told_in_one_sentence(tmp_path, monkeypatch, code):
+    def refuse(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    refusal = rf"^Folder {tmp_path} cannot be locked [^.]*as --out\.$"
+    with pytest.raises(execution.BuildError, match=refusal), folders.output_lock(tmp_path):
+        pass
+
+
+def test_make_clean_leaves_an_environment_that_was_named():
+    make = ["make", "--dry-run", "-C", ROOT, "clean", "VENV=/somebody/s"]
+    printed = subprocess.run(make, capture_output=True, text=True, check=True).stdout
+    assert "book/_build" in printed
+    assert "/somebody/s" not in printed
 
 
 def test_folders_in_the_environment_are_relative_to_where_the_command_runs(tmp_path, monkeypatch):
@@ -401,6 +542,10 @@ def test_a_page_of_another_edition_stays_out_and_links_to_it_are_text(smoke_book
     assert problems(html) == []
 
 
+def page_of(markdown):
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(markdown)])
+
+
 @pytest.mark.parametrize(
     ("prefix", "names", "expected"),
     [
@@ -411,40 +556,60 @@ def test_a_page_of_another_edition_stays_out_and_links_to_it_are_text(smoke_book
     ],
 )
 def test_a_page_links_to_those_of_its_own_dataset_where_there_are_such(prefix, names, expected):
-    assert build.with_links("see [a](01_a.ipynb).", prefix, names) == expected
+    (cell,) = build.with_links(page_of("see [a](01_a.ipynb)."), prefix, names).cells
+    assert cell.source == expected
 
 
 def test_no_link_of_a_page_leads_to_one_that_is_not_in_the_book():
     """Nor one whose text goes over a line's end, which a notebook's file writes as two strings."""
     for path in (ROOT / "notebooks").glob("*.ipynb"):
-        alone = build.with_links(path.read_text(), "", [path.stem])
-        for cell in nbformat.reads(alone, 4).cells:
-            assert not re.search(r"\]\(\w+\.ipynb\)", cell.source), path.name
+        alone = build.with_links(nbformat.read(path, 4), "", [path.stem])
+        for cell in alone.cells:
+            if cell.cell_type == "markdown":
+                assert not re.search(r"\]\(\w+\.ipynb\)", cell.source), path.name
 
 
-def test_a_second_page_of_a_notebook_has_labels_of_its_own():
-    """Every label that the notebook defines and every reference to it, and nothing else."""
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
-        text = path.read_text()
-        labels = set(re.findall(r'"name": "([\w-]+)"', text)) | set(
-            re.findall(r":label: ([\w-]+)", text)
-        )
-        labels -= {"python3", "ipython", "python"}  # the kernel's
-        found = build.with_own_labels(text, "fashion_" + path.stem)
-        prefix = f"fashion-{path.stem.replace('_', '-')}-"
-        own = {re.sub("^(fig|eq)-", rf"\1-{prefix}", label) for label in labels}
-        assert not own & labels
-        back = found
-        for label in own:
-            assert label in found
-            back = back.replace(label, label.replace(prefix, ""))
-        assert back == text
+def executed_page(prose, label):
+    """A page that says ``prose`` wherever a page holds Markdown, and elsewhere what looks alike."""
+    alike = "[a](01_a.ipynb) fig-b eq-c"
+    outputs = [
+        nbformat.v4.new_output("stream", text=alike),
+        nbformat.v4.new_output(
+            "display_data", {"text/markdown": prose, "text/plain": alike, "text/html": alike}
+        ),
+        nbformat.v4.new_output("execute_result", {"image/png": "fig-abc="}, execution_count=1),
+    ]
+    figure = {"figure": {"name": label, "caption": prose}, "image": {"alt": alike}}
+    cells = [
+        nbformat.v4.new_markdown_cell(prose, id="prose"),
+        nbformat.v4.new_code_cell(
+            f"print('{alike}')", id="code", outputs=outputs, metadata={"mystnb": figure}
+        ),
+        nbformat.v4.new_raw_cell(alike, id="raw"),
+    ]
+    return nbformat.v4.new_notebook(cells=cells, metadata={"title": alike})
+
+
+def test_links_are_those_of_prose_and_code_and_other_outputs_stay():
+    page = executed_page('See ["a\nb"](01_a.ipynb), [c](02_c.ipynb).', "fig-b")
+    found = build.with_links(page, "fashion_", ["fashion_01_a"])
+    assert found == executed_page('See ["a\nb"](fashion_01_a.ipynb), c.', "fig-b")
+
+
+def test_a_second_page_of_a_notebook_has_labels_of_its_own_and_else_is_the_same():
+    prose = "{numref}`fig-b` and\n{eq}`eq-c-2`:\n```{math}\n:label: eq-c-2\nx = fig\n```"
+    own = (
+        "{numref}`fig-fashion-01-a-b` and\n{eq}`eq-fashion-01-a-c-2`:\n"
+        "```{math}\n:label: eq-fashion-01-a-c-2\nx = fig\n```"
+    )
+    found = build.with_own_labels(executed_page(prose, "fig-b"), "fashion_01_a")
+    assert found == executed_page(own, "fig-fashion-01-a-b")
 
 
 def test_a_second_page_of_a_notebook_has_the_heading_of_the_table_of_contents():
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         notebook = nbformat.read(path, 4)
-        found = nbformat.reads(build.with_title(path.read_text(), "Fashion-MNIST: it"), 4)
+        found = build.with_title(notebook, "Fashion-MNIST: it")
         heading, _, rest = notebook.cells[0].source.partition("\n")
         assert re.fullmatch("# .+", heading)
         assert found.cells[0].source == f"# Fashion-MNIST: it\n{rest}"
@@ -494,8 +659,8 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path):
     with pytest.raises(
         execution.BuildError, match=r"cannot be written \(.*\); give .* as --out\.$"
     ):
-        build.make_writable(tmp_path / "file" / "out", "--out")
-    build.make_writable(tmp_path / "a" / "b", "--out")
+        folders.make_writable(tmp_path / "file" / "out", "--out")
+    folders.make_writable(tmp_path / "a" / "b", "--out")
     assert list((tmp_path / "a" / "b").iterdir()) == []
 
 
@@ -545,3 +710,80 @@ def test_a_style_that_fetches_is_found(tmp_path):
     (tmp_path / "a.css").write_text("@import url(https://fonts.example/css);")
     assert len(problems(tmp_path)) == 1
     assert problems(tmp_path / "nothing") == [f"{tmp_path / 'nothing'} holds no index.html"]
+
+
+@pytest.mark.parametrize("environment", ["names a file that is not there", "has none"])
+def test_without_an_ffmpeg_a_book_is_sound_and_what_was_not_checked_is_told(
+    tmp_path, monkeypatch, environment
+):
+    def no_ffmpeg():
+        raise RuntimeError("No ffmpeg exe could be found.")
+
+    (tmp_path / "m.mp4").write_bytes(b"a movie, for all one can tell")
+    element = '<video controls src="m.mp4" poster="m.mp4" aria-label="what is seen"></video>'
+    (tmp_path / "index.html").write_text(element)
+    assert len(problems(tmp_path)) == 1
+    assert unchecked(tmp_path) == []
+    if environment == "has none":
+        monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", no_ffmpeg)
+    else:
+        monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "ffmpeg"))
+    assert problems(tmp_path) == []
+    (line,) = unchecked(tmp_path)
+    assert "ffmpeg" in line
+    (tmp_path / "m.mp4").unlink()
+    assert problems(tmp_path) != []
+    assert unchecked(tmp_path) == []
+
+
+THEME = """
+html[data-theme=light]{--pst-color-background:#fff;--pst-color-text-base:#222832}
+html[data-theme="dark"] { --pst-color-background: #14181e; --pst-color-text-base: #ced6dd; }
+html[data-theme=dark]{--pst-color-link:var(--pst-color-text-base)}
+html[data-theme=light]{--pst-color-link:#000}
+"""
+
+
+# Of greys on white #767676 is the lightest that is legible, with 4.54.
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (".a { color: #767676; background: white; }", []),
+        (".a { color: #777; background: white; }", ["4.48 in the light", "4.48 in the dark"]),
+        (".a { color: black; background-color: rgb(255, 255, 255) !important }", []),
+        (".a { color: var(--pst-color-link); background: black }", ["1.00 in the light"]),
+        (".a { color: var(--pst-color-text-base); }", ["no ground"]),
+        ("@media print { .a { color: #000 } }", ["no ground"]),
+        (".a { color: inherit; background: none } /* .b { color: red } */", []),
+        (".a { background: white }", ["in the dark"]),  # of text that is the theme's
+        (".a img, video { background: white }", []),
+        (".a { background: rgb(128 128 128 / 10%) }", []),
+        (".a { background: rgba(0, 0, 0, 0.9) }", ["in the light"]),
+        (".a { background: linear-gradient(red, blue) left / 3rem local }", []),
+        (":root { --own: #777 } .a { color: var(--own); background: white }", ["4.48", "4.48"]),
+        (".a { color: var(--lost); background: white }", ["--lost"]),
+        (".a { color: unheard; background: white }", ["unheard"]),
+    ],
+)
+def test_text_that_is_not_legible_in_one_of_the_themes_is_found(tmp_path, rule, said):
+    found = contrast.problems(rule, THEME)
+    assert len(found) == len(said)
+    for line, part in zip(found, said, strict=True):
+        assert part in line
+    (tmp_path / "_static" / "styles").mkdir(parents=True)
+    (tmp_path / "index.html").write_text("")
+    (tmp_path / "_static" / "book.css").write_text(rule)
+    (tmp_path / "_static" / "styles" / "theme.css").write_text(THEME)
+    assert problems(tmp_path) == [f"book.css: {line}" for line in found]
+
+
+def test_the_books_own_text_is_legible_in_both_themes(smoke_book):
+    """In the colours of the theme that is installed, which the build has found to be so."""
+    static = smoke_book.out / "html" / "_static"
+    style = (static / "book.css").read_text()
+    theme = "".join(path.read_text() for path in sorted(static.glob("styles/*.css")))
+    assert contrast.problems(style, theme) == []
+    # A movie's caption lies on this in the dark theme.
+    plate = "background: var(--pst-color-text-base)"
+    assert contrast.problems(f"x {{ color: var(--pst-color-on-background); {plate} }}", theme) == []
+    assert contrast.problems(f"x {{ color: var(--pst-color-text-base); {plate} }}", theme) != []
