@@ -213,8 +213,8 @@ def folder() -> Path:
     path = os.path.expanduser(named)  # leaves the ~ of an unknown user, where pathlib's raises
     if not os.path.isdir(path):
         raise DataError(
-            f"REPINF_DATA is {named!r}, which is not a folder; allowed is one that exists, for "
-            f"data sets in torchvision's layout, or nothing, for the cache folder."
+            f"REPINF_DATA is {named!r}, which is not a folder; set REPINF_DATA to a folder that "
+            f"exists, unset it (data sets are then in your cache folder), or use dataset=digits."
         )
     return Path(path)
 
