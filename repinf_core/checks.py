@@ -6,7 +6,7 @@ A check is the part of a dataclass field's metadata with the keys ``allowed`` (w
 
 import itertools
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 
@@ -30,9 +30,8 @@ def real(allowed: str, inside: Callable[[float], bool]) -> dict:
     return {"allowed": allowed, "accepts": accepts, "to": float}
 
 
-def one_of(choices: Iterable[str]) -> dict:
-    """One of the texts."""
-    choices = tuple(choices)
+def one_of(choices: Collection[str]) -> dict:
+    """One of the texts, or of the keys that a dict has when the value is tested."""
 
     def accepts(value: Any) -> bool:
         return isinstance(value, str) and value in choices

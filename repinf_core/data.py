@@ -1,61 +1,32 @@
-"""Images as one tensor in memory, and the pixel noise of the paper.
+"""Data sets as tensors in memory; :data:`DATASETS` is the only list of them.
 
-MNIST and Fashion-MNIST come through torchvision (downloaded once, or read from the folder
-that ``REPINF_DATA`` names); ``digits`` are the 1,797 handwritten digits that scikit-learn
-carries, enlarged from 8x8 to 28x28, and need no network.
+MNIST and its like come through torchvision: read from the folder that ``REPINF_DATA`` names, or
+downloaded once into the user's cache folder.  ``digits`` are the 1,797 handwritten digits that
+scikit-learn carries, enlarged from 8x8 to 28x28, and need no network.
 """
 
+import contextlib
 import hashlib
+import http.client
 import os
-from collections.abc import Iterable
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import filelock
+import numpy as np
 import platformdirs
 import torch
 import torch.nn.functional as F
-import torchvision
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
-from torchvision.datasets.mnist import read_image_file, read_label_file
 
+from repinf_core import locks
 from repinf_core.errors import ReaderError
 
 N_PIXELS = 28 * 28
 _DIGITS_TEST = 297  # leaves 1,500 images to train on
-
-TITLES = {"digits": "scikit-learn's digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
-
-CLASS_NAMES = {
-    "digits": tuple("0123456789"),
-    "mnist": tuple("0123456789"),
-    "fashion_mnist": (
-        "T-shirt", "trouser", "pullover", "dress", "coat",
-        "sandal", "shirt", "sneaker", "bag", "boot",
-    ),
-}  # fmt: skip
-
-_TORCHVISION = {
-    "mnist": torchvision.datasets.MNIST,
-    "fashion_mnist": torchvision.datasets.FashionMNIST,
-}
-
-# md5 of the uncompressed IDX files: torchvision checks the archives it downloads, not these.
-_MD5 = {
-    "mnist": {
-        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-    },
-    "fashion_mnist": {
-        "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
-        "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
-        "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
-        "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
-    },
-}
+_SILENT_SECONDS = 30.0  # of a server, until a download is given up
 
 
 class DataError(ReaderError, RuntimeError):
@@ -63,7 +34,7 @@ class DataError(ReaderError, RuntimeError):
 
 
 class LabelledImages(NamedTuple):
-    """One split of a dataset.
+    """One split of a data set.
 
     Attributes:
         images: ``[N, 784]`` float32, intensities in [0, 1].
@@ -74,21 +45,10 @@ class LabelledImages(NamedTuple):
     labels: torch.Tensor
 
 
-def load(dataset: str, split: str) -> LabelledImages:
-    """The ``"train"`` or ``"test"`` split of ``"digits"``, ``"mnist"`` or ``"fashion_mnist"``.
-
-    Raises:
-        ValueError: an unknown dataset or split.
-        DataError: a file is truncated or altered, or is missing and cannot be downloaded.
-    """
-    if dataset not in CLASS_NAMES:
-        raise ValueError(f"Dataset is {dataset!r}; allowed is one of {', '.join(CLASS_NAMES)}.")
-    if split not in ("train", "test"):
-        raise ValueError(f"Split is {split!r}; allowed is one of train, test.")
-    return _digits(split) if dataset == "digits" else _idx(dataset, split)
-
-
 def _digits(split: str) -> LabelledImages:
+    from sklearn.datasets import load_digits  # here, because it is slow to import
+    from sklearn.model_selection import train_test_split
+
     small = load_digits()
     train, test = train_test_split(
         range(len(small.target)), test_size=_DIGITS_TEST, stratify=small.target, random_state=0
@@ -99,121 +59,184 @@ def _digits(split: str) -> LabelledImages:
     return LabelledImages(images.reshape(-1, N_PIXELS), torch.from_numpy(small.target[rows]).long())
 
 
-def _idx(dataset: str, split: str) -> LabelledImages:
-    folder = os.environ.get("REPINF_DATA") or platformdirs.user_cache_path("repinf") / "data"
-    root = Path(folder).expanduser()
-    raw = root / _TORCHVISION[dataset].__name__ / "raw"
-    if not all((raw / name).exists() for name in _MD5[dataset]):
-        _download(dataset, root)
-    prefix = "train" if split == "train" else "t10k"
-    for name, published in _MD5[dataset].items():
-        if name.startswith(prefix):
-            _check(raw / name, published)
-    images = read_image_file(str(raw / f"{prefix}-images-idx3-ubyte"))
-    labels = read_label_file(str(raw / f"{prefix}-labels-idx1-ubyte"))
-    return LabelledImages(images.reshape(-1, N_PIXELS).float().div_(255), labels.long())
+@dataclass(frozen=True)
+class IdxFiles:
+    """A data set in torchvision's layout: the four files of :data:`FILES` in ``<its name>/raw``.
 
+    Attributes:
+        torchvision: name of the class in ``torchvision.datasets``, and of the folder.
+        md5: of the uncompressed files, in the order of :data:`FILES`.  torchvision checks the
+            archives that it downloads, not these.
+    """
 
-def _download(dataset: str, root: Path) -> None:
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(root / f"{dataset}.lock"):
-            _TORCHVISION[dataset](root, download=True)
-    except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())  # torchvision's has several lines
-        raise DataError(
-            f"{dataset} is not in {root} and could not be downloaded ({reason}); set REPINF_DATA "
-            f"to a folder that holds it in torchvision's layout, or use dataset=digits."
-        ) from error
+    torchvision: str
+    md5: tuple[str, str, str, str]
 
+    FILES = (
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    )
 
-def _check(path: Path, published: str) -> None:
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "md5").hexdigest()
-    if found != published:
-        raise DataError(
-            f"{path} is truncated or altered: its md5 is {found}, published is {published}; "
-            f"delete it and it is downloaded again."
+    def __call__(self, split: str) -> LabelledImages:
+        """The ``"train"`` or ``"test"`` split, downloaded first if a file is missing.
+
+        Raises:
+            DataError: as :func:`load`.
+        """
+        root = folder()
+        if self._missing(root):
+            self.download(root)
+        of_split = slice(0, 2) if split == "train" else slice(2, 4)
+        images, labels = (
+            _published(self._raw(root) / name, md5)
+            for name, md5 in zip(self.FILES[of_split], self.md5[of_split], strict=True)
+        )
+        # Behind the header: a magic number, and as many sizes as there are dimensions.
+        pixels = np.frombuffer(images, np.uint8, offset=16).astype(np.float32)
+        classes = np.frombuffer(labels, np.uint8, offset=8).astype(np.int64)
+        return LabelledImages(
+            torch.from_numpy(pixels).div_(255).reshape(-1, N_PIXELS), torch.from_numpy(classes)
         )
 
+    def download(self, root: Path, silent_seconds: float = _SILENT_SECONDS) -> None:
+        """Have torchvision download what is missing; one process at a time.
 
-def draw_trials(
-    labels: torch.Tensor, label: int, trials: int, generator: torch.Generator
-) -> torch.Tensor:
-    """Indices ``[trials]`` of images of one label, in random order.
+        Args:
+            root: made if it is not there.
+            silent_seconds: for which a server may say nothing.
 
-    An image is drawn again only when all of its label have been drawn as often (its noise
-    will differ), so up to their number the trials are different images, as in the paper.
+        Raises:
+            DataError: it cannot be downloaded, or ``root`` cannot be locked.
+        """
+        import torchvision  # here, because it is slow to import
+
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            path, what = root / f"{self.torchvision}.lock", f"the download of {self.torchvision}"
+            with locks.lock(path, what, "REPINF_DATA"), _socket_timeout(silent_seconds):
+                if self._missing(root):  # still: another process may just have downloaded it
+                    print(f"Downloading {self.torchvision} into {root}.", file=sys.stderr)
+                    getattr(torchvision.datasets, self.torchvision)(root, download=True)
+        except locks.LockError as error:
+            raise DataError(str(error)) from error
+        except (OSError, RuntimeError, http.client.HTTPException) as error:
+            reason = " ".join(str(error).split())  # torchvision's has several lines
+            raise DataError(
+                f"{self._raw(root)} lacks {', '.join(self._missing(root))}, and "
+                f"{self.torchvision} could not be downloaded ({reason}); set REPINF_DATA to a "
+                f"folder that holds it in torchvision's layout, or use dataset=digits."
+            ) from error
+
+    def _raw(self, root: Path) -> Path:
+        return root / self.torchvision / "raw"
+
+    def _missing(self, root: Path) -> list[str]:
+        return [name for name in self.FILES if not (self._raw(root) / name).exists()]
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What there is to know of a data set.
+
+    Attributes:
+        title: in a sentence or above a figure.
+        class_names: of the labels 0 to 9.
+        read: the ``"train"`` or ``"test"`` split to its images; raises DataError.
+    """
+
+    title: str
+    class_names: tuple[str, ...]
+    read: Callable[[str], LabelledImages]
+
+
+DATASETS = {
+    "digits": DataSet("scikit-learn's digits", tuple("0123456789"), _digits),
+    "mnist": DataSet(
+        "MNIST",
+        tuple("0123456789"),
+        IdxFiles(
+            "MNIST",
+            (
+                "6bbc9ace898e44ae57da46a324031adb",
+                "a25bea736e30d166cdddb491f175f624",
+                "2646ac647ad5339dbf082846283269ea",
+                "27ae3e4e09519cfbb04c329615203637",
+            ),
+        ),
+    ),
+    "fashion_mnist": DataSet(
+        "Fashion-MNIST",
+        (
+            "T-shirt", "trouser", "pullover", "dress", "coat",
+            "sandal", "shirt", "sneaker", "bag", "boot",
+        ),
+        IdxFiles(
+            "FashionMNIST",
+            (
+                "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+                "9018921c3c673c538a1fc5bad174d6f9",
+                "8181f5470baa50b63fa0f6fddb340f0a",
+                "15d484375f8d13e6eb1aabb0c3f46965",
+            ),
+        ),
+    ),
+}  # fmt: skip
+"""Every data set by the name that the parameter ``dataset`` takes."""
+
+
+def load(dataset: str, split: str) -> LabelledImages:
+    """The ``"train"`` or ``"test"`` split of one of :data:`DATASETS`.
 
     Raises:
-        ValueError: no image has this label.
+        ValueError: an unknown data set or split.
+        DataError: ``REPINF_DATA`` names no folder; a file is truncated or altered, or is missing
+            and cannot be downloaded.
     """
-    of_label = (labels == label).nonzero()[:, 0]
-    if len(of_label) == 0:
-        raise ValueError(f"Label is {label}; allowed are those of the data.")
-    rounds = -(-trials // len(of_label))
-    orders = [torch.randperm(len(of_label), generator=generator) for _ in range(rounds)]
-    return of_label[torch.cat(orders)[:trials]]
+    if dataset not in DATASETS:
+        raise ValueError(f"Dataset is {dataset!r}; allowed is one of {', '.join(DATASETS)}.")
+    if split not in ("train", "test"):
+        raise ValueError(f"Split is {split!r}; allowed is one of train, test.")
+    return DATASETS[dataset].read(split)
 
 
-def noisy_trials(
-    train: LabelledImages,
-    labels: Iterable[int],
-    trials: int,
-    p: float,
-    noise: str,
-    seed: int,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images of the labels, each with its own noise: where repeated inference starts.
-
-    The same seed gives the same images at every ``p``, and a pixel selected at one ``p`` is
-    selected at every larger one.
-
-    Args:
-        train: the images to draw from.
-        labels: as many blocks of trials, in this order.
-        trials: of each label, drawn by :func:`draw_trials`.
-        p: noise fraction.
-        noise: mode of :func:`swap_pixels`.
-        seed: of the images and of the noise.
-
-    Returns:
-        indices of the clean images, ``[labels * trials]``; x(0), ``[labels * trials, 784]``.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    rows = torch.cat([draw_trials(train.labels, label, trials, generator) for label in labels])
-    return rows, swap_pixels(train.images[rows], p, generator, noise)
-
-
-def swap_pixels(
-    images: torch.Tensor, p: float, generator: torch.Generator, mode: str = "swap"
-) -> torch.Tensor:
-    """Noise of the paper (Methods, "Inference procedure and noise injection").
-
-    Each of the 784 pixels is selected with probability ``p``.  The paper says only that "the
-    image intensities of the selected pixels were swapped"; both readings are here.
-
-    Args:
-        images: ``[N, 784]``, intensities in [0, 1]; unchanged.
-        p: probability in [0, 1] that a pixel is selected; 0 is the identity.
-        generator: source of all randomness, on the device of ``images``.
-        mode: ``"swap"`` permutes the intensities of an image's selected pixels among
-            themselves, so their multiset is kept; ``"invert"`` maps x to 1 - x on them.
+def folder() -> Path:
+    """Where data sets are: the folder that ``REPINF_DATA`` names, or one in the user's cache.
 
     Raises:
-        ValueError: ``p`` outside [0, 1] or an unknown mode.
+        DataError: ``REPINF_DATA`` names no folder.  It is not made: it is likely a slip.
     """
-    if not 0 <= p <= 1:
-        raise ValueError(f"Noise fraction p is {p!r}; allowed is a number from 0 to 1.")
-    uniform = torch.rand(images.shape, generator=generator, device=images.device)
-    selected = uniform < p
-    if mode == "invert":
-        return torch.where(selected, 1 - images, images)
-    if mode != "swap":
-        raise ValueError(f"Noise mode is {mode!r}; allowed is one of swap, invert.")
-    # Given that they lie below p, the selected pixels' uniforms are independent and identically
-    # distributed, so their ranks are a random permutation: one draw selects and shuffles.  In
-    # both orders the unselected pixels come last and in place.
-    shuffled = uniform.masked_fill(~selected, torch.inf).argsort(dim=1, stable=True)
-    in_place = (~selected).byte().argsort(dim=1, stable=True)
-    return torch.empty_like(images).scatter_(1, in_place, images.gather(1, shuffled))
+    named = os.environ.get("REPINF_DATA")
+    if not named:
+        return platformdirs.user_cache_path("repinf") / "data"
+    path = os.path.expanduser(named)  # leaves the ~ of an unknown user, where pathlib's raises
+    if not os.path.isdir(path):
+        raise DataError(
+            f"REPINF_DATA is {named!r}, which is not a folder; set REPINF_DATA to a folder that "
+            f"exists, unset it (data sets are then in your cache folder), or use dataset=digits."
+        )
+    return Path(path)
+
+
+@contextlib.contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    """Within it a silent server ends in a TimeoutError: torchvision asks for none itself."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _published(path: Path, md5: str) -> bytes:
+    """The content of a file that is what was published."""
+    content = path.read_bytes()
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if found != md5:
+        raise DataError(
+            f"{path} is truncated or altered: its md5 is {found}, published is {md5}; "
+            f"delete it and it is downloaded again."
+        )
+    return content

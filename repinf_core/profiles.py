@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from repinf_core import checks
+from repinf_core.data import DATASETS
 from repinf_core.errors import ReaderError
+from repinf_core.noise import NOISES
 
-DATASETS = ("digits", "mnist", "fashion_mnist")
-NOISE_MODES = ("swap", "invert")
 PRECISIONS = ("float32", "bfloat16")
 
 
@@ -55,7 +55,7 @@ class Experiment:
         "noise: probability that a pixel is selected",
         checks.real("a number from 0 to 1", lambda p: 0 <= p <= 1),
     )
-    noise: str = _parameter("reading of 'swapped' pixels", checks.one_of(NOISE_MODES))
+    noise: str = _parameter("reading of 'swapped' pixels", checks.one_of(NOISES))
     label: int = _parameter("label of the images of Figs. 1, 4, 5 and 8", checks.integer(0, 9))
     trials: int = _parameter("noisy images per label", checks.integer(3, 1_000_000))
     steps: int = _parameter("steps T of repeated inference", checks.integer(2, 100_000))

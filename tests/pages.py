@@ -82,12 +82,28 @@ def judge_of(experiment, models):
     return stored_weights(ClassifierSpec.of(experiment), models)
 
 
-def trials(label_list, n, experiment):
-    """The same draws as the page makes: rows of the training set and their noisy images."""
-    generator = torch.Generator().manual_seed(experiment.trial_seed)
-    rows = torch.cat([data.draw_trials(TRAIN.labels, k, n, generator) for k in label_list])
-    noisy = data.swap_pixels(TRAIN.images[rows], experiment.p, generator, experiment.noise)
-    return rows.numpy(), references.array(noisy)
+def trials(label_list, n, experiment, by_label=False):
+    """The same draws as the page makes: rows of the training set and their noisy images.
+
+    By a plain loop over the images.  With ``by_label`` as a page that draws each label apart.
+    """
+    seed = experiment.trial_seed
+    if by_label:
+        (label,) = label_list
+        (seed,) = np.random.SeedSequence([seed, label]).generate_state(1).tolist()
+    generator = torch.Generator().manual_seed(seed)
+    of_labels = [np.flatnonzero(TRAIN.labels.numpy() == k) for k in label_list]
+    orders = [torch.randperm(len(rows), generator=generator).numpy()[:n] for rows in of_labels]
+    rows = np.concatenate([r[order] for r, order in zip(of_labels, orders, strict=True)])
+    uniform = torch.rand(len(rows), 784, generator=generator).numpy()
+    noisy = references.array(TRAIN.images)[rows]
+    for image, u in zip(noisy, uniform, strict=True):
+        selected = np.flatnonzero(u < experiment.p)
+        if experiment.noise == "swap":
+            image[selected] = image[selected[u[selected].argsort(kind="stable")]]
+        else:
+            image[selected] = 1 - image[selected]
+    return rows, noisy
 
 
 def approach(weights, concepts, experiment):

@@ -80,7 +80,7 @@ def test_the_model_page_reports_the_objective_and_the_dimension(smoke_book, weig
 
 def test_the_inference_page_reports_the_distances_of_its_image(smoke_book, weights, memories):
     found = results(smoke_book.out, "02_repeated_inference")["results"]
-    row, x0 = trials([SMOKE.label], 1, SMOKE)
+    row, x0 = trials([SMOKE.label], 1, SMOKE, by_label=True)
     _, z = references.rollout(weights, x0, SMOKE.steps)
     concept = references.concepts(memories, TRAIN.labels.numpy())[SMOKE.label]
     np.testing.assert_allclose(found["concept_distances"], distances(z[:, 0], concept), rtol=2e-4)
@@ -254,7 +254,7 @@ def test_the_noise_page_reports_each_noise_fraction(smoke_book, weights, memorie
 def test_the_collective_page_reports_its_two_groups(smoke_book, weights, memories):
     found = results(smoke_book.out, "03_collective_dynamics")["results"]
     assert found["epochs_trained"] == SMOKE.epochs
-    _, x0 = trials([1], SMOKE.trials, SMOKE)
+    _, x0 = trials([1], SMOKE.trials, SMOKE, by_label=True)
     _, z = references.rollout(weights, x0, SMOKE.steps)
     state = z[found["branch_time"]]
     concepts = references.concepts(memories, TRAIN.labels.numpy())
@@ -362,7 +362,9 @@ def test_the_label_page_reports_the_votes_of_a_plain_network(smoke_book, weights
     assert accuracy > 0.9
     n = SMOKE.classified_trials
     for label, column in ((SMOKE.label, 2), (1, 1)):
-        _, x0 = trials([label], n, dataclasses.replace(SMOKE, p=SMOKE.p_grid[column]))
+        _, x0 = trials(
+            [label], n, dataclasses.replace(SMOKE, p=SMOKE.p_grid[column]), by_label=True
+        )
         images, _ = references.rollout(weights, x0, SMOKE.steps + 1)
         said = found["labels"][str(label)]["modal_label"][column]
         assert len(said) == SMOKE.steps + 1
@@ -410,7 +412,7 @@ def test_the_label_page_counts_from_the_smallest_noise_fraction(smoke_book):
 
 def test_the_label_page_reports_the_final_states(smoke_book, weights, memories, judge):
     found = results(smoke_book.out, "06_label_detection")["results"]["final"]
-    _, x0 = trials([SMOKE.label], SMOKE.trials, SMOKE)
+    _, x0 = trials([SMOKE.label], SMOKE.trials, SMOKE, by_label=True)
     images, z = references.rollout(weights, x0, SMOKE.final_step + 1)
     z = z[:-1]
     judged = references.classify(judge, images[-1]).argmax(1)

@@ -1,28 +1,24 @@
+import dataclasses
+import gzip
 import hashlib
-import itertools
-import math
 import os
+import shutil
+import socket
 import struct
+import threading
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 import references
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
+import torchvision
 from sklearn.datasets import load_digits
 
-from repinf_core import data
+from repinf_core import data, profiles
 from repinf_core.models.mlp import reconstruction_floor
-
-# Statistical tests have fixed seeds; each would fail a correct program once in a thousand seeds.
-SMALLEST_P_VALUE = 1e-3
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
 
 # --- digits ---------------------------------------------------------------------------------
 
@@ -69,13 +65,28 @@ def test_digits_are_the_same_in_every_call(split):
     assert torch.equal(first.labels, again.labels)
 
 
-def test_every_dataset_has_a_title_and_ten_class_names():
-    assert data.TITLES.keys() == data.CLASS_NAMES.keys()
-    assert {name: len(set(names)) for name, names in data.CLASS_NAMES.items()} == {
-        "digits": 10,
-        "mnist": 10,
-        "fashion_mnist": 10,
-    }
+# --- all data sets --------------------------------------------------------------------------
+
+
+def test_every_data_set_has_a_title_and_ten_class_names():
+    for one in data.DATASETS.values():
+        assert one.title
+        assert len(set(one.class_names)) == 10
+
+
+def test_one_entry_adds_a_data_set(tmp_path, monkeypatch):
+    arrays, md5 = write_dataset(tmp_path / "KMNIST" / "raw")
+    names = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+    entry = data.DataSet("Kuzushiji-MNIST", names, data.IdxFiles("KMNIST", md5))
+    monkeypatch.setitem(data.DATASETS, "kmnist", entry)
+    monkeypatch.setenv("REPINF_DATA", str(tmp_path))
+    for split, (images, labels) in arrays.items():
+        found = data.load("kmnist", split)
+        np.testing.assert_array_equal(found.labels.numpy(), labels)
+        np.testing.assert_allclose(found.images.numpy() * 255, images.reshape(-1, 784), atol=1e-4)
+    assert profiles.experiment("quick", {"dataset": "kmnist"}).dataset == "kmnist"
+    with pytest.raises(ValueError, match="kmnist"):  # among those that are allowed
+        data.load("cifar", "train")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +105,14 @@ def test_an_unknown_dataset_or_split_is_refused(dataset, split, got, allowed):
     assert allowed in str(error.value)
 
 
-# --- MNIST's files --------------------------------------------------------------------------
+# --- files of MNIST's kind ------------------------------------------------------------------
+
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 
 
 def write_idx(path, array):
@@ -106,26 +124,30 @@ def write_idx(path, array):
 
 def write_dataset(raw):
     """Twelve images to train on and five to test on; their arrays, and the files' md5."""
-    random, arrays, md5 = np.random.default_rng(0), {}, {}
+    random, arrays = np.random.default_rng(0), {}
     for prefix, split, n in (("train", "train", 12), ("t10k", "test", 5)):
         images = random.integers(0, 256, (n, 28, 28), dtype=np.uint8)
         labels = random.integers(0, 10, n, dtype=np.uint8)
         arrays[split] = images, labels
-        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
-            path = raw / f"{prefix}-{kind}-ubyte"
-            write_idx(path, array)
-            md5[path.name] = hashlib.md5(path.read_bytes()).hexdigest()
-    return arrays, md5
+        write_idx(raw / f"{prefix}-images-idx3-ubyte", images)
+        write_idx(raw / f"{prefix}-labels-idx1-ubyte", labels)
+    return arrays, tuple(hashlib.md5((raw / name).read_bytes()).hexdigest() for name in FILES)
+
+
+def with_md5(name, md5):
+    """A data set's entry, as if these were the published files."""
+    entry = data.DATASETS[name]
+    return dataclasses.replace(entry, read=data.IdxFiles(entry.read.torchvision, md5))
 
 
 @pytest.fixture(params=["mnist", "fashion_mnist"])
 def small_dataset(request, tmp_path, monkeypatch):
-    """A small dataset in torchvision's layout: its name, its folder, its arrays by split."""
+    """A small data set in torchvision's layout: its name, its folder, its arrays by split."""
     folder = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}[request.param]
     raw = tmp_path / "data" / folder / "raw"
     arrays, md5 = write_dataset(raw)
     monkeypatch.setenv("REPINF_DATA", str(tmp_path / "data"))
-    monkeypatch.setitem(data._MD5, request.param, md5)
+    monkeypatch.setitem(data.DATASETS, request.param, with_md5(request.param, md5))
     return request.param, raw, arrays
 
 
@@ -179,11 +201,20 @@ def test_an_altered_label_is_refused(small_dataset, split, name):
         data.load(dataset, split)
 
 
-def test_files_other_than_the_published_ones_are_refused(tmp_path, monkeypatch):
-    write_dataset(tmp_path / "MNIST" / "raw")
+@pytest.mark.parametrize(
+    ("dataset", "folder", "published"),
+    [
+        ("mnist", "MNIST", "6bbc9ace898e44ae57da46a324031adb"),
+        ("fashion_mnist", "FashionMNIST", "f4a8712d7a061bf5bd6d2ca38dc4d50a"),
+    ],
+)
+def test_files_other_than_the_published_ones_are_refused(
+    tmp_path, monkeypatch, dataset, folder, published
+):
+    write_dataset(tmp_path / folder / "raw")
     monkeypatch.setenv("REPINF_DATA", str(tmp_path))
-    with pytest.raises(data.DataError, match="published is 6bbc9ace898e44ae57da46a324031adb"):
-        data.load("mnist", "train")
+    with pytest.raises(data.DataError, match=f"published is {published}"):
+        data.load(dataset, "train")
 
 
 def test_unchecked_copies_beside_the_checked_files_are_not_read(small_dataset):
@@ -198,46 +229,151 @@ def test_unchecked_copies_beside_the_checked_files_are_not_read(small_dataset):
     np.testing.assert_array_equal(data.load(dataset, "train").labels.numpy(), arrays["train"][1])
 
 
-@pytest.mark.parametrize("failure", [OSError("unreachable"), RuntimeError("Error downloading")])
-def test_without_data_and_network_both_ways_out_are_named(tmp_path, monkeypatch, failure):
-    def MNIST(root, train=True, download=False):
-        raise failure
-
-    monkeypatch.setenv("REPINF_DATA", str(tmp_path / "nowhere"))
-    monkeypatch.setitem(data._TORCHVISION, "mnist", MNIST)
-    with pytest.raises(data.DataError, match="could not be downloaded") as error:
-        data.load("mnist", "train")
-    message = str(error.value)
-    for part in ("mnist", str(tmp_path / "nowhere"), str(failure), "REPINF_DATA", "dataset=digits"):
-        assert part in message
-    assert error.value.__cause__ is failure
+# --- the folder -----------------------------------------------------------------------------
 
 
-def test_a_folder_that_cannot_be_made_is_missing_data(tmp_path, monkeypatch):
+@pytest.mark.parametrize("named", ["nowhere", "file", "~nosuchuser/data"])
+def test_a_folder_that_is_none_is_refused_and_not_made(tmp_path, monkeypatch, named):
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("REPINF_DATA", str(tmp_path / "file"))
-    with pytest.raises(data.DataError, match="REPINF_DATA"):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REPINF_DATA", named)
+    with pytest.raises(data.DataError, match="REPINF_DATA") as error:
         data.load("mnist", "train")
+    assert repr(named) in str(error.value)
+    assert "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_missing_data_are_downloaded_once_and_then_checked_and_read(tmp_path, monkeypatch):
-    downloads, torchvisions = [], data._TORCHVISION["mnist"]
+def test_a_folder_in_the_users_home_may_be_named_with_a_tilde(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("REPINF_DATA", "~/mine")
+    assert data.folder() == tmp_path / "mine"
+
+
+def test_without_a_named_folder_it_is_one_of_the_users_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))  # where macOS has it
+    monkeypatch.setenv("REPINF_DATA", "")
+    assert data.folder().is_relative_to(tmp_path)
+
+
+# --- downloads ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mirror(monkeypatch):
+    """Called with an address and archives' md5, it makes that all that KMNIST comes from."""
+    monkeypatch.setenv("no_proxy", "*")
+
+    def set_to(port, md5=("0" * 32,) * 4):
+        archives = [(f"{name}.gz", one) for name, one in zip(FILES, md5, strict=True)]
+        monkeypatch.setattr(torchvision.datasets.KMNIST, "mirrors", [f"http://127.0.0.1:{port}/"])
+        monkeypatch.setattr(torchvision.datasets.KMNIST, "resources", archives)
+
+    return set_to
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A server of the files in the folder ``remote``."""
+    handler = partial(QuietHandler, directory=tmp_path / "remote")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def published(tmp_path, server, mirror, monkeypatch):
+    """A small data set that can be downloaded, into the folder ``local``: its arrays."""
     arrays, md5 = write_dataset(tmp_path / "remote")
-    local = tmp_path / "local" / "MNIST" / "raw"
-
-    def MNIST(root, train=True, download=False):
-        if download:
-            downloads.append(root)
-            write_dataset(local)
-        return torchvisions(root, train=train)
-
+    archives = []
+    for name in FILES:
+        content = gzip.compress((tmp_path / "remote" / name).read_bytes())
+        (tmp_path / "remote" / f"{name}.gz").write_bytes(content)
+        archives.append(hashlib.md5(content).hexdigest())
+    mirror(server.server_port, archives)
+    entry = data.DataSet("Kuzushiji-MNIST", tuple("0123456789"), data.IdxFiles("KMNIST", md5))
+    monkeypatch.setitem(data.DATASETS, "kmnist", entry)
+    (tmp_path / "local").mkdir()
     monkeypatch.setenv("REPINF_DATA", str(tmp_path / "local"))
-    monkeypatch.setitem(data._MD5, "mnist", md5)
-    monkeypatch.setitem(data._TORCHVISION, "mnist", MNIST)
-    for split in ("train", "test", "train"):
-        labels = data.load("mnist", split).labels
-        np.testing.assert_array_equal(labels.numpy(), arrays[split][1])
-    assert downloads == [tmp_path / "local"]
+    return arrays
+
+
+def test_missing_data_are_downloaded_once_and_said_to_be(published, tmp_path, capsys):
+    np.testing.assert_array_equal(data.load("kmnist", "train").labels, published["train"][1])
+    assert f"Downloading KMNIST into {tmp_path / 'local'}" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "remote")
+    for split in ("train", "test"):
+        np.testing.assert_array_equal(data.load("kmnist", split).labels, published[split][1])
+    assert capsys.readouterr().err == ""
+
+
+def test_what_lacks_of_a_data_set_is_downloaded(published, tmp_path):
+    data.load("kmnist", "train")
+    for name in ("t10k-labels-idx1-ubyte", "t10k-labels-idx1-ubyte.gz"):
+        (tmp_path / "local" / "KMNIST" / "raw" / name).unlink()
+    np.testing.assert_array_equal(data.load("kmnist", "test").labels, published["test"][1])
+
+
+@pytest.fixture
+def no_network(mirror):
+    """To be called: from then on nothing answers."""
+
+    def cut():
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            mirror(closed.getsockname()[1])
+
+    return cut
+
+
+def test_a_file_that_lacks_and_cannot_be_downloaded_is_named(published, no_network, tmp_path):
+    data.load("kmnist", "train")
+    no_network()
+    raw = tmp_path / "local" / "KMNIST" / "raw"
+    for name in ("t10k-labels-idx1-ubyte", "t10k-labels-idx1-ubyte.gz"):
+        (raw / name).unlink()
+    with pytest.raises(data.DataError, match="could not be downloaded") as error:
+        data.load("kmnist", "test")
+    message = str(error.value)
+    assert f"{raw} lacks t10k-labels-idx1-ubyte, and KMNIST could not be downloaded" in message
+    for part in ("refused", "REPINF_DATA", "dataset=digits"):
+        assert part in message
+    assert "\n" not in message
+
+
+def test_without_data_and_network_both_ways_out_are_named(published, no_network, tmp_path):
+    no_network()
+    with pytest.raises(data.DataError, match="refused") as error:
+        data.load("kmnist", "train")
+    for part in (*FILES, "KMNIST", str(tmp_path / "local"), "REPINF_DATA", "dataset=digits"):
+        assert part in str(error.value)
+
+
+def test_a_server_that_says_nothing_is_given_up(tmp_path, mirror):
+    """The system accepts for it; nobody ever answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        mirror(silent.getsockname()[1])
+        began = time.monotonic()
+        with pytest.raises(data.DataError, match="timed out"):
+            data.IdxFiles("KMNIST", ("0" * 32,) * 4).download(tmp_path, silent_seconds=0.2)
+    assert time.monotonic() - began < 20
+    assert socket.getdefaulttimeout() is None
+
+
+def test_a_folder_that_cannot_be_locked_is_refused(published, tmp_path):
+    (tmp_path / "local" / "KMNIST.lock").mkdir()
+    with pytest.raises(data.DataError, match=r"grants no lock .* REPINF_DATA"):
+        data.load("kmnist", "train")
+
+
+# --- the published files -------------------------------------------------------------------
 
 
 @pytest.mark.skipif(
@@ -262,222 +398,3 @@ def test_the_real_data_are_the_published_ones(dataset, train_counts, mean, floor
     # As the documentation of the floor says, to one digit.
     x = test.images.double()
     assert reconstruction_floor(x).item() == pytest.approx(floor, abs=0.05)
-
-
-# --- trials ---------------------------------------------------------------------------------
-
-
-@given(n_labels=st.integers(1, 4), trials=st.integers(1, 40), seed=st.integers(0, 1000))
-def test_trials_are_of_the_label_and_all_images_come_equally_often(n_labels, trials, seed):
-    labels = torch.randint(0, n_labels, (20,), generator=generator(seed))
-    label = int(labels[0])
-    drawn = data.draw_trials(labels, label, trials, generator(seed + 1))
-    assert drawn.shape == (trials,)
-    assert drawn.dtype == torch.int64
-    assert (labels[drawn] == label).all()
-    counts = drawn.bincount(minlength=20)[labels == label]
-    assert counts.max() - counts.min() <= 1  # so none twice before all once
-    first = drawn[: len(counts)]
-    assert len(first.unique()) == len(first)
-    assert torch.equal(drawn, data.draw_trials(labels, label, trials, generator(seed + 1)))
-
-
-def test_trials_are_in_random_order():
-    # Every ordered pair of three images is equally likely to come first.
-    labels, source = torch.tensor([1, 0, 1, 1]), generator(8)
-    pairs = [tuple(data.draw_trials(labels, 1, 2, source).tolist()) for _ in range(1200)]
-    counts = [pairs.count(pair) for pair in itertools.permutations([0, 2, 3], 2)]
-    assert sum(counts) == 1200
-    assert stats.chisquare(counts).pvalue > SMALLEST_P_VALUE
-
-
-def test_a_label_that_no_image_has_is_refused():
-    with pytest.raises(ValueError, match="Label is 7; allowed are those of the data"):
-        data.draw_trials(torch.tensor([0, 1, 2]), 7, 3, generator())
-
-
-@pytest.mark.parametrize("noise", ["swap", "invert"])
-def test_noisy_trials_are_the_labels_in_turn_each_with_its_noise(noise):
-    images = torch.rand(30, 784, generator=generator(1))
-    train = data.LabelledImages(images, torch.arange(30) % 3)
-    rows, x0 = data.noisy_trials(train, [2, 0], 7, 0.4, noise, 5)
-    source = generator(5)
-    drawn = [data.draw_trials(train.labels, label, 7, source) for label in (2, 0)]
-    assert rows.tolist() == [*drawn[0].tolist(), *drawn[1].tolist()]
-    assert torch.equal(x0, data.swap_pixels(images[rows], 0.4, source, noise))
-    changed = (x0 != images[rows]).float().mean()
-    assert 0.37 < changed < 0.43  # of 10,976 pixels, six standard deviations
-    again, clean = data.noisy_trials(train, [2, 0], 7, 0.0, noise, 5)
-    assert torch.equal(again, rows)
-    assert torch.equal(clean, images[rows])
-
-
-@given(p=st.floats(0, 1), q=st.floats(0, 1), seed=st.integers(0, 1000))
-def test_a_pixel_selected_at_one_p_is_selected_at_every_larger_one(p, q, seed):
-    train = data.LabelledImages(torch.zeros(30, 784), torch.arange(30) % 3)
-    (few_rows, few), (many_rows, many) = (
-        data.noisy_trials(train, [2, 0], 7, level, "invert", seed) for level in sorted((p, q))
-    )
-    assert torch.equal(few_rows, many_rows)
-    assert (few <= many).all()  # inverted, a pixel of these images is 1
-
-
-# --- noise ----------------------------------------------------------------------------------
-
-
-@given(
-    rows=st.integers(1, 5),
-    width=st.integers(1, 30),
-    p=st.floats(0, 1),
-    mode=st.sampled_from(["swap", "invert"]),
-    seed=st.integers(0, 1000),
-)
-def test_noise_is_reproducible_and_keeps_its_input(rows, width, p, mode, seed):
-    images = torch.rand(rows, width, generator=generator(seed))
-    before = images.clone()
-    noisy = data.swap_pixels(images, p, generator(seed + 1), mode)
-    assert torch.equal(images, before)
-    assert (noisy.shape, noisy.dtype) == (images.shape, images.dtype)
-    assert torch.equal(noisy, data.swap_pixels(images, p, generator(seed + 1), mode))
-
-
-@given(
-    rows=st.integers(1, 5), width=st.integers(1, 30), p=st.floats(0, 1), seed=st.integers(0, 1000)
-)
-def test_swapping_keeps_the_intensities_of_each_image(rows, width, p, seed):
-    # Few grey levels, so that equal intensities are met as in real images.
-    images = torch.randint(0, 5, (rows, width), generator=generator(seed)) / 4
-    noisy = data.swap_pixels(images, p, generator(seed + 1))
-    assert torch.equal(noisy.sort(1).values, images.sort(1).values)
-
-
-@pytest.mark.parametrize("mode", ["swap", "invert"])
-def test_without_noise_nothing_changes(mode):
-    images = torch.rand(20, 784, generator=generator())
-    assert torch.equal(data.swap_pixels(images, 0, generator(1), mode), images)
-
-
-def test_inverting_everything_is_the_negative():
-    images = torch.rand(20, 784, generator=generator())
-    assert torch.equal(data.swap_pixels(images, 1, generator(1), "invert"), 1 - images)
-
-
-@given(p=st.floats(0, 1), seed=st.integers(0, 1000))
-def test_inverting_the_same_pixels_twice_is_the_identity(p, seed):
-    # Sixteenths, as in the digits, are exact in float32, and so are their complements.
-    images = torch.randint(0, 17, (4, 50), generator=generator(seed)) / 16
-    once = data.swap_pixels(images, p, generator(seed + 1), "invert")
-    assert torch.equal(data.swap_pixels(once, p, generator(seed + 1), "invert"), images)
-
-
-def test_swap_is_the_default():
-    images = torch.rand(3, 784, generator=generator())
-    default = data.swap_pixels(images, 0.4, generator(1))
-    assert torch.equal(default, data.swap_pixels(images, 0.4, generator(1), "swap"))
-    assert not torch.equal(default, images)
-
-
-@pytest.mark.parametrize("p", [0.05, 0.2, 0.8])
-def test_each_pixel_is_inverted_with_probability_p_on_its_own(p):
-    n = 2000
-    inverted = data.swap_pixels(torch.zeros(n, 784), p, generator(3), "invert").numpy()
-    assert set(np.unique(inverted)) == {0, 1}
-    total = int(inverted.sum())
-    assert stats.binomtest(total, n * 784, p).pvalue > SMALLEST_P_VALUE
-    # Binomial in each position over images and in each image over positions, as no rule that
-    # selects whole images, whole positions or a fixed number of pixels is.
-    for counts, size in ((inverted.sum(0), n), (inverted.sum(1), 784)):
-        chi2 = ((counts - size * p) ** 2 / (size * p * (1 - p))).sum()
-        tail = min(stats.chi2.cdf(chi2, len(counts)), stats.chi2.sf(chi2, len(counts)))
-        assert 2 * tail > SMALLEST_P_VALUE
-
-
-@pytest.mark.parametrize("p", [0.05, 0.2, 0.8])
-def test_swapping_moves_the_selected_pixels_but_one(p):
-    # A uniform permutation of any number of pixels keeps, on average, one in its place, with
-    # variance 1; the number selected is binomial.
-    n, images = 2000, torch.arange(784.0).expand(2000, 784)
-    moved = (data.swap_pixels(images, p, generator(4)) != images).sum(1).double()
-    standard_error = math.sqrt((784 * p * (1 - p) + 1) / n)
-    assert abs(moved.mean().item() - (784 * p - 1)) < 4 * standard_error
-    assert not (moved == 1).any()  # nothing can move alone
-
-
-def permutation_probabilities(width, p):
-    """Exact: select each position with probability p, then permute the selected uniformly."""
-    probability = dict.fromkeys(itertools.permutations(range(width)), 0.0)
-    for selected in itertools.product([False, True], repeat=width):
-        places = [i for i in range(width) if selected[i]]
-        share = p ** len(places) * (1 - p) ** (width - len(places)) / math.factorial(len(places))
-        for order in itertools.permutations(places):
-            outcome = list(range(width))
-            for place, source in zip(places, order, strict=True):
-                outcome[place] = source
-            probability[tuple(outcome)] += share
-    return probability
-
-
-@pytest.mark.parametrize("p", [0.3, 0.7, 1.0])
-def test_every_permutation_has_its_exact_probability(p):
-    n = 24_000
-    noisy = data.swap_pixels(torch.arange(4.0).expand(n, 4), p, generator(5))
-    outcomes, found = np.unique(noisy.int().numpy(), axis=0, return_counts=True)
-    counts = dict(zip(map(tuple, outcomes.tolist()), found, strict=True))
-    expected = permutation_probabilities(4, p)
-    assert sum(expected.values()) == pytest.approx(1)
-    observed = [counts.get(outcome, 0) for outcome in expected]
-    test = stats.chisquare(observed, [n * share for share in expected.values()])
-    assert test.pvalue > SMALLEST_P_VALUE
-
-
-def test_with_p_1_a_pixel_goes_anywhere():
-    n = 7840
-    noisy = data.swap_pixels(torch.arange(784.0).expand(n, 784), 1, generator(6))
-    for intensity in (0, 400, 783):
-        place = (noisy == intensity).nonzero()[:, 1]
-        counts = torch.bincount(place, minlength=784).numpy()  # ten expected in each
-        assert counts.sum() == n
-        assert stats.chisquare(counts).pvalue > SMALLEST_P_VALUE
-
-
-def test_equal_images_get_independent_noise():
-    # All pairs of permutations of three pixels, in neighbouring images, are equally likely.
-    n = 14_400
-    noisy = data.swap_pixels(torch.arange(3.0).expand(2 * n, 3), 1, generator(7))
-    pairs = noisy.int().view(n, 6).numpy()
-    _, counts = np.unique(pairs, axis=0, return_counts=True)
-    assert len(counts) == 36
-    assert stats.chisquare(counts).pvalue > SMALLEST_P_VALUE
-
-
-@pytest.mark.parametrize("p", [-0.1, 1.5, math.nan, math.inf])
-def test_a_fraction_outside_0_to_1_is_refused(p):
-    with pytest.raises(ValueError, match="allowed is a number from 0 to 1") as error:
-        data.swap_pixels(torch.zeros(1, 4), p, generator())
-    assert repr(p) in str(error.value)
-
-
-def test_an_unknown_noise_is_refused():
-    with pytest.raises(ValueError, match="'salt'; allowed is one of swap, invert"):
-        data.swap_pixels(torch.zeros(1, 4), 0.2, generator(), "salt")
-
-
-def test_without_noise_no_pixel_is_selected_whatever_is_drawn(monkeypatch):
-    images = torch.rand(3, 784, generator=generator())
-    monkeypatch.setattr(torch, "rand", lambda shape, **_: torch.zeros(shape))  # which may come
-    assert torch.equal(data.swap_pixels(images, 0, generator(), "invert"), images)
-
-
-def test_images_that_come_again_come_in_another_order():
-    drawn = data.draw_trials(torch.zeros(20, dtype=torch.int64), 0, 40, generator())
-    assert not torch.equal(drawn[:20], drawn[20:])
-
-
-def test_what_lacks_of_a_dataset_is_downloaded(tmp_path, monkeypatch):
-    raw = tmp_path / "MNIST" / "raw"
-    _, md5 = write_dataset(raw)
-    monkeypatch.setitem(data._MD5, "mnist", md5)
-    monkeypatch.setenv("REPINF_DATA", str(tmp_path))
-    (raw / "t10k-labels-idx1-ubyte").unlink()
-    monkeypatch.setattr(data, "_download", lambda dataset, root: write_dataset(raw))
-    assert len(data.load("mnist", "test").labels) == 5

@@ -37,7 +37,7 @@ COSINES = np.array([[1, -0.5], [-0.5, 1]])
 LABELLED = np.arange(300) % 10
 CLOUD = RANDOM.standard_normal((300, 2))
 INSETS = [(n_z, CURVES[k], CURVES[k, ::-1]) for k, n_z in enumerate((2, 8, 100))]
-FASHION = data.CLASS_NAMES["fashion_mnist"]
+FASHION = data.DATASETS["fashion_mnist"].class_names
 # A map of three labels: 6 below; above it 2, then 9; half of the trials agree, all on 9.
 MODAL = np.full((11, 31), 6)
 MODAL[6:, :15], MODAL[6:, 15:] = 2, 9

@@ -8,8 +8,9 @@ import pytest
 import references
 import torch
 
-from repinf_core import data, geometry, models, profiles
+from repinf_core import data, geometry, models, noise, profiles
 from repinf_core.dynamics import hierarchy
+from repinf_core.models import mlp
 
 TRAIN = data.LabelledImages(*(part[:200] for part in data.load("digits", "train")))
 EXPERIMENT = dataclasses.replace(
@@ -32,9 +33,9 @@ def train():
     return data.LabelledImages(TRAIN.images.double(), TRAIN.labels)
 
 
-@pytest.mark.parametrize("noise", profiles.NOISE_MODES)
-def test_the_closest_approach_is_that_of_a_plain_loop(model, train, noise):
-    experiment = dataclasses.replace(EXPERIMENT, noise=noise)
+@pytest.mark.parametrize("kind", noise.NOISES)
+def test_the_closest_approach_is_that_of_a_plain_loop(model, train, kind):
+    experiment = dataclasses.replace(EXPERIMENT, noise=kind)
     memories = models.memories(model, train.images)
     found = hierarchy.closest(model, train, memories, experiment)
     w = references.weights(model)
@@ -42,8 +43,8 @@ def test_the_closest_approach_is_that_of_a_plain_loop(model, train, noise):
     concepts = references.concepts(mu, train.labels.numpy())
     for column, p in enumerate(experiment.p_grid):
         generator = torch.Generator().manual_seed(experiment.trial_seed)
-        rows = data.draw_trials(train.labels, 4, 7, generator)
-        x0 = data.swap_pixels(train.images[rows], p, generator, noise)
+        rows = noise.draw_trials(train.labels, 4, 7, generator)
+        x0 = noise.corrupt(train.images[rows], p, generator, kind)
         _, z = references.rollout(w, x0.numpy(), 9)
         for row, target in enumerate((mu[rows], concepts[4], concepts.mean(0))):
             curves = np.linalg.norm(z - target, axis=-1)
@@ -71,12 +72,12 @@ def test_images_and_noise_are_those_of_the_trial_seed_and_the_reading(model, tra
     """Not of training's seed, which is the same number in every profile."""
     memories = models.memories(model, train.images)
     rows, ran = hierarchy.infer(model, train, memories, OTHER, 0.3)
-    expected, x0 = data.noisy_trials(train, [4], 7, 0.3, "invert", 9)
+    expected, x0 = noise.noisy_trials(train, [4], 7, 0.3, "invert", 9)
     assert torch.equal(rows, expected)
     torch.testing.assert_close(ran.z_first, model.encode_mean(x0).detach())
     concepts = geometry.concepts(memories, train.labels)
     distances, _ = hierarchy.to_concepts(model, train, concepts, OTHER)
-    _, x0 = data.noisy_trials(train, range(10), 5, 0.4, "invert", 9)
+    _, x0 = noise.noisy_trials(train, range(10), 5, 0.4, "invert", 9)
     first = (model.encode_mean(x0).detach() - concepts.repeat_interleave(5, 0)).norm(dim=1)
     torch.testing.assert_close(distances[:, 0].flatten(), first)
 
@@ -95,7 +96,7 @@ def test_the_distances_to_the_concepts_are_those_of_a_plain_loop(model, train):
     w = references.weights(model)
     mu = references.encode(w, train.images.numpy())[0]
     targets = references.concepts(mu, train.labels.numpy())
-    _, x0 = data.noisy_trials(train, range(10), 5, 0.3, "swap", experiment.trial_seed)
+    _, x0 = noise.noisy_trials(train, range(10), 5, 0.3, "swap", experiment.trial_seed)
     _, z = references.rollout(w, x0.numpy(), 9)
     for trial, (label, of_label) in enumerate(itertools.product(range(10), range(5))):
         first, last = z[0, trial], z[-1, trial]

@@ -105,8 +105,8 @@ def imports(path):
 IMPORTS = {path: set(imports(path)) - {path} for path in CORE.rglob("*.py")}
 
 LAYERS = [
-    {"__init__", "errors", "atomic", "checks", "geometry", "kernels", "votes", "parallel"},
-    {"data", "models", "profiles", "movie"},
+    {"__init__", "errors", "atomic", "checks", "locks", "geometry", "kernels", "votes", "parallel"},
+    {"data", "noise", "models", "profiles", "movie"},
     {"training", "weights"},
     {"dynamics", "results"},
     {"figures", "claims", "agreement"},

@@ -22,6 +22,7 @@ from scipy.stats import spearmanr
 from sklearn.decomposition import PCA
 
 from repinf_core import profiles
+from repinf_core.noise import NOISES
 
 
 def lead(judge, images, label):
@@ -53,7 +54,7 @@ def test_the_page_of_readings_reports_each_of_them(smoke_book, judge):
     page = results(smoke_book.out, "10_readings")["results"]
     found = page["readings"]
     assert [(r["noise"], r["beta"]) for r in found] == [
-        (noise, beta) for beta in SMOKE.beta_grid for noise in profiles.NOISE_MODES
+        (noise, beta) for beta in SMOKE.beta_grid for noise in NOISES
     ]
     judged = np.linspace(0, SMOKE.steps, 11).astype(int)
     for said in found:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from repinf_core.data import LabelledImages, noisy_trials
+from repinf_core.data import LabelledImages
 from repinf_core.dynamics.rollout import Autoencoder, Rollout, rollout
 from repinf_core.geometry import (
     abstract_concept,
@@ -16,6 +16,7 @@ from repinf_core.geometry import (
     distance_to,
     interpolation_distances,
 )
+from repinf_core.noise import noisy_trials
 
 CLASSES = ("memory", "concept", "abstract concept")
 
@@ -70,7 +71,7 @@ def infer(
         memories: of the whole training set, ``[N, N_z]``.
         experiment: what is taken of it (any object with these attributes) are the ``label`` of
             the images, how many ``trials_per_p``, the ``steps``, the ``noise`` and its
-            ``trial_seed``, as in :func:`~repinf_core.data.noisy_trials`.
+            ``trial_seed``, as in :func:`~repinf_core.noise.noisy_trials`.
         p: noise fraction.
         keep_z: whether z(t) is observed too, N_z numbers for each trial and step.
 

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import filelock
 import platformdirs
 import torch
 
+from repinf_core import locks
 from repinf_core.atomic import replacing
 from repinf_core.data import load
 from repinf_core.errors import ReaderError
@@ -218,7 +218,8 @@ def ensure_folder(folder: Path) -> Path:
 
 def _lock(folder: Path) -> contextlib.AbstractContextManager:
     """Make the folder of a model; the lock holds it against other processes."""
-    return filelock.FileLock(ensure_folder(folder) / "lock")
+    path = ensure_folder(folder) / "lock"
+    return locks.lock(path, f"the training of {folder.name}", "REPINF_MODELS")
 
 
 @contextlib.contextmanager

@@ -1,0 +1,48 @@
+"""One process at a time: a lock that says when it waits and why it cannot be had."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+from repinf_core.errors import ReaderError
+
+_SECONDS_WITHOUT_A_WORD = 1
+
+
+class LockError(ReaderError, OSError):
+    """The file system grants no lock."""
+
+
+@contextlib.contextmanager
+def lock(path: Path, what: str, variable: str) -> Iterator[None]:
+    """Hold a lock against other processes; whoever has to wait for it says so on stderr.
+
+    A process that dies releases its locks.
+
+    Args:
+        path: of the lock file, in a folder that exists.
+        what: it guards, in words that follow "wait for" ("the training of ...").
+        variable: of the environment; names another folder for such files.
+
+    Raises:
+        LockError: the folder, or its file system, refuses the lock.
+    """
+    held = filelock.FileLock(path)
+    try:
+        try:
+            held.acquire(timeout=_SECONDS_WITHOUT_A_WORD)
+        except filelock.Timeout:
+            print(f"Waiting for {what} in another process, which holds {path}.", file=sys.stderr)
+            held.acquire()
+    except (OSError, NotImplementedError) as error:
+        raise LockError(
+            f"{path.parent} grants no lock for {what} ({error}); set {variable} to a folder on "
+            f"another disk."
+        ) from error
+    try:
+        yield
+    finally:
+        held.release()
