@@ -2,13 +2,12 @@
 
 import contextlib
 import shutil
-import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import filelock
 from execution import BOOK, BuildError
+
+from repinf_core import locks
 
 MARKER = ".repinf-book"
 _LOCK = ".lock"
@@ -105,35 +104,15 @@ def html_lock(html: Path) -> contextlib.AbstractContextManager[None]:
     return _locked(html.with_name(f".{html.name}{_LOCK}"), html, "--html")
 
 
-@contextlib.contextmanager
-def _locked(path: Path, folder: Path, option: str) -> Iterator[None]:
+def _locked(path: Path, folder: Path, option: str) -> contextlib.AbstractContextManager[None]:
     """Keep other builds out of a folder.
 
     A second build waits rather than fails, as that of a model does: it then finds the pages that
-    the first has executed, and two commands that somebody starts at once both end well.  It
-    says so after a second, and whoever does not want to wait stops it.
+    the first has executed, and two commands that somebody starts at once both end well.
 
     Args:
         path: of the lock's file, in a folder that can be written.
         folder: what it is the lock of, for messages.
         option: of the command line, by which another folder is given.
-
-    Raises:
-        BuildError: its file system has no locks, or the file is another user's.
     """
-    lock = filelock.FileLock(path)
-    try:
-        try:
-            lock.acquire(timeout=1)
-        except filelock.Timeout:
-            print(f"Waiting for another build of {folder}.", file=sys.stderr, flush=True)
-            lock.acquire()
-    except (OSError, NotImplementedError) as error:
-        raise BuildError(
-            f"Folder {folder} cannot be locked against other builds ({error}); give another, on a "
-            f"disk of this machine say, as {option}."
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+    return locks.lock(path, f"a build of {folder}", f"give as {option}")

@@ -115,7 +115,7 @@ class IdxFiles:
         try:
             root.mkdir(parents=True, exist_ok=True)
             path, what = root / f"{self.torchvision}.lock", f"the download of {self.torchvision}"
-            with locks.lock(path, what, "REPINF_DATA"), _socket_timeout(silent_seconds):
+            with locks.lock(path, what, "set REPINF_DATA to"), _socket_timeout(silent_seconds):
                 if self._missing(root):  # still: another process may just have downloaded it
                     print(f"Downloading {self.torchvision} into {root}.", file=sys.stderr)
                     getattr(torchvision.datasets, self.torchvision)(root, download=True)

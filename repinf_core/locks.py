@@ -17,15 +17,15 @@ class LockError(ReaderError, OSError):
 
 
 @contextlib.contextmanager
-def lock(path: Path, what: str, variable: str) -> Iterator[None]:
+def lock(path: Path, what: str, way_out: str) -> Iterator[None]:
     """Hold a lock against other processes; whoever has to wait for it says so on stderr.
 
     A process that dies releases its locks.
 
     Args:
         path: of the lock file, in a folder that exists.
-        what: it guards, in words that follow "wait for" ("the training of ...").
-        variable: of the environment; names another folder for such files.
+        what: is waited for, in words ("the training of ...").
+        way_out: to a folder elsewhere, in words ("set REPINF_MODELS to").
 
     Raises:
         LockError: the folder, or its file system, refuses the lock.
@@ -35,12 +35,15 @@ def lock(path: Path, what: str, variable: str) -> Iterator[None]:
         try:
             held.acquire(timeout=_SECONDS_WITHOUT_A_WORD)
         except filelock.Timeout:
-            print(f"Waiting for {what} in another process, which holds {path}.", file=sys.stderr)
+            print(
+                f"Waiting for {what} in another process, which holds {path}.",
+                file=sys.stderr,
+                flush=True,
+            )
             held.acquire()
     except (OSError, NotImplementedError) as error:
         raise LockError(
-            f"{path.parent} grants no lock for {what} ({error}); set {variable} to a folder on "
-            f"another disk."
+            f"{path.parent} grants no lock for {what} ({error}); {way_out} a folder on another disk."
         ) from error
     try:
         yield

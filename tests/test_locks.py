@@ -14,7 +14,7 @@ HOLD = """
 import pathlib, sys
 from repinf_core.locks import lock
 
-with lock(pathlib.Path(sys.argv[1]), "the training of a model", "REPINF_MODELS"):
+with lock(pathlib.Path(sys.argv[1]), "the training of a model", "set REPINF_MODELS to"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -32,7 +32,7 @@ def other(tmp_path):
 
 def test_a_lock_that_is_free_is_taken_without_a_word(tmp_path, capsys):
     for _ in range(2):
-        with lock(tmp_path / "lock", "the training of a model", "REPINF_MODELS"):
+        with lock(tmp_path / "lock", "the training of a model", "set REPINF_MODELS to"):
             pass
     assert capsys.readouterr().err == ""
 
@@ -40,7 +40,7 @@ def test_a_lock_that_is_free_is_taken_without_a_word(tmp_path, capsys):
 def test_who_waits_for_another_process_says_for_what(other, tmp_path, capsys):
     ends = threading.Timer(1.5, other.stdin.close)
     ends.start()
-    with lock(tmp_path / "lock", "the training of a model", "REPINF_MODELS"):
+    with lock(tmp_path / "lock", "the training of a model", "set REPINF_MODELS to"):
         assert other.wait(10) == 0  # only then had it the lock
     said = capsys.readouterr().err
     assert "the training of a model" in said
@@ -50,13 +50,16 @@ def test_who_waits_for_another_process_says_for_what(other, tmp_path, capsys):
 
 def test_a_process_that_is_killed_gives_its_lock_back(other, tmp_path):
     other.kill()
-    with lock(tmp_path / "lock", "the training of a model", "REPINF_MODELS"):
+    with lock(tmp_path / "lock", "the training of a model", "set REPINF_MODELS to"):
         pass
 
 
 def test_a_lock_is_given_back_after_an_error(tmp_path):
     for _ in range(2):  # the second would wait for ever
-        with pytest.raises(ZeroDivisionError), lock(tmp_path / "lock", "a test", "REPINF_MODELS"):
+        with (
+            pytest.raises(ZeroDivisionError),
+            lock(tmp_path / "lock", "a test", "set REPINF_MODELS to"),
+        ):
             _ = 1 / 0
 
 
@@ -66,9 +69,12 @@ def test_a_file_system_without_locks_is_told_with_the_way_out(tmp_path, monkeypa
         raise OSError(number, "No locks here")
 
     monkeypatch.setattr(fcntl, "flock", refuse)  # as such a file system would
-    with pytest.raises(LockError) as error, lock(tmp_path / "lock", "a test", "REPINF_MODELS"):
+    with (
+        pytest.raises(LockError) as error,
+        lock(tmp_path / "lock", "a test", "set REPINF_MODELS to"),
+    ):
         pytest.fail("without a lock nothing is done")
-    for part in (str(tmp_path), "a test", "No locks here", "REPINF_MODELS"):
+    for part in (str(tmp_path), "a test", "No locks here", "set REPINF_MODELS to"):
         assert part in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -76,5 +82,8 @@ def test_a_file_system_without_locks_is_told_with_the_way_out(tmp_path, monkeypa
 def test_a_folder_that_is_none_is_told_likewise(tmp_path):
     (tmp_path / "file").write_text("")
     path = tmp_path / "file" / "lock"
-    with pytest.raises(LockError, match="set REPINF_DATA"), lock(path, "a test", "REPINF_DATA"):
+    with (
+        pytest.raises(LockError, match="set REPINF_DATA"),
+        lock(path, "a test", "set REPINF_DATA to"),
+    ):
         pytest.fail("without a lock nothing is done")

@@ -219,7 +219,7 @@ def ensure_folder(folder: Path) -> Path:
 def _lock(folder: Path) -> contextlib.AbstractContextManager:
     """Make the folder of a model; the lock holds it against other processes."""
     path = ensure_folder(folder) / "lock"
-    return locks.lock(path, f"the training of {folder.name}", "REPINF_MODELS")
+    return locks.lock(path, f"the training of {folder.name}", "set REPINF_MODELS to")
 
 
 @contextlib.contextmanager
