@@ -5,7 +5,7 @@ PROFILE ?= quick
 OUT ?= book/_build/$(PROFILE)
 BIN = $(VENV)/bin
 
-.PHONY: book paper read test lint clean
+.PHONY: book paper read test test-all lint clean
 
 book: $(VENV)/installed
 	$(BIN)/python book/build.py --profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS)) --out $(OUT)
@@ -18,8 +18,12 @@ paper: $(VENV)/installed
 read: $(VENV)/installed
 	$(BIN)/python book/build.py --profile paper --out book --html book/_build/html --read
 
+# The tests that take minutes; then those that kill processes, start clusters and execute pages.
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: test
+	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check

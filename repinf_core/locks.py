@@ -35,15 +35,13 @@ def lock(path: Path, what: str, way_out: str) -> Iterator[None]:
         try:
             held.acquire(timeout=_SECONDS_WITHOUT_A_WORD)
         except filelock.Timeout:
-            print(
-                f"Waiting for {what} in another process, which holds {path}.",
-                file=sys.stderr,
-                flush=True,
-            )
+            told = f"Waiting for {what} in another process, which holds {path}."
+            print(told, file=sys.stderr, flush=True)
             held.acquire()
     except (OSError, NotImplementedError) as error:
         raise LockError(
-            f"{path.parent} grants no lock for {what} ({error}); {way_out} a folder on another disk."
+            f"{path.parent} grants no lock for {what} ({error}); {way_out} a folder on another "
+            f"disk."
         ) from error
     try:
         yield

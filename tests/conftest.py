@@ -21,8 +21,17 @@ settings.load_profile("repinf")
 torch.set_num_threads(1)
 
 
+_SLOW_FIXTURES = {"smoke_book", "cluster"}
+
+
 def pytest_collection_modifyitems(items):
-    """``pytest -m cuda`` is what a GPU is to be given; without one these tests are skipped."""
+    """``pytest -m cuda`` is what a GPU is to be given; without one these tests are skipped.
+
+    What needs the whole smoke book or a cluster is of the second tier.
+    """
+    for item in items:
+        if _SLOW_FIXTURES & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a GPU's driver is too old for this torch
         available = torch.cuda.is_available()

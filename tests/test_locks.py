@@ -10,6 +10,7 @@ import pytest
 
 from repinf_core.locks import LockError, lock
 
+MODELS, DATA = "set REPINF_MODELS to", "set REPINF_DATA to"
 HOLD = """
 import pathlib, sys
 from repinf_core.locks import lock
@@ -32,7 +33,7 @@ def other(tmp_path):
 
 def test_a_lock_that_is_free_is_taken_without_a_word(tmp_path, capsys):
     for _ in range(2):
-        with lock(tmp_path / "lock", "the training of a model", "set REPINF_MODELS to"):
+        with lock(tmp_path / "lock", "the training of a model", MODELS):
             pass
     assert capsys.readouterr().err == ""
 
@@ -40,7 +41,7 @@ def test_a_lock_that_is_free_is_taken_without_a_word(tmp_path, capsys):
 def test_who_waits_for_another_process_says_for_what(other, tmp_path, capsys):
     ends = threading.Timer(1.5, other.stdin.close)
     ends.start()
-    with lock(tmp_path / "lock", "the training of a model", "set REPINF_MODELS to"):
+    with lock(tmp_path / "lock", "the training of a model", MODELS):
         assert other.wait(10) == 0  # only then had it the lock
     said = capsys.readouterr().err
     assert "the training of a model" in said
@@ -50,7 +51,7 @@ def test_who_waits_for_another_process_says_for_what(other, tmp_path, capsys):
 
 def test_a_process_that_is_killed_gives_its_lock_back(other, tmp_path):
     other.kill()
-    with lock(tmp_path / "lock", "the training of a model", "set REPINF_MODELS to"):
+    with lock(tmp_path / "lock", "the training of a model", MODELS):
         pass
 
 
@@ -58,7 +59,7 @@ def test_a_lock_is_given_back_after_an_error(tmp_path):
     for _ in range(2):  # the second would wait for ever
         with (
             pytest.raises(ZeroDivisionError),
-            lock(tmp_path / "lock", "a test", "set REPINF_MODELS to"),
+            lock(tmp_path / "lock", "a test", MODELS),
         ):
             _ = 1 / 0
 
@@ -71,10 +72,10 @@ def test_a_file_system_without_locks_is_told_with_the_way_out(tmp_path, monkeypa
     monkeypatch.setattr(fcntl, "flock", refuse)  # as such a file system would
     with (
         pytest.raises(LockError) as error,
-        lock(tmp_path / "lock", "a test", "set REPINF_MODELS to"),
+        lock(tmp_path / "lock", "a test", MODELS),
     ):
         pytest.fail("without a lock nothing is done")
-    for part in (str(tmp_path), "a test", "No locks here", "set REPINF_MODELS to"):
+    for part in (str(tmp_path), "a test", "No locks here", MODELS):
         assert part in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -84,6 +85,6 @@ def test_a_folder_that_is_none_is_told_likewise(tmp_path):
     path = tmp_path / "file" / "lock"
     with (
         pytest.raises(LockError, match="set REPINF_DATA"),
-        lock(path, "a test", "set REPINF_DATA to"),
+        lock(path, "a test", DATA),
     ):
         pytest.fail("without a lock nothing is done")
