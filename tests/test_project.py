@@ -3,7 +3,10 @@
 import ast
 import importlib.util
 import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -14,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "repinf_core"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 URL = PROJECT["project"]["urls"]["Repository"]
+README = (ROOT / "README.md").read_text()
 OWNER_AND_NAME = URL.removeprefix("https://github.com/")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # The names under which conda-forge carries what PyPI calls otherwise.
@@ -151,3 +155,26 @@ def test_every_page_of_the_book_has_its_notebook_and_its_place():
     chapters = yaml.safe_load((ROOT / "book/_toc.yml").read_text())["chapters"]
     assert [chapter["file"] for chapter in chapters] == [*pages, "references"]
     assert {page["notebook"] for page in pages.values()} == {path.name for path in NOTEBOOKS}
+
+
+@pytest.mark.slow
+def test_the_readmes_example_runs(capsys):
+    """At profile smoke instead of quick: what it prints falls and rises again or not."""
+    (example,) = re.findall(r"## Use the core\n\n```python\n(.*?)```", README, re.DOTALL)
+    exec(example.replace('"quick"', '"smoke"'), {})
+    assert capsys.readouterr().out.startswith("tensor([")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")]
+)
+def test_waiting_threads_sleep_unless_the_reader_says_otherwise(given, expected):
+    """OpenMP reads it when torch is loaded: by then it is set."""
+    code = (
+        "import sys, repinf_core, os; assert 'torch' not in sys.modules; "
+        "print(os.environ['OMP_WAIT_POLICY'])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | given
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == expected

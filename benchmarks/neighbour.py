@@ -1,0 +1,89 @@
+"""What a neighbour that keeps one core busy costs a training, with waiting threads that spin or sleep.
+
+    python benchmarks/neighbour.py
+
+A training of the digits in a process of its own, in turns alone and beside an endless loop, with
+OpenMP's own policy and with the one that ``repinf_core`` sets.
+"""
+
+import argparse
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from machine import described, write
+
+POLICIES = {"spinning": "ACTIVE", "sleeping": "PASSIVE"}
+TRAIN = """
+import dataclasses, sys, time
+from repinf_core import data, profiles
+from repinf_core.models.mlp import VAESpec
+from repinf_core.training.fit import fit
+from repinf_core.training.run import TrainingRun
+
+spec = VAESpec.of(profiles.experiment("quick", {"epochs": int(sys.argv[1])}))
+train, test = data.load("digits", "train"), data.load("digits", "test")
+epochs = fit(TrainingRun(spec), train, test)
+next(epochs)  # also sets things up
+started = time.perf_counter()
+for _ in epochs:
+    pass
+print(time.perf_counter() - started)
+"""
+
+
+@contextlib.contextmanager
+def busy_neighbour() -> Iterator[None]:
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def seconds(policy: str, epochs: int) -> float:
+    """Of the training's epochs but the first."""
+    environment = os.environ | {"OMP_WAIT_POLICY": policy, "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-c", TRAIN, str(epochs)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=11)
+    options = parser.parse_args()
+    if options.repeats < 1 or options.epochs < 2:
+        parser.error("--repeats takes an integer from 1, --epochs one from 2.")
+    found: dict[str, list[float]] = {}
+    for _ in range(options.repeats):
+        for name, policy in POLICIES.items():
+            for where, beside in (
+                ("alone", contextlib.nullcontext),
+                ("beside a neighbour", busy_neighbour),
+            ):
+                with beside():
+                    found.setdefault(f"{name}, {where}", []).append(seconds(policy, options.epochs))
+    medians = {name: statistics.median(values) for name, values in found.items()}
+    quickest = medians["spinning, alone"]
+    for name, median in medians.items():
+        print(f"{name}: {median / quickest:.2f} times spinning alone")
+    write(
+        "neighbour",
+        {
+            "machine": described(),
+            "epochs": options.epochs - 1,
+            "repeats": options.repeats,
+            "seconds": found,
+            "median_seconds": medians,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
