@@ -1,4 +1,4 @@
-"""What a neighbour that keeps one core busy costs a training, with waiting threads that spin or sleep.
+"""What a busy neighbour costs a training whose waiting threads spin, or sleep.
 
     python benchmarks/neighbour.py
 

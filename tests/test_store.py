@@ -104,6 +104,15 @@ def test_checkpoints_are_ordered_by_number():
     assert epochs == [11, 12]
 
 
+def test_a_foreign_file_beside_the_checkpoints_is_left_alone():
+    folder = interrupted(small.SPEC, 2)
+    foreign = folder / "checkpoint-old.safetensors"
+    foreign.write_bytes(b"somebody's")
+    assert store.latest_run(small.SPEC).epoch == 2
+    trained(small.SPEC)
+    assert foreign.read_bytes() == b"somebody's"
+
+
 def test_checkpoints_wait_for_their_time():
     folder, seen = store.models_folder() / small.SPEC.name, []
     trained(small.SPEC, report=lambda record: seen.extend(folder.glob("*.safetensors")))

@@ -9,7 +9,7 @@ test accuracy, 99.25%.  The optimiser (here Adam) and the epochs are not stated 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
 import torch.nn.functional as F
@@ -35,9 +35,9 @@ class Classifier(Model):
         self.convolution2 = nn.Conv2d(32, 64, 3)
         self.connected = nn.Linear(64 * 12 * 12, 128)
         self.out = nn.Linear(128, CLASSES)
-        for layer in self.children():
+        for layer in (self.convolution1, self.convolution2, self.connected, self.out):
             nn.init.xavier_uniform_(layer.weight, generator=generator)
-            nn.init.zeros_(layer.bias)
+            nn.init.constant_(cast(torch.Tensor, layer.bias), 0.0)
 
     def logits(self, x: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         """Logits ``[N, 10]``; with a ``generator``, which drops units, as in training."""
@@ -59,6 +59,7 @@ class Classifier(Model):
         self, x: torch.Tensor, generator: torch.Generator, labels: torch.Tensor | None = None
     ) -> dict[str, torch.Tensor]:
         """The cross entropy with the labels, which are needed; units drop in training mode."""
+        assert labels is not None
         logits = self.logits(x, generator if self.training else None)
         return {"cross_entropy": F.cross_entropy(logits, labels)}
 

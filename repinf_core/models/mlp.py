@@ -49,7 +49,8 @@ class VAE(Model):
         self.encoder_out = nn.Linear(n_hidden, 2 * n_z)  # rows: mu, then log sigma^2
         self.decoder_hidden = nn.Linear(n_z, n_hidden)
         self.decoder_out = nn.Linear(n_hidden, n_pixels)
-        for layer in self.children():
+        layers = self.encoder_hidden, self.encoder_out, self.decoder_hidden, self.decoder_out
+        for layer in layers:
             nn.init.xavier_uniform_(layer.weight, generator=generator)
             nn.init.zeros_(layer.bias)
 

@@ -19,6 +19,7 @@ from repinf_core.atomic import replacing
 from repinf_core.errors import ReaderError
 
 _KEPT = 2
+_NAME = re.compile(r"checkpoint-(\d+)\.safetensors")
 FORMAT = "2"
 """Of the file: one named tensor per parameter.  Version 0.1 kept all weights in one vector."""
 
@@ -120,9 +121,9 @@ def keep(state: State, final: Path) -> None:
 
 
 def saved(folder: Path) -> list[Path]:
-    """The folder's checkpoints, oldest first."""
-    paths = folder.glob("checkpoint-*.safetensors")
-    return sorted(paths, key=lambda path: int(re.search(r"(\d+)", path.name)[1]))
+    """The folder's checkpoints, oldest first; files of other names are not ours."""
+    named = ((_NAME.fullmatch(path.name), path) for path in folder.glob("checkpoint-*"))
+    return [path for _, path in sorted((int(found[1]), path) for found, path in named if found)]
 
 
 def _digest(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:

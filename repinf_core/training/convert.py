@@ -45,7 +45,7 @@ def convert_store(models: Path) -> Iterator[str]:
         CheckpointError: a file is damaged or altered.
     """
     for folder in sorted(path for path in models.glob("*") if path.is_dir()):
-        for path in sorted(folder.glob("*.safetensors")):
+        for path in [*checkpoint.saved(folder), *folder.glob("model.safetensors")]:
             if checkpoint.metadata_of(path).get("format") == checkpoint.FORMAT:
                 continue
             tensors, metadata = checkpoint.read(path, format=None)

@@ -1,6 +1,7 @@
 """The general path of training: autograd and torch's Adam, for any model on any device."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 
@@ -19,7 +20,7 @@ class GeneralPath:
         train: on that device.
     """
 
-    name = "general"
+    name: ClassVar[str] = "general"
 
     def __init__(self, runs: Sequence[TrainingRun], train: LabelledImages) -> None:
         self._runs, self._train = runs, train

@@ -6,7 +6,7 @@ Deleting ``training/fast/`` leaves the general path, which gives the same result
 import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 
@@ -14,10 +14,13 @@ from repinf_core.data import LabelledImages
 from repinf_core.training.general import GeneralPath
 from repinf_core.training.run import BETAS, EPSILON, TrainingRun
 
+PATHS: dict[tuple[type, str], type["Path"]] = {}
+"""Type of model and kind of device to the fast path that trains it."""
+
 if importlib.util.find_spec("repinf_core.training.fast"):
-    from repinf_core.training.fast import PATHS
-else:
-    PATHS = {}
+    from repinf_core.training import fast
+
+    PATHS |= fast.PATHS
 
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.05}
 """By how much a step may differ from the general path's, relative, for each dtype of products.
@@ -33,7 +36,7 @@ _proved: dict[tuple, bool] = {}
 class Path(Protocol):
     """What trains runs for an epoch and evaluates one; :class:`GeneralPath` tells the rest."""
 
-    name: str
+    name: ClassVar[str]
 
     def __init__(self, runs: Sequence[TrainingRun], train: LabelledImages) -> None: ...
 
@@ -54,20 +57,20 @@ def choose(runs: Sequence[TrainingRun], train: LabelledImages) -> Path:
     that is compared with the general path's from the same state.  Where it raises or differs by
     more than :data:`TOLERANCE`, one line says so and the general path goes on.
     """
-    fast = PATHS.get((type(runs[0].model), runs[0].device.type))
-    if fast is None:
+    registered = PATHS.get((type(runs[0].model), runs[0].device.type))
+    if registered is None:
         return GeneralPath(runs, train)
-    key = fast, type(runs[0].model), runs[0].device, runs[0].product_dtype, len(runs) > 1
+    key = registered, type(runs[0].model), runs[0].device, runs[0].product_dtype, len(runs) > 1
     if key not in _proved:
-        reason = _objection(fast, runs, train)
+        reason = _objection(registered, runs, train)
         _proved[key] = not reason
         if reason:
             print(
-                f"The fast path '{fast.name}' is not used here: {reason}; training takes the "
+                f"The fast path '{registered.name}' is not used here: {reason}; training takes the "
                 f"general path.",
                 file=sys.stderr,
             )
-    return (fast if _proved[key] else GeneralPath)(runs, train)
+    return registered(runs, train) if _proved[key] else GeneralPath(runs, train)
 
 
 def _objection(fast: type[Path], runs: Sequence[TrainingRun], train: LabelledImages) -> str:

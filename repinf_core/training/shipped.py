@@ -110,7 +110,7 @@ def _records(rows: torch.Tensor, columns: list[str], path: str) -> list[EpochRec
     """What :func:`ship` wrote of a history, one row for each epoch."""
     records = []
     for row in rows.tolist():
-        numbers: dict[str, dict[str, Any]] = {"": {}, "train": {}, "test": {}}
+        numbers: dict[str, Any] = {"": {}, "train": {}, "test": {}}
         for column, value in zip(columns, row, strict=True):
             split, _, name = column.rpartition(".")
             numbers[split][name] = int(value) if name in _WHOLE else value

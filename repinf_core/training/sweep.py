@@ -127,7 +127,7 @@ def _one_by_one(
     specs: Sequence[Spec], device: torch.device | str, jobs: int, bar: tqdm
 ) -> dict[Spec, str]:
     """Train each cell in a process of its own (one job: in this); returns what failed, and why."""
-    failures = {}
+    failures: dict[Spec, str] = {}
     cell = functools.partial(
         _cell, device=device, folder=store.ensure_folder(store.models_folder())
     )
@@ -144,7 +144,8 @@ def _one_by_one(
 
 def _together(specs: Sequence[Spec], device: torch.device | str, bar: tqdm) -> dict[Spec, str]:
     """Train on one GPU, as many cells at once as are alike; returns those that failed, and why."""
-    failures, groups = {}, alike(specs)
+    failures: dict[Spec, str] = {}
+    groups = alike(specs)
     while groups:
         group = groups.pop(0)
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import filelock
 
@@ -99,7 +99,7 @@ def _rows(table: Path) -> list[dict[str, Any]]:
 
 
 def _spec(row: dict[str, str]) -> VAESpec:
-    values = {field.name: field.type(row[field.name]) for field in _SINGLE}
+    values: dict[str, Any] = {f.name: cast(type, f.type)(row[f.name]) for f in _SINGLE}
     rates = tuple(map(float, row["learning_rates"].split()))
     return VAESpec(**values, learning_rates=rates)
 

@@ -7,4 +7,4 @@ from repinf_core.models.mlp import VAE
 from repinf_core.training.fast.ensemble import Ensemble
 from repinf_core.training.fast.hand_written import HandWritten
 
-PATHS = {(VAE, "cpu"): HandWritten, (VAE, "cuda"): Ensemble}
+PATHS: dict[tuple[type, str], type] = {(VAE, "cpu"): HandWritten, (VAE, "cuda"): Ensemble}

@@ -7,12 +7,13 @@ On a GPU the step is one CUDA graph, of a single model too.
 """
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar, cast
 
 import torch
 
 from repinf_core.data import LabelledImages
 from repinf_core.kernels.cuda_graph import Captured
-from repinf_core.models.mlp import TERMS, VAE
+from repinf_core.models.mlp import TERMS, VAE, VAESpec
 from repinf_core.training.fast.backprop import FlatParameters, flattened, negative_elbo_gradient
 from repinf_core.training.fast.hand_written import evaluate
 from repinf_core.training.run import BETAS, EPSILON, TrainingRun
@@ -36,7 +37,7 @@ class Ensemble:
         ValueError: the runs differ in what all must share.
     """
 
-    name = "several at once"
+    name: ClassVar[str] = "several at once"
 
     def __init__(self, runs: Sequence[TrainingRun], train: LabelledImages) -> None:
         images = train.images
@@ -46,10 +47,10 @@ class Ensemble:
                 f"Runs that train together share {', '.join(_SHARED)}; got {sorted(alike)}."
             )
         self._runs, self._images = runs, images
-        self._spec = runs[0].spec
-        self._widest = max(run.spec.n_z for run in runs)
+        self._spec = cast(VAESpec, runs[0].spec)
+        self._widest = max(_latents(run) for run in runs)
         wide = VAE(self._widest, self._spec.n_hidden, torch.Generator())
-        self._places = [_places(wide, run.spec.n_z).to(images.device) for run in runs]
+        self._places = [_places(wide, _latents(run)).to(images.device) for run in runs]
         self._flat = FlatParameters(
             self._stacked([list(run.model.parameters()) for run in runs]),
             list(wide.parameters()),
@@ -99,7 +100,7 @@ class Ensemble:
         """
         images, flat, optimiser, total = self._images, self._flat, self._optimiser, self._total
         spec, widest = self._spec, self._widest
-        draws = [(run.spec.n_z, run.generator) for run in self._runs]
+        draws = [(_latents(run), run.generator) for run in self._runs]
 
         def step(rows: torch.Tensor) -> None:
             x, shape = images[rows], (spec.n_samples, rows.shape[1])
@@ -114,9 +115,9 @@ class Ensemble:
 
     def _adam(self) -> torch.optim.Adam:
         """One parameter group per run, for its own learning rate, going on from its moments."""
-        vector = self._flat.vector
+        vector, gradients = self._flat.vector, cast(torch.Tensor, self._flat.vector.grad)
         groups = []
-        for row, gradient in zip(vector.data, vector.grad, strict=True):
+        for row, gradient in zip(vector.data, gradients, strict=True):
             parameter = torch.nn.Parameter(row)
             parameter.grad = gradient
             # A tensor, which a captured step reads anew: a number would be captured as it is.
@@ -125,7 +126,7 @@ class Ensemble:
             groups, betas=BETAS, eps=EPSILON, fused=True, capturable=vector.is_cuda
         )
         for group, run, place in zip(groups, self._runs, self._places, strict=True):
-            (parameter,) = group["params"]
+            (parameter,) = cast(list[torch.nn.Parameter], group["params"])
             states = list(run.optimiser.state.values())
             moments = {"step": states[0]["step"].clone()}
             for name in ("exp_avg", "exp_avg_sq"):
@@ -151,6 +152,10 @@ class Ensemble:
                 _spread(state[name][place], [of_parameter[name] for of_parameter in own.values()])
             for of_parameter in own.values():
                 of_parameter["step"].copy_(state["step"])
+
+
+def _latents(run: TrainingRun) -> int:
+    return cast(VAESpec, run.spec).n_z
 
 
 def _spread(vector: torch.Tensor, targets: Sequence[torch.Tensor]) -> None:

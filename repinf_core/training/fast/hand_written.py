@@ -1,12 +1,13 @@
 """The paper's VAE trained by a gradient written out by hand, for a CPU: speed, not meaning."""
 
 from collections.abc import Sequence
+from typing import ClassVar, cast
 
 import torch
 
 from repinf_core.data import LabelledImages
 from repinf_core.geometry import active_latents
-from repinf_core.models.mlp import TERMS
+from repinf_core.models.mlp import TERMS, VAESpec
 from repinf_core.training.fast.adam import Adam
 from repinf_core.training.fast.backprop import FlatParameters, backpropagate, forward
 from repinf_core.training.run import TrainingRun
@@ -20,7 +21,7 @@ class HandWritten:
         train: on the device of the runs.
     """
 
-    name = "hand-written"
+    name: ClassVar[str] = "hand-written"
 
     def __init__(self, runs: Sequence[TrainingRun], train: LabelledImages) -> None:
         self._train, self._runs = train, []
@@ -43,15 +44,15 @@ class HandWritten:
 def _train_epoch(
     run: TrainingRun, flat: FlatParameters, adam: Adam, images: torch.Tensor, learning_rate: float
 ) -> dict[str, float]:
-    model, total = run.model, torch.zeros(3, device=run.device)
+    spec, total = cast(VAESpec, run.spec), torch.zeros(3, device=run.device)
     flat.round_weights()
     order = torch.randperm(len(images), generator=run.generator, device=run.device)
     for rows in order.split(run.spec.minibatch):
         x = images.index_select(0, rows)
-        shape = (model.n_samples, len(x), model.n_z)
+        shape = (spec.n_samples, len(x), spec.n_z)
         epsilon = torch.randn(shape, generator=run.generator, device=run.device)
         adam.begin(learning_rate)
-        objective = backpropagate(flat, x, epsilon, model.beta, adam.update)
+        objective = backpropagate(flat, x, epsilon, spec.beta, adam.update)
         total.add_(torch.stack(objective), alpha=len(x) / len(images))
     return dict(zip(TERMS, total.tolist(), strict=True))
 
@@ -60,12 +61,12 @@ def _train_epoch(
 def evaluate(run: TrainingRun, test: LabelledImages) -> dict[str, float]:
     """As the general path's, with one encoding for the loss and the active latents."""
     generator = torch.Generator(run.device).manual_seed(run.spec.seed)
-    model, total, means = run.model, torch.zeros(3, device=run.device), []
-    weights = [parameter.detach() for parameter in model.parameters()]
+    spec, total, means = cast(VAESpec, run.spec), torch.zeros(3, device=run.device), []
+    weights = [parameter.detach() for parameter in run.model.parameters()]
     for x in test.images.split(1000):
-        shape = (model.n_samples, len(x), model.n_z)
+        shape = (spec.n_samples, len(x), spec.n_z)
         epsilon = torch.randn(shape, generator=generator, device=run.device)
-        found = forward(weights, x, epsilon, model.beta)
+        found = forward(weights, x, epsilon, spec.beta)
         total += torch.stack(found.objective) * (len(x) / len(test.images))
         means.append(found.mu)
     active = int(active_latents(torch.cat(means)).sum())
