@@ -9,7 +9,6 @@ import ast
 import contextlib
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -160,9 +159,6 @@ PROFILES: dict[str, Experiment] = {
     "paper": _PAPER,
 }
 
-# Parameters of a notebook that are none of the experiment: who it is, whose results it reads, and
-# whether it trains what a shipped table holds.
-_OF_THE_PAGE = ("profile", "page", "ran", "recompute")
 _FIELDS = {field.name: field.metadata for field in dataclasses.fields(Experiment)}
 
 
@@ -199,72 +195,6 @@ def value(text: str) -> Any:
         with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
             return parse(text)
     return text
-
-
-def from_notebook(namespace: Mapping[str, Any]) -> Experiment:
-    """The experiment that a notebook's parameters cell, and papermill's after it, ask for.
-
-    Args:
-        namespace: the notebook's ``globals()``; ``In`` in it holds the cells run so far.
-            The last cell that assigns both ``profile`` and ``page`` is the parameters cell.
-            papermill puts its values into a cell right behind it, and only warns about a name
-            that the parameters cell does not have: here such a name is refused.
-
-    Raises:
-        ParameterError: as :func:`experiment`, for a name the notebook does not take, and for a
-            page's name that could not be a file's.
-    """
-    cells = namespace["In"]
-    start = max(i for i, cell in enumerate(cells) if _has_parameters(cell))
-    set_names = _assigned(cells[start], ast.Assign)
-    # A line that was typed anew, without its annotation, is the page's still.
-    retyped = [name for name in set_names if name in (*_FIELDS, *_OF_THE_PAGE)]
-    known = list(dict.fromkeys([*_assigned(cells[start], ast.AnnAssign), *retyped]))
-    if _is_injected(*cells[start + 1 : start + 2]):
-        set_names += _assigned(cells[start + 1], ast.Assign)
-    for name in set_names:
-        if name not in known:
-            raise ParameterError(
-                f"Parameter {name} (set to {namespace[name]!r}) is unknown to this page; "
-                f"allowed are {', '.join(known)}."
-            )
-    page = namespace["page"]
-    if not (isinstance(page, str) and re.fullmatch(r"[\w-]+", page)):
-        _refuse("page", page, "a text of letters, digits, _ and -")
-    if "recompute" in known and not isinstance(namespace["recompute"], bool):
-        _refuse("recompute", namespace["recompute"], "true or false")
-    if "ran" in known and not isinstance(namespace["ran"], (list, type(None))):
-        _refuse("ran", namespace["ran"], "a list of pages")
-    given = {name: namespace[name] for name in known if name not in _OF_THE_PAGE}
-    # papermill's -p leaves a list a text.
-    for name, text in given.items():
-        if isinstance(text, str) and text.startswith("["):
-            given[name] = value(text)
-    return experiment(namespace["profile"], given)
-
-
-def _has_parameters(cell: str) -> bool:
-    """Whether a cell is the parameters cell, as it was written or edited, and not papermill's."""
-    assigned = _assigned(cell, ast.AnnAssign) + _assigned(cell, ast.Assign)
-    return {"profile", "page"} <= set(assigned) and not _is_injected(cell)
-
-
-def _is_injected(cell: str = "") -> bool:
-    return cell.lstrip().startswith("# Parameters")
-
-
-def _assigned(cell: str, kind: type[ast.stmt]) -> list[str]:
-    """Names that a cell's top-level statements of one kind assign, in order."""
-    try:
-        statements = ast.parse(cell).body
-    except SyntaxError:  # a cell with shell or magic lines assigns no parameters
-        return []
-    names = []
-    for statement in statements:
-        if isinstance(statement, kind):
-            targets = statement.targets if kind is ast.Assign else [statement.target]
-            names += [target.id for target in targets if isinstance(target, ast.Name)]
-    return names
 
 
 def table() -> list[dict[str, Any]]:

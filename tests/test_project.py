@@ -106,7 +106,7 @@ IMPORTS = {path: set(imports(path)) - {path} for path in CORE.rglob("*.py")}
 
 LAYERS = [
     {"__init__", "errors", "atomic", "checks", "geometry", "kernels", "votes", "parallel"},
-    {"data", "models", "profiles", "movie"},
+    {"data", "models", "profiles", "notebook", "movie"},
     {"training", "weights"},
     {"dynamics", "results"},
     {"figures", "claims", "agreement"},
