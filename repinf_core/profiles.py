@@ -38,7 +38,7 @@ class Experiment:
     n_hidden: int = _parameter("units of each hidden layer", checks.integer(1, 65536))
     beta: float = _parameter(
         "weight of the KL term; the paper's text is 1",
-        checks.real("a number >= 0", lambda b: b >= 0),
+        checks.real(f"a number from 0 to {checks.LARGEST}", lambda b: b >= 0),
     )
     n_samples: int = _parameter("samples L of z per image in training", checks.integer(1, 1000))
     epochs: int = _parameter("passes over the training set", checks.integer(1, 1_000_000))
@@ -78,7 +78,7 @@ class Experiment:
     )
     beta_grid: tuple[float, ...] = _parameter(
         "KL weights that are compared",
-        checks.grid("numbers >= 0", checks.real("", lambda b: b >= 0)),
+        checks.grid(f"numbers from 0 to {checks.LARGEST}", checks.real("", lambda b: b >= 0)),
     )
     grid_epochs: int = _parameter("of each model of these grids", checks.integer(1, 1_000_000))
     selection_rates: tuple[float, ...] = _parameter("Adam's, tried for Fig. 9", checks.rates())

@@ -137,6 +137,14 @@ def test_a_list_may_be_the_text_that_papermills_command_line_makes_of_it():
             notebook.experiment(run(PARAMETERS, injected.format(repr(text)), SETUP))
 
 
+def test_a_number_may_be_the_text_that_papermills_command_line_makes_of_it():
+    """Of 1e-3, which has no dot, and so of those in a list."""
+    injected = "# Parameters\np = '1e-3'\nlearning_rates = {}\n"
+    for rates in ("'[1e-3, 1e-4]'", "['1e-3', 0.0001]"):
+        found = notebook.experiment(run(PARAMETERS, injected.format(rates), SETUP))
+        assert (found.p, found.learning_rates) == (1e-3, (1e-3, 1e-4))
+
+
 @pytest.mark.parametrize("name", ["''", "'a/b'", "None", "7"])
 def test_a_pages_name_that_could_not_be_a_files_is_refused_before_any_work(name):
     with pytest.raises(ParameterError, match=r"Parameter page is .*; allowed is a text of letters"):

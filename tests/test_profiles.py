@@ -2,6 +2,7 @@ import dataclasses
 import math
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,13 +99,20 @@ def test_a_given_value_replaces_the_profiles_and_nothing_else():
         ("learning_rates", [1, 0.5], (1.0, 0.5)),
         ("p_grid", [0, 0.5, 1], (0.0, 0.5, 1.0)),
         ("learning_rates", (1e-3,), (1e-3,)),
+        # YAML, and so papermill, leaves a number without a dot or a sign of its exponent a text.
+        ("beta", "1e-3", 1e-3),
+        ("beta", "1E2", 100.0),
+        ("beta", "+1.5e2", 150.0),
+        ("p", ".5e-1", 0.05),
+        ("learning_rates", ["1e-3", 1e-4], (1e-3, 1e-4)),
+        ("beta_grid", [1, "2e0"], (1.0, 2.0)),
     ],
 )
 def test_what_is_allowed_is_taken_and_stored_in_one_type(name, value, stored):
     found = getattr(experiment("smoke", {name: value}), name)
     assert found == stored
     assert type(found) is type(stored)
-    if name in ("learning_rates", "p_grid"):
+    if isinstance(stored, tuple):
         assert {type(rate) for rate in found} == {float}
 
 
@@ -121,6 +129,7 @@ REFUSED = [
     ("n_samples", 0, "an integer from 1 to"),
     ("epochs", 0, "an integer from 1 to"),
     ("epochs", 1.5, "an integer from 1 to"),
+    ("epochs", "1e3", "an integer from 1 to"),
     ("minibatch", 0, "an integer from 1 to"),
     ("trials", 2, "an integer from 3 to"),
     ("steps", 0, "an integer from 2 to"),
@@ -140,8 +149,10 @@ REFUSED = [
     ("n_z_grid", [0, 10], "two or more increasing integers from 1 to 4096"),
     ("n_z_grid", [10, 2], "two or more increasing integers from 1 to 4096"),
     ("n_z_grid", [2, 5.0], "two or more increasing integers from 1 to 4096"),
-    ("beta_grid", [-1, 1], "two or more increasing numbers >= 0"),
-    ("beta_grid", [1, math.inf], "two or more increasing numbers >= 0"),
+    ("beta_grid", [-1, 1], "two or more increasing numbers from 0 to 3.4e+38"),
+    ("beta_grid", [1, math.inf], "two or more increasing numbers from 0 to 3.4e+38"),
+    ("beta_grid", [1, 1e300], "two or more increasing numbers from 0 to 3.4e+38"),
+    ("beta_grid", ["2e0", 1], "two or more increasing numbers from 0 to 3.4e+38"),
     ("grid_epochs", 0, "an integer from 1 to"),
     ("selection_rates", [], "one or more positive numbers"),
     ("selection_minibatches", [], "one or more integers from 1 to 60000"),
@@ -155,9 +166,12 @@ REFUSED = [
     ("p", "x", "a number from 0 to 1"),
     ("p", math.nan, "a number from 0 to 1"),
     ("p", True, "a number from 0 to 1"),
-    ("beta", -1, "a number >= 0"),
-    ("beta", math.inf, "a number >= 0"),
-    ("beta", "1", "a number >= 0"),
+    ("beta", -1, "a number from 0 to 3.4e+38"),
+    ("beta", math.inf, "a number from 0 to 3.4e+38"),
+    ("beta", 1e300, "a number from 0 to 3.4e+38"),
+    ("beta", "1", "a number from 0 to 3.4e+38"),
+    ("beta", "1e39", "a number from 0 to 3.4e+38"),
+    ("beta", "nan", "a number from 0 to 3.4e+38"),
     ("dataset", "cifar", "one of digits, mnist, fashion_mnist"),
     ("dataset", "MNIST", "one of digits, mnist, fashion_mnist"),
     ("dataset", 5, "one of digits, mnist, fashion_mnist"),
@@ -170,6 +184,7 @@ REFUSED = [
     ("learning_rates", [0.1, "x"], "one or more positive numbers"),
     ("learning_rates", [0.1, None], "one or more positive numbers"),
     ("learning_rates", [math.nan], "one or more positive numbers"),
+    ("learning_rates", [1e39], "one or more positive numbers up to 3.4e+38"),
     ("learning_rates", [math.inf], "one or more positive numbers"),
     ("learning_rates", [True], "one or more positive numbers"),
     ("learning_rates", 0.1, "one or more positive numbers"),
@@ -229,6 +244,19 @@ def test_an_integer_too_large_for_a_real_is_refused(name):
     value = 10**400
     with pytest.raises(ParameterError, match=f"Parameter {name} "):
         experiment("smoke", {name: [value] if name == "learning_rates" else value})
+
+
+@pytest.mark.parametrize("name", ["beta", "p", "learning_rates"])
+def test_what_is_taken_for_a_real_is_one_in_float32(name):
+    """Training computes in it: what it cannot hold would end in an error of torch's."""
+    for exponent in range(-60, 60):
+        value = 10.0**exponent
+        try:
+            found = experiment("smoke", {name: [value] if name == "learning_rates" else value})
+        except ParameterError:
+            continue
+        real = getattr(found, name)
+        assert torch.tensor(real, dtype=torch.float32).isfinite().all()
 
 
 def test_jupyter_shows_the_sentence_alone():
