@@ -5,9 +5,12 @@ A check is the part of a dataclass field's metadata with the keys ``allowed`` (w
 """
 
 import itertools
-import sys
+import re
 from collections.abc import Callable, Collection
 from typing import Any
+
+LARGEST = 3.4e38  # about float32's largest number; training and inference compute in float32
+_EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
 def integer(low: int, high: int) -> dict:
@@ -20,23 +23,37 @@ def integer(low: int, high: int) -> dict:
 
 
 def real(allowed: str, inside: Callable[[float], bool]) -> dict:
-    """A finite number for which ``inside`` holds, which ``allowed`` says in words."""
+    """A number that float32 can hold and for which ``inside`` holds, which ``allowed`` says.
+
+    Also its text, if that has an exponent: YAML, in which papermill reads a command line, takes
+    ``1e-3`` for no number, for want of a dot.
+    """
 
     def accepts(value: Any) -> bool:
+        number = float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
         # The comparison also refuses NaN, infinity, and integers that no float can hold.
-        of_type = type(value) in (int, float)
-        return of_type and abs(value) <= sys.float_info.max and inside(value)
+        return type(number) in (int, float) and abs(number) <= LARGEST and inside(number)
 
     return {"allowed": allowed, "accepts": accepts, "to": float}
 
 
-def one_of(choices: Collection[str]) -> dict:
-    """One of the texts, or of the keys that a dict has when the value is tested."""
+class _Names:
+    """ "one of ..." in words, of names that are asked for when the words are."""
+
+    def __init__(self, names: Callable[[], Collection[str]]) -> None:
+        self._names = names
+
+    def __str__(self) -> str:
+        return "one of " + ", ".join(self._names())
+
+
+def one_of(names: Callable[[], Collection[str]]) -> dict:
+    """One of the texts, which are asked for when a value is tested."""
 
     def accepts(value: Any) -> bool:
-        return isinstance(value, str) and value in choices
+        return isinstance(value, str) and value in names()
 
-    return {"allowed": "one of " + ", ".join(choices), "accepts": accepts, "to": str}
+    return {"allowed": _Names(names), "accepts": accepts, "to": str}
 
 
 def list_of(allowed: str, element: dict, increasing: bool = False) -> dict:
@@ -47,7 +64,10 @@ def list_of(allowed: str, element: dict, increasing: bool = False) -> dict:
             isinstance(value, (list, tuple))
             and len(value) > increasing
             and all(map(element["accepts"], value))
-            and (not increasing or all(a < b for a, b in itertools.pairwise(value)))
+            and (
+                not increasing
+                or all(a < b for a, b in itertools.pairwise(map(element["to"], value)))
+            )
         )
 
     return {
@@ -59,7 +79,7 @@ def list_of(allowed: str, element: dict, increasing: bool = False) -> dict:
 
 def rates() -> dict:
     """Learning rates, one or more."""
-    return list_of("one or more positive numbers", real("", lambda rate: rate > 0))
+    return list_of(f"one or more positive numbers up to {LARGEST}", real("", lambda rate: rate > 0))
 
 
 def grid(numbers: str, element: dict) -> dict:

@@ -9,21 +9,32 @@ import ast
 import contextlib
 import dataclasses
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from repinf_core import checks
-from repinf_core.data import DATASETS
 from repinf_core.errors import ReaderError
-from repinf_core.noise import NOISES
 
 PRECISIONS = ("float32", "bfloat16")
 
 
 class ParameterError(ReaderError, ValueError):
     """A parameter that is unknown, of the wrong type or out of range; one sentence says so."""
+
+
+# Imported only when a name is to be checked: with them comes torch, for which nobody waits who
+# mistyped another parameter.
+def _datasets() -> Collection[str]:
+    from repinf_core.data import DATASETS
+
+    return DATASETS
+
+
+def _noises() -> Collection[str]:
+    from repinf_core.noise import NOISES
+
+    return NOISES
 
 
 def _parameter(meaning: str, check: dict) -> Any:
@@ -34,12 +45,12 @@ def _parameter(meaning: str, check: dict) -> Any:
 class Experiment:
     """One experiment: what is trained, and what is then inferred repeatedly."""
 
-    dataset: str = _parameter("images and labels", checks.one_of(DATASETS))
+    dataset: str = _parameter("images and labels", checks.one_of(_datasets))
     n_z: int = _parameter("latent variables N_z", checks.integer(1, 4096))
     n_hidden: int = _parameter("units of each hidden layer", checks.integer(1, 65536))
     beta: float = _parameter(
         "weight of the KL term; the paper's text is 1",
-        checks.real("a number >= 0", lambda b: b >= 0),
+        checks.real(f"a number from 0 to {checks.LARGEST}", lambda b: b >= 0),
     )
     n_samples: int = _parameter("samples L of z per image in training", checks.integer(1, 1000))
     epochs: int = _parameter("passes over the training set", checks.integer(1, 1_000_000))
@@ -49,13 +60,15 @@ class Experiment:
     minibatch: int = _parameter(
         "images per step; stated only for Fig. 9", checks.integer(1, 60_000)
     )
-    precision: str = _parameter("of the matrix products in training", checks.one_of(PRECISIONS))
+    precision: str = _parameter(
+        "of the matrix products in training", checks.one_of(lambda: PRECISIONS)
+    )
     seed: int = _parameter("of training: weights, order, latents", checks.integer(0, 2**31 - 1))
     p: float = _parameter(
         "noise: probability that a pixel is selected",
         checks.real("a number from 0 to 1", lambda p: 0 <= p <= 1),
     )
-    noise: str = _parameter("reading of 'swapped' pixels", checks.one_of(NOISES))
+    noise: str = _parameter("reading of 'swapped' pixels", checks.one_of(_noises))
     label: int = _parameter("label of the images of Figs. 1, 4, 5 and 8", checks.integer(0, 9))
     trials: int = _parameter("noisy images per label", checks.integer(3, 1_000_000))
     steps: int = _parameter("steps T of repeated inference", checks.integer(2, 100_000))
@@ -79,7 +92,7 @@ class Experiment:
     )
     beta_grid: tuple[float, ...] = _parameter(
         "KL weights that are compared",
-        checks.grid("numbers >= 0", checks.real("", lambda b: b >= 0)),
+        checks.grid(f"numbers from 0 to {checks.LARGEST}", checks.real("", lambda b: b >= 0)),
     )
     grid_epochs: int = _parameter("of each model of these grids", checks.integer(1, 1_000_000))
     selection_rates: tuple[float, ...] = _parameter("Adam's, tried for Fig. 9", checks.rates())
@@ -160,13 +173,10 @@ PROFILES: dict[str, Experiment] = {
     "paper": _PAPER,
 }
 
-# Parameters of a notebook that are none of the experiment: who it is, whose results it reads, and
-# whether it trains what a shipped table holds.
-_OF_THE_PAGE = ("profile", "page", "ran", "recompute")
 _FIELDS = {field.name: field.metadata for field in dataclasses.fields(Experiment)}
 
 
-def _refuse(name: str, got: Any, allowed: str) -> None:
+def _refuse(name: str, got: Any, allowed: object) -> None:
     raise ParameterError(f"Parameter {name} is {got!r}; allowed is {allowed}.")
 
 
@@ -199,72 +209,6 @@ def value(text: str) -> Any:
         with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
             return parse(text)
     return text
-
-
-def from_notebook(namespace: Mapping[str, Any]) -> Experiment:
-    """The experiment that a notebook's parameters cell, and papermill's after it, ask for.
-
-    Args:
-        namespace: the notebook's ``globals()``; ``In`` in it holds the cells run so far.
-            The last cell that assigns both ``profile`` and ``page`` is the parameters cell.
-            papermill puts its values into a cell right behind it, and only warns about a name
-            that the parameters cell does not have: here such a name is refused.
-
-    Raises:
-        ParameterError: as :func:`experiment`, for a name the notebook does not take, and for a
-            page's name that could not be a file's.
-    """
-    cells = namespace["In"]
-    start = max(i for i, cell in enumerate(cells) if _has_parameters(cell))
-    set_names = _assigned(cells[start], ast.Assign)
-    # A line that was typed anew, without its annotation, is the page's still.
-    retyped = [name for name in set_names if name in (*_FIELDS, *_OF_THE_PAGE)]
-    known = list(dict.fromkeys([*_assigned(cells[start], ast.AnnAssign), *retyped]))
-    if _is_injected(*cells[start + 1 : start + 2]):
-        set_names += _assigned(cells[start + 1], ast.Assign)
-    for name in set_names:
-        if name not in known:
-            raise ParameterError(
-                f"Parameter {name} (set to {namespace[name]!r}) is unknown to this page; "
-                f"allowed are {', '.join(known)}."
-            )
-    page = namespace["page"]
-    if not (isinstance(page, str) and re.fullmatch(r"[\w-]+", page)):
-        _refuse("page", page, "a text of letters, digits, _ and -")
-    if "recompute" in known and not isinstance(namespace["recompute"], bool):
-        _refuse("recompute", namespace["recompute"], "true or false")
-    if "ran" in known and not isinstance(namespace["ran"], (list, type(None))):
-        _refuse("ran", namespace["ran"], "a list of pages")
-    given = {name: namespace[name] for name in known if name not in _OF_THE_PAGE}
-    # papermill's -p leaves a list a text.
-    for name, text in given.items():
-        if isinstance(text, str) and text.startswith("["):
-            given[name] = value(text)
-    return experiment(namespace["profile"], given)
-
-
-def _has_parameters(cell: str) -> bool:
-    """Whether a cell is the parameters cell, as it was written or edited, and not papermill's."""
-    assigned = _assigned(cell, ast.AnnAssign) + _assigned(cell, ast.Assign)
-    return {"profile", "page"} <= set(assigned) and not _is_injected(cell)
-
-
-def _is_injected(cell: str = "") -> bool:
-    return cell.lstrip().startswith("# Parameters")
-
-
-def _assigned(cell: str, kind: type[ast.stmt]) -> list[str]:
-    """Names that a cell's top-level statements of one kind assign, in order."""
-    try:
-        statements = ast.parse(cell).body
-    except SyntaxError:  # a cell with shell or magic lines assigns no parameters
-        return []
-    names = []
-    for statement in statements:
-        if isinstance(statement, kind):
-            targets = statement.targets if kind is ast.Assign else [statement.target]
-            names += [target.id for target in targets if isinstance(target, ast.Name)]
-    return names
 
 
 def table() -> list[dict[str, Any]]:

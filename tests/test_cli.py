@@ -311,7 +311,10 @@ def test_nan_stops_in_one_sentence_and_keeps_the_last_good_state(monkeypatch):
         (["-p", "n_zz", "7"], "Parameter n_zz (set to 7) is unknown; allowed are"),
         (["-p", "trials", "7"], "Parameter trials shapes no model"),
         (["-p", "n_z", "0"], "Parameter n_z is 0; allowed is an integer from 1 to 4096."),
-        (["-p", "beta", "much"], "Parameter beta is 'much'; allowed is a number >= 0."),
+        (
+            ["-p", "beta", "much"],
+            "Parameter beta is 'much'; allowed is a number from 0 to 3.4e+38.",
+        ),
         (["--until", "0"], "Epoch --until is 0; allowed is an integer from 1 to 300."),
         (["--until", "301"], "Epoch --until is 301; allowed is an integer from 1 to 300."),
         (["--family", "vea"], "--family is 'vea'; allowed is one of vae, "),

@@ -1,15 +1,22 @@
 """Figures show the arrays they are given, legibly, on an opaque ground."""
 
+import itertools
+import subprocess
+import sys
 from types import SimpleNamespace
 
+import matplotlib as mpl
 import numpy as np
 import pytest
+from IPython.core.pylabtools import print_figure
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
+from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
+from matplotlib.text import Text
 
 from repinf_core import data, figures
-from repinf_core.figures.style import ABSTRACT, CONCEPT, CONTROL, MEMORY
+from repinf_core.figures.style import ABSTRACT, CONCEPT, CONTROL, MEMORY, Figure
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.random((31, 784))
@@ -676,3 +683,76 @@ def test_the_band_is_one_standard_error_and_each_dot_the_minimum_of_its_own_curv
     dots = [line.get_xydata()[0].tolist() for line in axes.lines if line.get_marker() == "o"]
     of_line = lines.mean(1)
     assert dots[0] == pytest.approx([of_line.argmin(), of_line.min()])
+
+
+# --- a reader's own settings -------------------------------------------------------------------
+
+HOSTILE = {
+    "text.usetex": True,
+    "font.family": "serif",
+    "font.sans-serif": ["DejaVu Sans Mono"],
+    "font.size": 30,
+    "mathtext.fontset": "cm",
+    "figure.dpi": 50,
+    "figure.facecolor": "black",
+    "figure.constrained_layout.use": False,
+    "axes.facecolor": "black",
+    "axes.grid": True,
+    "axes.unicode_minus": False,
+    "axes.spines.top": True,
+    "xtick.labelsize": 40,
+    "ytick.direction": "in",
+    "lines.linewidth": 9,
+    "hatch.linewidth": 5,
+    "path.sketch": (1, 100, 2),
+    "savefig.facecolor": "black",
+    "savefig.dpi": 30,
+}
+DRAWN = ("against_dimension", "architecture", "concepts_by_latent", "label_map", "distance_panels")
+
+
+def settings_of_matplotlib():
+    return dict(mpl.rcParams.copy())
+
+
+def shown(figure):
+    """The pixels that a notebook shows, as IPython's inline backend makes them."""
+    return print_figure(figure, "png")
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_readers_settings_of_matplotlib_change_no_pixel(name):
+    expected = shown(FIGURES[name]())
+    with mpl.rc_context(HOSTILE):
+        before = settings_of_matplotlib()
+        assert shown(FIGURES[name]()) == expected
+        assert settings_of_matplotlib() == before
+
+
+@pytest.mark.parametrize("name", MOVIES)
+def test_a_readers_settings_of_matplotlib_change_no_frame_and_are_theirs_between_two(name):
+    expected = list(itertools.islice(MOVIES[name](), 3))
+    with mpl.rc_context(HOSTILE):
+        before = settings_of_matplotlib()
+        frames = MOVIES[name]()
+        for frame in expected:
+            assert np.array_equal(next(frames), frame)
+            assert settings_of_matplotlib() == before
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_figure_is_made_with_a_readers_settings(name):
+    with mpl.rc_context(HOSTILE):
+        figure = FIGURES[name]()
+    assert figure.dpi == 100
+    assert isinstance(figure, Figure)
+    assert all(line.get_linewidth() < 9 for line in figure.findobj(Line2D))
+    assert not any(text.get_usetex() for text in figure.findobj(Text))
+
+
+def test_importing_the_figures_changes_no_setting_of_matplotlib():
+    code = (
+        "import matplotlib; before = matplotlib.rcParams.copy(); import repinf_core.figures; "
+        "assert dict(matplotlib.rcParams.copy()) == dict(before)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,8 +1,8 @@
 import dataclasses
 import math
-from typing import Optional
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +11,6 @@ from repinf_core.profiles import (
     Experiment,
     ParameterError,
     experiment,
-    from_notebook,
     table,
     value,
 )
@@ -100,13 +99,20 @@ def test_a_given_value_replaces_the_profiles_and_nothing_else():
         ("learning_rates", [1, 0.5], (1.0, 0.5)),
         ("p_grid", [0, 0.5, 1], (0.0, 0.5, 1.0)),
         ("learning_rates", (1e-3,), (1e-3,)),
+        # YAML, and so papermill, leaves a number without a dot or a sign of its exponent a text.
+        ("beta", "1e-3", 1e-3),
+        ("beta", "1E2", 100.0),
+        ("beta", "+1.5e2", 150.0),
+        ("p", ".5e-1", 0.05),
+        ("learning_rates", ["1e-3", 1e-4], (1e-3, 1e-4)),
+        ("beta_grid", [1, "2e0"], (1.0, 2.0)),
     ],
 )
 def test_what_is_allowed_is_taken_and_stored_in_one_type(name, value, stored):
     found = getattr(experiment("smoke", {name: value}), name)
     assert found == stored
     assert type(found) is type(stored)
-    if name in ("learning_rates", "p_grid"):
+    if isinstance(stored, tuple):
         assert {type(rate) for rate in found} == {float}
 
 
@@ -123,6 +129,7 @@ REFUSED = [
     ("n_samples", 0, "an integer from 1 to"),
     ("epochs", 0, "an integer from 1 to"),
     ("epochs", 1.5, "an integer from 1 to"),
+    ("epochs", "1e3", "an integer from 1 to"),
     ("minibatch", 0, "an integer from 1 to"),
     ("trials", 2, "an integer from 3 to"),
     ("steps", 0, "an integer from 2 to"),
@@ -142,8 +149,10 @@ REFUSED = [
     ("n_z_grid", [0, 10], "two or more increasing integers from 1 to 4096"),
     ("n_z_grid", [10, 2], "two or more increasing integers from 1 to 4096"),
     ("n_z_grid", [2, 5.0], "two or more increasing integers from 1 to 4096"),
-    ("beta_grid", [-1, 1], "two or more increasing numbers >= 0"),
-    ("beta_grid", [1, math.inf], "two or more increasing numbers >= 0"),
+    ("beta_grid", [-1, 1], "two or more increasing numbers from 0 to 3.4e+38"),
+    ("beta_grid", [1, math.inf], "two or more increasing numbers from 0 to 3.4e+38"),
+    ("beta_grid", [1, 1e300], "two or more increasing numbers from 0 to 3.4e+38"),
+    ("beta_grid", ["2e0", 1], "two or more increasing numbers from 0 to 3.4e+38"),
     ("grid_epochs", 0, "an integer from 1 to"),
     ("selection_rates", [], "one or more positive numbers"),
     ("selection_minibatches", [], "one or more integers from 1 to 60000"),
@@ -157,9 +166,12 @@ REFUSED = [
     ("p", "x", "a number from 0 to 1"),
     ("p", math.nan, "a number from 0 to 1"),
     ("p", True, "a number from 0 to 1"),
-    ("beta", -1, "a number >= 0"),
-    ("beta", math.inf, "a number >= 0"),
-    ("beta", "1", "a number >= 0"),
+    ("beta", -1, "a number from 0 to 3.4e+38"),
+    ("beta", math.inf, "a number from 0 to 3.4e+38"),
+    ("beta", 1e300, "a number from 0 to 3.4e+38"),
+    ("beta", "1", "a number from 0 to 3.4e+38"),
+    ("beta", "1e39", "a number from 0 to 3.4e+38"),
+    ("beta", "nan", "a number from 0 to 3.4e+38"),
     ("dataset", "cifar", "one of digits, mnist, fashion_mnist"),
     ("dataset", "MNIST", "one of digits, mnist, fashion_mnist"),
     ("dataset", 5, "one of digits, mnist, fashion_mnist"),
@@ -172,6 +184,7 @@ REFUSED = [
     ("learning_rates", [0.1, "x"], "one or more positive numbers"),
     ("learning_rates", [0.1, None], "one or more positive numbers"),
     ("learning_rates", [math.nan], "one or more positive numbers"),
+    ("learning_rates", [1e39], "one or more positive numbers up to 3.4e+38"),
     ("learning_rates", [math.inf], "one or more positive numbers"),
     ("learning_rates", [True], "one or more positive numbers"),
     ("learning_rates", 0.1, "one or more positive numbers"),
@@ -233,149 +246,23 @@ def test_an_integer_too_large_for_a_real_is_refused(name):
         experiment("smoke", {name: [value] if name == "learning_rates" else value})
 
 
+@pytest.mark.parametrize("name", ["beta", "p", "learning_rates"])
+def test_what_is_taken_for_a_real_is_one_in_float32(name):
+    """Training computes in it: what it cannot hold would end in an error of torch's."""
+    for exponent in range(-60, 60):
+        value = 10.0**exponent
+        try:
+            found = experiment("smoke", {name: [value] if name == "learning_rates" else value})
+        except ParameterError:
+            continue
+        real = getattr(found, name)
+        assert torch.tensor(real, dtype=torch.float32).isfinite().all()
+
+
 def test_jupyter_shows_the_sentence_alone():
     with pytest.raises(ParameterError) as error:
         experiment("quick", {"n_z": 0})
     assert error.value._render_traceback_() == [f"ParameterError: {error.value}"]
-
-
-# --- notebooks ------------------------------------------------------------------------------
-
-PARAMETERS = """profile: str = "quick"  # smoke, quick or paper
-n_z: Optional[int] = None  # latent variables
-p: Optional[float] = None  # noise
-learning_rates: Optional[list] = None  # of Adam
-page: str = "a_page"  # name of the results file
-"""
-SETUP = "experiment = None"
-MAGIC = "%matplotlib inline\n!echo installing\nprofile: str = 'paper'"
-
-
-def run(*cells):
-    """The ``globals()`` of a notebook after these cells, as in Jupyter."""
-    namespace = {"Optional": Optional, "In": [""]}
-    for cell in cells:
-        namespace["In"].append(cell)
-        if "%" not in cell:  # Jupyter would rewrite magic and shell lines
-            exec(cell, namespace)
-    return namespace
-
-
-def test_a_notebook_run_plainly_is_its_profile():
-    assert from_notebook(run("import math", PARAMETERS, SETUP)) == PROFILES["quick"]
-
-
-def test_a_notebook_whose_parameters_cell_is_edited():
-    edited = PARAMETERS.replace("[int] = None", "[int] = 5").replace("quick", "smoke", 1)
-    found = from_notebook(run(edited, SETUP))
-    assert found == dataclasses.replace(PROFILES["smoke"], n_z=5)
-
-
-def test_the_name_of_the_page_is_no_part_of_the_experiment():
-    injected = '# Parameters\npage = "fashion"\nn_z = 7\n'
-    assert from_notebook(run(PARAMETERS, injected, SETUP)).n_z == 7
-
-
-@pytest.mark.parametrize("before", [[], [MAGIC], ["import math", "nz = 3"]])
-def test_papermills_values_are_taken(before):
-    injected = '# Parameters\nn_z = 7\nprofile = "smoke"\nlearning_rates = [0.001, 0.0001]\n'
-    found = from_notebook(run(*before, PARAMETERS, injected, SETUP))
-    expected = dataclasses.replace(PROFILES["smoke"], n_z=7, learning_rates=(0.001, 0.0001))
-    assert found == expected
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["nz", "N_z", "n_hidden"],  # the last is a parameter of an experiment, but not of this page
-)
-def test_papermills_unknown_name_is_refused(name):
-    with pytest.raises(ParameterError) as error:
-        from_notebook(run(PARAMETERS, f"# Parameters\np = 0.1\n{name} = 7\n", SETUP))
-    assert str(error.value) == (
-        f"Parameter {name} (set to 7) is unknown to this page; "
-        "allowed are profile, n_z, p, learning_rates, page."
-    )
-
-
-@pytest.mark.parametrize("value", ["1", "None", '"true"'])
-def test_whether_to_train_what_a_table_holds_is_true_or_false(value):
-    page = f"{PARAMETERS}recompute: bool = False  # train also what the table holds\n"
-    assert from_notebook(run(page, "# Parameters\nrecompute = True\n", SETUP)) == from_notebook(
-        run(page, SETUP)
-    )
-    with pytest.raises(ParameterError, match=r"^Parameter recompute is .*; allowed is true or fal"):
-        from_notebook(run(page, f"# Parameters\nrecompute = {value}\n", SETUP))
-
-
-@pytest.mark.parametrize(
-    ("line", "name"), [("n_z = 0", "n_z"), ('p = "x"', "p"), ('profile = "fast"', "profile")]
-)
-def test_papermills_bad_value_is_refused(line, name):
-    with pytest.raises(ParameterError, match=f"Parameter {name} is"):
-        from_notebook(run(PARAMETERS, f"# Parameters\n{line}\n", SETUP))
-
-
-def test_an_unknown_name_in_the_parameters_cell_is_refused():
-    with pytest.raises(ParameterError, match="Parameter nz "):
-        from_notebook(run(PARAMETERS.replace("n_z:", "nz:"), SETUP))
-
-
-def test_after_editing_and_running_the_parameters_cell_again_it_counts():
-    # A reader of an executed page changes n_z: papermill's cell of then no longer speaks.
-    page = PARAMETERS, "# Parameters\nn_z = 7\nnz = 3\n", SETUP
-    edited = PARAMETERS.replace("[int] = None", "[int] = 5")
-    assert from_notebook(run(*page, edited, SETUP)).n_z == 5
-    assert from_notebook(run(*page, PARAMETERS, SETUP)) == PROFILES["quick"]
-
-
-def test_running_the_page_again_takes_papermills_values_again():
-    page = PARAMETERS, "# Parameters\nn_z = 7\n", SETUP
-    assert from_notebook(run(*page, *page)).n_z == 7
-
-
-def test_later_cells_and_other_names_do_not_matter():
-    later = "nz = 3\nn_hidden = 5", "# Parameters\nlabels = 4", "for label in range(3): pass", MAGIC
-    found = from_notebook(run("seed = 9", PARAMETERS, SETUP, *later))
-    assert found == PROFILES["quick"]
-
-
-def test_a_plain_assignment_in_the_parameters_cell_is_a_typo_too():
-    with pytest.raises(ParameterError, match="Parameter nz"):
-        from_notebook(run(f"{PARAMETERS}nz = 7", SETUP))
-
-
-def test_lines_of_the_parameters_cell_may_be_typed_anew_without_their_annotation():
-    """As a reader in Colab does who is told to set ``profile = "smoke"``."""
-    typed = PARAMETERS.replace('profile: str = "quick"', 'profile = "smoke"')
-    typed = typed.replace("n_z: Optional[int] = None", "n_z = 7")
-    expected = dataclasses.replace(PROFILES["smoke"], n_z=7)
-    assert from_notebook(run(typed, SETUP)) == expected
-    assert from_notebook(run(PARAMETERS, "# Parameters\nn_z = 3\n", SETUP, typed)) == expected
-    assert from_notebook(run(typed, "# Parameters\nn_z = 3\n", SETUP)).n_z == 3
-    with pytest.raises(ParameterError, match="Parameter n_z is 0"):
-        from_notebook(run(typed.replace("n_z = 7", "n_z = 0"), SETUP))
-
-
-def test_a_list_may_be_the_text_that_papermills_command_line_makes_of_it():
-    injected = "# Parameters\nlearning_rates = {}\n"
-    found = from_notebook(run(PARAMETERS, injected.format("'[0.1, 2e-2]'"), SETUP))
-    assert found.learning_rates == (0.1, 0.02)
-    for text in ("[0.1", "[0.1, 'x']", "0.1"):
-        with pytest.raises(ParameterError, match="Parameter learning_rates is"):
-            from_notebook(run(PARAMETERS, injected.format(repr(text)), SETUP))
-
-
-@pytest.mark.parametrize("name", ["''", "'a/b'", "None", "7"])
-def test_a_pages_name_that_could_not_be_a_files_is_refused_before_any_work(name):
-    with pytest.raises(ParameterError, match=r"Parameter page is .*; allowed is a text of letters"):
-        from_notebook(run(PARAMETERS, f"# Parameters\npage = {name}\n", SETUP))
-
-
-def test_pages_that_count_are_given_as_a_list():
-    page = f"{PARAMETERS}ran: Optional[list] = None  # pages whose results count\n"
-    assert from_notebook(run(page, "# Parameters\nran = ['a']\n", SETUP)) == PROFILES["quick"]
-    with pytest.raises(ParameterError, match="Parameter ran is 5; allowed is a list of pages"):
-        from_notebook(run(page, "# Parameters\nran = 5\n", SETUP))
 
 
 # --- a command line's text --------------------------------------------------------------------

@@ -110,7 +110,7 @@ IMPORTS = {path: set(imports(path)) - {path} for path in CORE.rglob("*.py")}
 
 LAYERS = [
     {"__init__", "errors", "atomic", "checks", "locks", "geometry", "kernels", "votes", "parallel"},
-    {"data", "noise", "models", "profiles", "movie"},
+    {"data", "noise", "models", "profiles", "notebook", "movie"},
     {"training", "weights"},
     {"dynamics", "results"},
     {"figures", "claims", "agreement"},

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from repinf_core.figures.style import (
@@ -14,10 +13,13 @@ from repinf_core.figures.style import (
     MEMORY,
     TEST,
     WIDTH,
+    Figure,
     leave_empty,
+    styled,
 )
 
 
+@styled
 def training_curve(history: Sequence, floor: float) -> Figure:
     """Over epochs: the objective, its two terms on the test images, the active latent variables.
 
@@ -84,6 +86,7 @@ def distance_curve(axes: Axes, curves: np.ndarray, line: np.ndarray, colour: str
     return best
 
 
+@styled
 def distance_panels(
     distances: np.ndarray,
     control: np.ndarray,
@@ -123,6 +126,7 @@ _CLASSES = (  # name, colour, marker, line: told apart in grey too
 )
 
 
+@styled
 def against_noise(
     p: Sequence[float],
     means: np.ndarray,

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from repinf_core.figures.curves import distance_curve
-from repinf_core.figures.style import ABSTRACT, CONCEPT, CONTROL, SIGNED, WIDTH
+from repinf_core.figures.style import ABSTRACT, CONCEPT, CONTROL, SIGNED, WIDTH, Figure, styled
 
 
 def _heat_map(axes: Axes, values: np.ndarray, limit: float) -> AxesImage:
@@ -36,6 +35,7 @@ def _dashes(image: AxesImage, below: float, length: float) -> None:
     )
 
 
+@styled
 def concepts_by_latent(
     concepts: np.ndarray, variances: np.ndarray, threshold: float, names: Sequence[str]
 ) -> Figure:
@@ -76,6 +76,7 @@ def concepts_by_latent(
     return figure
 
 
+@styled
 def contribution(ratios: np.ndarray, share: float, components: int, active: int) -> Figure:
     """Fig. 7b: cumulative contribution ratio of the principal components of the memories.
 
@@ -103,6 +104,7 @@ def contribution(ratios: np.ndarray, share: float, components: int, active: int)
     return figure
 
 
+@styled
 def cosine_matrix(matrix: np.ndarray, names: Sequence[str]) -> Figure:
     """The cosine matrix C ``[K, K]`` of the concepts, with its numbers in the cells."""
     matrix = np.asarray(matrix)
@@ -120,6 +122,7 @@ def cosine_matrix(matrix: np.ndarray, names: Sequence[str]) -> Figure:
     return figure
 
 
+@styled
 def cosine_matrices(n_z: Sequence[int], matrices: np.ndarray) -> Figure:
     """Suppl. E: the cosine matrix for each N_z, ``[len(n_z), K, K]``, labels by their numbers."""
     rows = -(-len(n_z) // 3)
@@ -141,6 +144,7 @@ def cosine_matrices(n_z: Sequence[int], matrices: np.ndarray) -> Figure:
     return figure
 
 
+@styled
 def against_dimension(
     n_z: Sequence[int],
     orthogonality: np.ndarray,

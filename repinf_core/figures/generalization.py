@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 
-from repinf_core.figures.style import CONTROL, TEST, WIDTH
+from repinf_core.figures.style import CONTROL, TEST, WIDTH, Figure, styled
 
 _CURVES = (("black", "s", "--"), (TEST, "o", "-"), (CONTROL, "^", ":"), ("#8FC9B7", "D", "-."))
 
 
+@styled
 def best_of_settings(
     n_z: Sequence[int], objectives: np.ndarray, printed: tuple[float, float]
 ) -> Figure:
@@ -53,6 +53,7 @@ def best_of_settings(
     return figure
 
 
+@styled
 def by_setting(n_z: Sequence[int], objectives: Mapping[str, np.ndarray]) -> Figure:
     """The test objective against N_z, a line for each of several settings.
 

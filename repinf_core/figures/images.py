@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from repinf_core.figures.style import CONCEPT, MEMORY, WIDTH, outline, show_image
+from repinf_core.figures.style import CONCEPT, MEMORY, WIDTH, Figure, outline, show_image, styled
 
 
+@styled
 def image_rows(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
     """Rows of images, each under its name; ``(name, [n, 784])``, the same n in every row."""
     columns = len(rows[0][1])
@@ -23,6 +23,7 @@ def image_rows(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
     return figure
 
 
+@styled
 def strip(
     images: np.ndarray, concept_image: np.ndarray, concept_step: int, memory_step: int
 ) -> Figure:
@@ -62,6 +63,7 @@ def strip(
     return figure
 
 
+@styled
 def noise_readings(rows: Sequence[tuple[str, np.ndarray]], times: Sequence[int]) -> Figure:
     """x(t) at chosen times, one row per reading of the noise: ``(name, [len(times), 784])``."""
     figure = Figure(figsize=(WIDTH, len(rows) * (WIDTH - 0.4) / len(times) + 0.4))
@@ -75,6 +77,7 @@ def noise_readings(rows: Sequence[tuple[str, np.ndarray]], times: Sequence[int])
     return figure
 
 
+@styled
 def inference_frames(
     images: np.ndarray,
     concept_image: np.ndarray,

@@ -6,12 +6,11 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
-from repinf_core.figures.style import CONCEPT, CONTROL, LABELS, WIDTH
+from repinf_core.figures.style import CONCEPT, CONTROL, LABELS, WIDTH, Figure, styled
 
 _CLASSES = len(LABELS)
 _SHARES = np.array([0, 0.25, 0.5, 0.75, 1])  # of the trials; between two of them one colour
@@ -20,6 +19,7 @@ _LETTER, _LINE = 8.5, 13.0  # width and height of a letter in points, with its h
 _HALO = [withStroke(linewidth=3, foreground="white")]
 
 
+@styled
 def label_map(
     p: Sequence[float],
     panels: Sequence[tuple[int, np.ndarray, np.ndarray]],
@@ -128,6 +128,7 @@ def _write_names(
             )  # fmt: skip
 
 
+@styled
 def final_probabilities(probabilities: np.ndarray, names: Sequence[str]) -> Figure:
     """Suppl. F, preprint Fig. B.2a: the class probabilities of every trial's final image.
 
@@ -161,6 +162,7 @@ def final_probabilities(probabilities: np.ndarray, names: Sequence[str]) -> Figu
     return figure
 
 
+@styled
 def staying(distances: np.ndarray, lines: np.ndarray, stays: np.ndarray, name: str) -> Figure:
     """Suppl. F, preprint Fig. B.2b: the distance to the concept, of all trials and of some.
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from repinf_core.figures.style import (
     ABSTRACT,
@@ -14,7 +13,9 @@ from repinf_core.figures.style import (
     LABELS,
     MEMORY,
     WIDTH,
+    Figure,
     leave_empty,
+    styled,
 )
 
 # windowed_pca turns the two components within their plane, so that neither axis is one of them.
@@ -32,6 +33,7 @@ def _same_scale(axes: Axes, points: np.ndarray, height: float) -> None:
     axes.set(xlim=xlim, ylim=ylim, aspect="equal")
 
 
+@styled
 def collective(
     points: np.ndarray, concept: np.ndarray, times: Sequence[int], label: int, name: str
 ) -> Figure:
@@ -61,6 +63,7 @@ def collective(
     return figure
 
 
+@styled
 def collective_frames(
     points: np.ndarray, concept: np.ndarray, label: int, name: str
 ) -> Iterator[np.ndarray]:
@@ -88,6 +91,7 @@ def collective_frames(
         yield np.array(canvas.buffer_rgba())[..., :3]
 
 
+@styled
 def schematic(
     memories: np.ndarray,
     own_memories: np.ndarray,
@@ -152,6 +156,7 @@ def _arrowheads(axes: Axes, path: np.ndarray) -> None:
         )  # fmt: skip
 
 
+@styled
 def embedding(
     panels: Sequence[tuple[str, np.ndarray, np.ndarray]], names: Sequence[str], at_most: int
 ) -> Figure:

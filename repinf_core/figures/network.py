@@ -2,14 +2,14 @@
 
 import itertools
 
-from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from repinf_core.figures.style import WIDTH
+from repinf_core.figures.style import WIDTH, Figure, styled
 
 _LAYER = "#EAEAEA"
 
 
+@styled
 def architecture(n_z: int, n_hidden: int) -> Figure:
     """Fig. 10: encoder and decoder as layers, with their sizes and activations."""
     figure = Figure(figsize=(WIDTH, 3.4))

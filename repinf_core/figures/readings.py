@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from repinf_core.figures.style import CONCEPT, CONTROL, MEMORY, WIDTH
+from repinf_core.figures.style import CONCEPT, CONTROL, MEMORY, WIDTH, Figure, styled
 
 _LINES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D")
 
 
+@styled
 def times_by_reading(
     p: Sequence[float],
     times: Mapping[tuple[str, float], Mapping[str, np.ndarray]],

@@ -4,7 +4,14 @@ Every figure has an opaque background, is read at phone width, and uses one pale
 means the same thing on every page, and never carries a meaning alone.
 """
 
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import matplotlib as mpl
+import matplotlib.figure
+import matplotlib.style
 import numpy as np
 from matplotlib.patches import Rectangle
 
@@ -17,7 +24,8 @@ LABELS = (
     "#DDCC77", "#CC6677", "#882255", "#AA4499", "#777777",
 )  # fmt: skip
 
-mpl.rcParams.update(
+_STYLE = (
+    "default",  # matplotlib's own, whatever the reader's matplotlibrc says
     {
         "figure.facecolor": "white",
         "figure.dpi": 100,
@@ -30,11 +38,50 @@ mpl.rcParams.update(
         "lines.linewidth": 2,
         "hatch.linewidth": 0.6,
         "legend.frameon": False,
-    }
+    },
 )
 # Signed values in heat maps: brown below zero, purple above; a dash marks the negative ones too.
 SIGNED = "PuOr"
 WIDTH = 6.6  # inches: the text column of the book
+
+
+def styled(draw: Callable) -> Callable:
+    """Of a function that returns a figure, or yields frames: the same, in the style of the book.
+
+    matplotlib's settings are the reader's again when it returns, and between two frames.
+    """
+
+    @functools.wraps(draw)
+    def figure(*arguments: Any, **named: Any) -> Any:
+        with mpl.style.context(_STYLE):
+            return draw(*arguments, **named)
+
+    @functools.wraps(draw)
+    def frames(*arguments: Any, **named: Any) -> Iterator[np.ndarray]:
+        ours = draw(*arguments, **named)
+        while True:
+            with mpl.style.context(_STYLE):
+                frame = next(ours, None)
+            if frame is None:
+                return
+            yield frame
+
+    return frames if inspect.isgeneratorfunction(draw) else figure
+
+
+class Figure(mpl.figure.Figure):
+    """A figure that is drawn in the style of the book too: ticks and fonts are chosen only then.
+
+    A notebook draws it long after the function that made it.
+    """
+
+    def draw(self, renderer: mpl.backend_bases.RendererBase) -> None:
+        with mpl.style.context(_STYLE):
+            super().draw(renderer)
+
+    def get_tightbbox(self, *arguments: Any, **named: Any) -> mpl.transforms.Bbox:
+        with mpl.style.context(_STYLE):
+            return super().get_tightbbox(*arguments, **named)
 
 
 def show_image(axes: mpl.axes.Axes, image: np.ndarray, title: str = "") -> None:
