@@ -102,7 +102,7 @@ def rollouts(spec: mlp.VAESpec, x0: torch.Tensor, steps: int, repeats: int) -> d
     model = mlp.VAE(spec.n_z, spec.n_hidden, generator).to(x0.device)
 
     def run(precision: str, captured: bool) -> None:
-        plain = mock.patch.object(rollout, "Captured", lambda step: step)
+        plain = mock.patch.object(rollout, "Captured", lambda step, graphs: step)
         before = torch.get_float32_matmul_precision()
         torch.set_float32_matmul_precision(precision)
         try:

@@ -36,7 +36,7 @@ def network() -> mlp.VAE:
 
 def ours(model: mlp.VAE, x0: torch.Tensor, steps: int) -> torch.Tensor:
     concept = torch.zeros(model.n_z)
-    observe = {"distance": lambda z, _: geometry.distance(z, concept)}
+    observe = {"distance": lambda x, z, trials: geometry.distance(z, concept)}
     return rollout.rollout(model, x0, steps, observe).observed["distance"]
 
 

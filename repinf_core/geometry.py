@@ -1,6 +1,8 @@
 """Geometry of the latent space: memories, concepts, distances, orthogonality, dimension.
 
-Functions of latent arrays only.  Distances are Euclidean, in the units of z.
+Functions of latent arrays only.  Distances are Euclidean, in the units of z, whose prior has
+variance 1.  A chord is the straight segment from z(0) to z(T), the paper's "synthetic linear
+interpolation".
 """
 
 from collections.abc import Callable
@@ -46,13 +48,15 @@ def distance(z: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return torch.linalg.vector_norm(z - target, dim=-1)
 
 
-def distance_to(targets: torch.Tensor) -> Callable[[torch.Tensor, slice], torch.Tensor]:
-    """Observable of a rollout: the distance of each trial to its own row of ``targets``.
+def distance_to(
+    targets: torch.Tensor,
+) -> Callable[[torch.Tensor, torch.Tensor, slice], torch.Tensor]:
+    """Observable of a rollout: the distance of each trial to its own target, ``[n]``.
 
     Args:
-        targets: ``[trials, N_z]``.
+        targets: ``[trials, N_z]``, a row for each trial.
     """
-    return lambda z, trials: distance(z, targets[trials])
+    return lambda x, z, trials: distance(z, targets[trials])
 
 
 def whitening(memories: torch.Tensor) -> torch.Tensor:
@@ -77,16 +81,16 @@ def whitening(memories: torch.Tensor) -> torch.Tensor:
     return torch.linalg.cholesky(precision).to(memories)
 
 
-def interpolation_distances(
+def chord_distances(
     z_first: torch.Tensor, z_last: torch.Tensor, target: torch.Tensor, steps: int
 ) -> torch.Tensor:
-    """Distances along the "synthetic linear interpolation" from z(0) to z(T), the control.
+    """Distances along the chord to ``target``, the control of the paper's "approaching".
 
     Args:
         z_first: z(0), ``[trials, N_z]``.
         z_last: z(T), ``[trials, N_z]``.
         target: ``[N_z]`` or ``[trials, N_z]``.
-        steps: T; the straight line is followed at constant speed, t = 0 ... T.
+        steps: T; the chord is followed at constant speed, t = 0 ... T.
 
     Returns:
         ``[T+1, trials]``.
@@ -95,14 +99,14 @@ def interpolation_distances(
     return torch.stack([distance(torch.lerp(z_first, z_last, s), target) for s in fractions])
 
 
-def segment_distance(
+def chord_minimum(
     z_first: torch.Tensor, z_last: torch.Tensor, target: torch.Tensor
 ) -> torch.Tensor:
-    """Smallest distance of the straight segment from z(0) to z(T) to ``target``, exactly.
+    """Smallest distance of the chord to ``target`` anywhere along it, exactly.
 
     Args:
-        z_first: ``[trials, N_z]``.
-        z_last: ``[trials, N_z]``.
+        z_first: z(0), ``[trials, N_z]``.
+        z_last: z(T), ``[trials, N_z]``.
         target: ``[N_z]`` or ``[trials, N_z]``.
 
     Returns:
@@ -129,63 +133,65 @@ class Approach(NamedTuple):
     minimum: torch.Tensor
 
 
-def approach(distances: torch.Tensor, control_minimum: torch.Tensor) -> Approach:
-    """Our strict reading of the paper's "approaching" (Results, before journal Eq. 7).
+def approach(distances: torch.Tensor, control: torch.Tensor) -> Approach:
+    """Our strict criterion of the paper's "approaching" (Results, before journal Eq. 7).
 
     A trajectory approaches its target if its smallest distance is taken at one t only, strictly
     between the first and the last step ("a minimum at a unique halfway point"), and is smaller than
-    that of its synthetic linear interpolation anywhere.  The text says "closer than its synthetic
-    linear interpolation", neither where along it nor between which points.
+    that of its chord anywhere.  The text says "closer than its synthetic linear interpolation",
+    neither where along it nor between which points.
 
     Args:
         distances: ``[T+1, ...]``, a curve per trial or the mean curve.
-        control_minimum: ``[...]``, the smallest distance of the interpolation.
+        control: ``[...]``, the smallest distance of the chord; for the weak criterion that at
+            the time of the curve's minimum.
     """
     minimum, step = distances.min(0)
     unique = (distances == minimum).sum(0) == 1
     inside = (step > 0) & (step < len(distances) - 1)
-    return Approach(unique & inside & (minimum < control_minimum), step, minimum)
+    return Approach(unique & inside & (minimum < control), step, minimum)
 
 
 def approach_of_means(
-    distances: torch.Tensor, lines: torch.Tensor
+    distances: torch.Tensor, chords: torch.Tensor
 ) -> tuple[Approach, torch.Tensor]:
-    """Which labels' mean curves approach their concept, by two readings of the criterion.
+    """Which labels' mean curves approach their concept, by the strict and the weak criterion.
 
     Args:
         distances: of the trajectories, ``[labels, T+1, trials]``.
-        lines: of their synthetic linear interpolations, likewise.
+        chords: of their chords, likewise.
 
     Returns:
-        by the strict reading, :func:`approach`, ``[labels]`` each; whether they do so by the weaker
-        one, closer than the interpolation at the time of the minimum only, bool ``[labels]``.
+        by the strict criterion, :func:`approach`, ``[labels]`` each; whether they do so by the weak
+        one, closer than the mean chord at the time of the minimum only, bool ``[labels]``.
     """
-    mean, line = distances.mean(2).T, lines.mean(2).T
-    strict = approach(mean, line.min(0).values)
-    return strict, approach(mean, line.gather(0, strict.step[None])[0]).approaches
+    mean, chord = distances.mean(2).T, chords.mean(2).T
+    strict = approach(mean, chord.min(0).values)
+    return strict, approach(mean, chord.gather(0, strict.step[None])[0]).approaches
 
 
-def growth(
-    derivative: torch.Tensor, displacements: torch.Tensor
+def directional_gains(
+    jacobian: torch.Tensor, displacements: torch.Tensor
 ) -> tuple[float | None, float | None]:
     """How a linear map changes lengths along some displacements and across their mean.
 
     Args:
-        derivative: the map, ``[N_z, N_z]``, as of ``rollout.step_derivative``.
+        jacobian: the map, ``[N_z, N_z]``, of a step of inference say.
         displacements: ``[n, N_z]``; those shorter than :data:`ROUNDING` have no
             direction and do not count.
 
     Returns:
-        by what their lengths are multiplied, the mean, None if none has a direction; the largest
-        factor for any displacement that is orthogonal to their mean, None if N_z = 1.
+        the mean gain along them, by what their lengths are multiplied, None if none has a
+        direction; the largest gain of any displacement that is orthogonal to their mean, None if
+        N_z = 1.
     """
     lengths = displacements.norm(dim=1)
-    after = (displacements @ derivative.T).norm(dim=1)
+    after = (displacements @ jacobian.T).norm(dim=1)
     moved = lengths > ROUNDING
     mean = torch.nn.functional.normalize(displacements.mean(0), dim=0)
-    across = derivative - torch.outer(derivative @ mean, mean)
+    across = jacobian - torch.outer(jacobian @ mean, mean)
     along = float((after[moved] / lengths[moved]).mean()) if moved.any() else None
-    return along, float(torch.linalg.matrix_norm(across, 2)) if len(derivative) > 1 else None
+    return along, float(torch.linalg.matrix_norm(across, 2)) if len(jacobian) > 1 else None
 
 
 def active_latents(memories: torch.Tensor) -> torch.Tensor:
@@ -232,38 +238,42 @@ def cosine_matrix(concepts: torch.Tensor) -> torch.Tensor:
     return units @ units.T
 
 
-class Orthogonality(NamedTuple):
-    """Departure of the cosine matrix from the identity; 0 for orthogonal concepts.
+class Departure(NamedTuple):
+    """How far the cosine matrix is from the identity; 0 for orthogonal concepts.
 
     The paper writes a squared norm and defines it with a root, so both are given.
+
+    Attributes:
+        sum_of_squares: ||C - I||_F^2.
+        root: ||C - I||_F.
     """
 
     sum_of_squares: float
     root: float
 
 
-def orthogonality(concepts: torch.Tensor) -> Orthogonality:
+def orthogonality_error(concepts: torch.Tensor) -> Departure:
     """||C - I||_F^2 of the concepts ``[K, N_z]``, and its root (inline after journal Eq. 10)."""
     cosine = cosine_matrix(concepts)
     squares = float((cosine - torch.eye(len(cosine), dtype=cosine.dtype).to(cosine)).square().sum())
-    return Orthogonality(squares, squares**0.5)
+    return Departure(squares, squares**0.5)
 
 
-def least_orthogonality(n_vectors: int, dimension: int) -> Orthogonality:
-    """The smallest departure that any ``n_vectors`` can have in ``dimension`` dimensions.
+def welch_bound(n_vectors: int, dimension: int) -> Departure:
+    """The smallest orthogonality error of any ``n_vectors`` in ``dimension`` dimensions.
 
     The eigenvalues of C sum to n, and no more than d of them differ from zero, so that their
-    squares sum to n^2 / d or more (Welch's bound): fewer dimensions than vectors leave a rest.
+    squares sum to n^2 / d or more (Welch 1974): fewer dimensions than vectors leave a rest.
     """
     squares = max(n_vectors**2 / dimension - n_vectors, 0.0)
-    return Orthogonality(squares, squares**0.5)
+    return Departure(squares, squares**0.5)
 
 
 class Stage(NamedTuple):
-    """A range of noise fractions in which one class of centres is approached closest.
+    """A range of noise fractions in which one landmark is approached closest.
 
     Attributes:
-        nearest: index of the class, a row of ``minima``.
+        nearest: index of the landmark, a row of ``minima``.
         start: noise fraction at which it begins.
         stop: noise fraction at which it ends.
     """
@@ -274,13 +284,16 @@ class Stage(NamedTuple):
 
 
 def stages(p: torch.Tensor, minima: torch.Tensor) -> list[Stage]:
-    """The stages of Fig. 4a: which class has the smallest mean of min_t ||z(t) - xi||, over p.
+    """The stages of Fig. 4a: which landmark has the smallest mean of min_t ||z(t) - xi||, over p.
 
-    A boundary is where the straight lines between the grid points of the two classes cross.
+    A boundary is where the straight lines between the grid points of the two landmarks cross.
 
     Args:
         p: noise fractions, ``[P]``, increasing.
-        minima: ``[classes, P]``; in the paper memory, concept, abstract concept: I, II, III.
+        minima: ``[landmarks, P]``; in the paper memory, concept, abstract concept: I, II, III.
+
+    Returns:
+        the stages from the smallest p to the largest, each with its range of p.
     """
     nearest = minima.argmin(0).tolist()
     found, start = [], float(p[0])

@@ -1,10 +1,13 @@
 """On a GPU the same as on a CPU, and captured in a graph the same as step by step."""
 
+import gc
+import weakref
+
 import pytest
 import small
 import torch
 
-from repinf_core.dynamics import rollout
+from repinf_core.dynamics import jacobian, rollout
 from repinf_core.kernels.cuda_graph import Captured
 from repinf_core.models.mlp import VAE
 from repinf_core.training import fit
@@ -94,11 +97,47 @@ def test_the_rollout_is_that_of_the_cpu(chunk):
     run = TrainingRun(small.spec(epochs=20))
     list(fit.fit(run, IMAGES, IMAGES))
     x0 = IMAGES.images[:30]
-    observe = {"norm": lambda z, rows: z.norm(dim=1)}
-    expected = rollout.rollout(run.model, x0, 20, observe, [2, 11], chunk)
-    found = rollout.rollout(run.model.cuda(), x0.cuda(), 20, observe, [2, 11], chunk)
+    observe = {"norm": lambda x, z, rows: z.norm(dim=1), "x": rollout.images}
+    expected = rollout.rollout(run.model, x0, 20, observe, chunk=chunk)
+    found = rollout.rollout(run.model.cuda(), x0.cuda(), 20, observe, chunk=chunk)
     # Rounding errors grow or shrink from step to step as the map does.
     tolerance = {"rtol": 1e-3, "atol": 1e-3}
     torch.testing.assert_close(found.observed["norm"].cpu(), expected.observed["norm"], **tolerance)
-    torch.testing.assert_close(found.images.cpu(), expected.images, **tolerance)
+    torch.testing.assert_close(found.observed["x"].cpu(), expected.observed["x"], **tolerance)
     torch.testing.assert_close(found.z_last.cpu(), expected.z_last, **tolerance)
+
+
+def test_a_model_that_has_changed_is_not_inferred_with_as_it_was():
+    """Neither by weights changed in place, which a graph sees, nor by others in their place."""
+    model, other = (VAE(5, 64, torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    x0 = IMAGES.images[:30]
+    expected = [rollout.rollout(of, x0, 5).z_last for of in (model, other, other)]
+    model, weights = model.cuda(), {k: v.cuda() for k, v in other.state_dict().items()}
+    found = [rollout.rollout(model, x0.cuda(), 5).z_last.cpu()]
+    model.load_state_dict(weights)
+    found.append(rollout.rollout(model, x0.cuda(), 5).z_last.cpu())
+    model.load_state_dict(weights, assign=True)
+    found.append(rollout.rollout(model, x0.cuda(), 5).z_last.cpu())
+    for here, there in zip(found, expected, strict=True):
+        torch.testing.assert_close(here, there, rtol=1e-3, atol=1e-3)
+    in_float64 = rollout.rollout(model.double(), x0.double().cuda(), 5).z_last
+    assert in_float64.dtype == torch.float64
+    torch.testing.assert_close(in_float64.cpu().float(), expected[1], rtol=1e-3, atol=1e-3)
+
+
+def test_graphs_do_not_outlive_their_model():
+    model = VAE(5, 64, torch.Generator().manual_seed(0)).cuda()
+    gone = weakref.ref(model)
+    rollout.rollout(model, IMAGES.images[:30].cuda(), 5)
+    del model
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_jacobian_is_that_of_the_cpu(dtype):
+    model = VAE(5, 64, torch.Generator().manual_seed(0))
+    z = torch.randn(7, 5, generator=torch.Generator().manual_seed(1), dtype=dtype)
+    expected = jacobian.jacobian(model, z)
+    found = jacobian.jacobian(model.cuda(), z.cuda()).cpu()
+    torch.testing.assert_close(found, expected)

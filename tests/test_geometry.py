@@ -82,7 +82,7 @@ def test_distance_of_3_and_4_is_5():
 def test_distance_to_takes_each_trials_own_target():
     z, targets = normal(2, 6, 3)
     rows = slice(2, 5)
-    found = geometry.distance_to(targets)(z[rows], rows)
+    found = geometry.distance_to(targets)(None, z[rows], rows)
     each = [references.distance(z[i], targets[i]) for i in (2, 3, 4)]
     np.testing.assert_allclose(found, each, rtol=1e-14)
 
@@ -96,23 +96,26 @@ def test_distances_and_orthogonality_do_not_depend_on_the_axes(n_z, seed):
         geometry.distance(z @ turn, targets @ turn), geometry.distance(z, targets), **near
     )
     torch.testing.assert_close(
-        geometry.segment_distance(z @ turn, z_last @ turn, targets @ turn),
-        geometry.segment_distance(z, z_last, targets),
+        geometry.chord_minimum(z @ turn, z_last @ turn, targets @ turn),
+        geometry.chord_minimum(z, z_last, targets),
         **near,
     )
-    turned, plain = geometry.orthogonality(targets @ turn), geometry.orthogonality(targets)
+    turned, plain = (
+        geometry.orthogonality_error(targets @ turn),
+        geometry.orthogonality_error(targets),
+    )
     assert turned == pytest.approx(plain, rel=1e-11)
-    scaled = geometry.orthogonality(targets * torch.tensor([[1.0], [2.0], [0.5], [100.0]]))
+    scaled = geometry.orthogonality_error(targets * torch.tensor([[1.0], [2.0], [0.5], [100.0]]))
     assert scaled == pytest.approx(plain, rel=1e-11)  # nor on the concepts' lengths
 
 
-# --- the synthetic linear interpolation -----------------------------------------------------
+# --- the chord ------------------------------------------------------------------------------
 
 
 @given(trials=st.integers(1, 4), n_z=st.integers(1, 5), steps=st.integers(1, 12), seed=SEEDS)
-def test_interpolation_runs_straight_at_constant_speed(trials, n_z, steps, seed):
+def test_the_chord_runs_straight_at_constant_speed(trials, n_z, steps, seed):
     z_first, z_last, targets = normal(3, trials, n_z, seed=seed)
-    found = geometry.interpolation_distances(z_first, z_last, targets, steps)
+    found = geometry.chord_distances(z_first, z_last, targets, steps)
     assert found.shape == (steps + 1, trials)
     for t in range(steps + 1):
         z = z_first.numpy() + t / steps * (z_last.numpy() - z_first.numpy())
@@ -120,20 +123,20 @@ def test_interpolation_runs_straight_at_constant_speed(trials, n_z, steps, seed)
         np.testing.assert_allclose(found[t], each, rtol=1e-12, atol=1e-14)
 
 
-def test_interpolation_begins_and_ends_where_the_trajectory_does_exactly():
+def test_the_chord_begins_and_ends_where_the_trajectory_does_exactly():
     # In float32 too: the control may not differ from the trajectory at its ends.
     z_first, z_last = normal(2, 50, 10, dtype=torch.float32)
     target = normal(10, seed=1, dtype=torch.float32)
-    found = geometry.interpolation_distances(z_first, z_last, target, 7)
+    found = geometry.chord_distances(z_first, z_last, target, 7)
     assert found.dtype == torch.float32
     assert torch.equal(found[0], geometry.distance(z_first, target))
     assert torch.equal(found[-1], geometry.distance(z_last, target))
 
 
 @given(trials=st.integers(1, 4), n_z=st.integers(1, 5), seed=SEEDS)
-def test_segment_distance_is_the_references(trials, n_z, seed):
+def test_the_chord_minimum_is_the_references(trials, n_z, seed):
     z_first, z_last, targets = normal(3, trials, n_z, seed=seed)
-    found = geometry.segment_distance(z_first, z_last, targets)
+    found = geometry.chord_minimum(z_first, z_last, targets)
     each = [
         references.segment_distance(*points)
         for points in zip(z_first, z_last, targets, strict=True)
@@ -143,31 +146,31 @@ def test_segment_distance_is_the_references(trials, n_z, seed):
 
 
 @given(n_z=st.integers(1, 5), seed=SEEDS)
-def test_segment_distance_is_the_smallest_of_a_dense_sample(n_z, seed):
+def test_the_chord_minimum_is_the_smallest_of_a_dense_sample(n_z, seed):
     z_first, z_last, targets = normal(3, 3, n_z, seed=seed)
-    found = geometry.segment_distance(z_first, z_last, targets)
-    sampled = geometry.interpolation_distances(z_first, z_last, targets, 2000).min(0).values
+    found = geometry.chord_minimum(z_first, z_last, targets)
+    sampled = geometry.chord_distances(z_first, z_last, targets, 2000).min(0).values
     spacing = geometry.distance(z_first, z_last) / 2000
     assert (found <= sampled + 1e-14).all()
     # Some sample is within half a spacing of the closest point.
     assert (found >= sampled - spacing / 2 - 1e-14).all()
 
 
-def test_segment_distance_beside_and_beyond_the_segment():
+def test_the_chord_minimum_beside_and_beyond_the_segment():
     z_first, z_last = torch.tensor([[0.0, 0.0]]), torch.tensor([[10.0, 0.0]])
     for target, expected in (([3, 4], 4), ([-3, 4], 5), ([13, 4], 5), ([7, 0], 0), ([10, 0], 0)):
         target = torch.tensor(target, dtype=torch.float32)
-        assert geometry.segment_distance(z_first, z_last, target).tolist() == [expected]
+        assert geometry.chord_minimum(z_first, z_last, target).tolist() == [expected]
 
 
-def test_segment_distance_of_a_point_is_its_distance():
+def test_the_chord_minimum_of_a_point_is_its_distance():
     z, target = normal(2, 4, 3, dtype=torch.float32)
-    assert torch.equal(geometry.segment_distance(z, z, target), geometry.distance(z, target))
+    assert torch.equal(geometry.chord_minimum(z, z, target), geometry.distance(z, target))
 
 
-def test_segment_distance_is_never_above_either_end():
+def test_the_chord_minimum_is_never_above_either_end():
     z_first, z_last, targets = normal(3, 200, 4, dtype=torch.float32)
-    found = geometry.segment_distance(z_first, z_last, targets)
+    found = geometry.chord_minimum(z_first, z_last, targets)
     ends = torch.minimum(geometry.distance(z_first, targets), geometry.distance(z_last, targets))
     assert (found <= ends * (1 + 1e-6)).all()  # distances of about 3, in float32
 
@@ -212,15 +215,15 @@ def test_approach_of_many_curves_is_that_of_each(rows):
         assert curve[step] == min(curve)
 
 
-def test_approach_of_means_has_a_strict_and_a_weaker_reading():
+def test_approach_of_means_has_a_strict_and_a_weak_criterion():
     # Curves of one label each, of two trials that differ by +-1 around them.
     curve = [5, 3, 2, 4]
-    lines = [[5, 4, 3, 4], [5, 4, 3, 1], [5, 4, 1, 4]]  # further away, closer later, closer then
+    chords = [[5, 4, 3, 4], [5, 4, 3, 1], [5, 4, 1, 4]]  # further away, closer later, closer then
     either = torch.tensor([-1.0, 1.0])
     distances = torch.tensor([curve] * 3)[..., None] + either
-    strict, weaker = geometry.approach_of_means(distances, torch.tensor(lines)[..., None] - either)
+    strict, weak = geometry.approach_of_means(distances, torch.tensor(chords)[..., None] - either)
     assert strict.approaches.tolist() == [True, False, False]
-    assert weaker.tolist() == [True, True, False]
+    assert weak.tolist() == [True, True, False]
     assert strict.step.tolist() == [2, 2, 2]
     assert strict.minimum.tolist() == [2, 2, 2]
 
@@ -281,7 +284,7 @@ def test_cosines_and_orthogonality_are_the_references(n, n_z, seed):
     vectors = normal(n, n_z, seed=seed)
     cosines = geometry.cosine_matrix(vectors)
     np.testing.assert_allclose(cosines, cosine_similarity(vectors.numpy()), rtol=0, atol=1e-14)
-    found = geometry.orthogonality(vectors)
+    found = geometry.orthogonality_error(vectors)
     expected = references.orthogonality(vectors.numpy())
     assert found.sum_of_squares == pytest.approx(expected, rel=1e-12)
     assert found.root == pytest.approx(math.sqrt(expected), rel=1e-12)
@@ -289,17 +292,19 @@ def test_cosines_and_orthogonality_are_the_references(n, n_z, seed):
 
 def test_orthogonality_of_ideal_opposite_and_duplicated_concepts():
     axes = torch.diag(torch.arange(1.0, 11.0))
-    assert geometry.orthogonality(axes) == (0, 0)
+    assert geometry.orthogonality_error(axes) == (0, 0)
     same = torch.tensor([[3.0, 4.0]]).repeat(10, 1)  # every cosine is 1: K (K - 1) of them count
-    assert geometry.orthogonality(same) == pytest.approx((90, math.sqrt(90)), rel=1e-14)
+    assert geometry.orthogonality_error(same) == pytest.approx((90, math.sqrt(90)), rel=1e-14)
     opposite = torch.tensor([[1.0, 0.0], [-2.0, 0.0]])
-    assert geometry.orthogonality(opposite) == (2, math.sqrt(2))
+    assert geometry.orthogonality_error(opposite) == (2, math.sqrt(2))
 
 
 @given(n=st.integers(1, 12), n_z=st.integers(1, 14), seed=SEEDS)
-def test_no_vectors_are_more_orthogonal_than_the_least(n, n_z, seed):
-    least = geometry.least_orthogonality(n, n_z)
-    assert geometry.orthogonality(normal(n, n_z, seed=seed)).sum_of_squares >= least[0] - 1e-12
+def test_no_vectors_are_more_orthogonal_than_the_welch_bound(n, n_z, seed):
+    least = geometry.welch_bound(n, n_z)
+    assert (
+        geometry.orthogonality_error(normal(n, n_z, seed=seed)).sum_of_squares >= least[0] - 1e-12
+    )
     assert least.root == math.sqrt(least.sum_of_squares)
 
 
@@ -308,14 +313,14 @@ def test_vectors_around_the_origin_are_as_if_they_had_a_dimension_less_than_thei
     n, n_z, seed
 ):
     vectors = normal(n, n_z, seed=seed)
-    least = geometry.least_orthogonality(n, min(n_z, n - 1))
-    assert geometry.orthogonality(vectors - vectors.mean(0)).sum_of_squares >= least[0] - 1e-9
+    least = geometry.welch_bound(n, min(n_z, n - 1))
+    assert geometry.orthogonality_error(vectors - vectors.mean(0)).sum_of_squares >= least[0] - 1e-9
     corners = torch.eye(n, dtype=torch.float64) - 1 / n  # of a simplex: all cosines -1/(n - 1)
-    assert geometry.orthogonality(corners).root == pytest.approx((n / (n - 1)) ** 0.5)
+    assert geometry.orthogonality_error(corners).root == pytest.approx((n / (n - 1)) ** 0.5)
 
 
 @pytest.mark.parametrize(("n", "n_z"), [(10, 1), (10, 2), (3, 2), (10, 4), (4, 3), (10, 10)])
-def test_the_least_orthogonality_is_reached(n, n_z):
+def test_the_welch_bound_is_reached(n, n_z):
     # Unit vectors that fill all directions evenly: a simplex's corners, one direction many times,
     # the axes; for even N_z sines and cosines.
     if n_z == n - 1:
@@ -329,8 +334,8 @@ def test_the_least_orthogonality_is_reached(n, n_z):
         angles = 2 * math.pi * turns / n
         vectors = torch.cat([angles.cos(), angles.sin()], 1)
     assert torch.linalg.matrix_rank(vectors) <= n_z
-    found = geometry.orthogonality(vectors)
-    expected = geometry.least_orthogonality(n, n_z)
+    found = geometry.orthogonality_error(vectors)
+    expected = geometry.welch_bound(n, n_z)
     assert found.sum_of_squares == pytest.approx(expected.sum_of_squares, abs=1e-12)
 
 
@@ -408,41 +413,43 @@ def test_in_its_own_whitened_coordinates_a_large_class_is_a_unit_ball():
     np.testing.assert_allclose(np.cov(centred.T.numpy()), np.eye(3), atol=0.01)
 
 
-# --- growth ---------------------------------------------------------------------------------
+# --- gains ----------------------------------------------------------------------------------
 
 
 @given(seed=SEEDS, d=st.integers(1, 6))
-def test_growth_is_a_mean_of_ratios_and_a_constrained_maximum(seed, d):
-    derivative, displacements = normal(d, d, seed=seed), 1 + normal(5, d, seed=seed + 1)
-    along, across = geometry.growth(derivative, displacements)
-    ratios = [np.linalg.norm(derivative @ v) / np.linalg.norm(v) for v in displacements]
+def test_gains_are_a_mean_of_ratios_and_a_constrained_maximum(seed, d):
+    jacobian, displacements = normal(d, d, seed=seed), 1 + normal(5, d, seed=seed + 1)
+    along, across = geometry.directional_gains(jacobian, displacements)
+    ratios = [np.linalg.norm(jacobian @ v) / np.linalg.norm(v) for v in displacements]
     assert along == pytest.approx(np.mean(ratios))
     # An orthonormal basis of what is orthogonal to the mean: its map's largest singular value.
     basis = np.linalg.svd(displacements.mean(0)[None].numpy())[2][1:]
-    expected = np.linalg.norm(derivative.numpy() @ basis.T, 2) if d > 1 else None
+    expected = np.linalg.norm(jacobian.numpy() @ basis.T, 2) if d > 1 else None
     assert across == pytest.approx(expected, abs=1e-12)
 
 
-def test_growth_of_a_saddle_tells_its_two_directions():
+def test_gains_of_a_saddle_tell_its_two_directions():
     saddle = torch.diag(torch.tensor([0.5, 2.0], dtype=torch.float64))
     displaced = torch.tensor([[3.0, 0.0], [0.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
-    assert geometry.growth(saddle, displaced) == pytest.approx((0.5, 2.0))  # nothing moved: no vote
+    assert geometry.directional_gains(saddle, displaced) == pytest.approx(
+        (0.5, 2.0)
+    )  # nothing moved: no vote
 
 
 @pytest.mark.parametrize("length", [0, 5e-7])
-def test_growth_without_displacement_has_no_direction(length):
+def test_gains_without_displacement_have_no_direction(length):
     """Nor has one of the size of rounding errors, as z(0) has without noise."""
     displaced = length * torch.eye(3)
-    assert geometry.growth(2 * torch.eye(3), displaced) == (None, pytest.approx(2.0))
+    assert geometry.directional_gains(2 * torch.eye(3), displaced) == (None, pytest.approx(2.0))
 
 
 # --- float32 latents, measured in float64 ----------------------------------------------------
 
 
-def test_a_control_is_the_mean_line_and_not_the_mean_of_the_lines_minima():
+def test_a_control_is_the_mean_chord_and_not_the_mean_of_the_chords_minima():
     curve = torch.tensor([5.0, 3.0, 1.5, 4.0])
-    lines = torch.tensor([[5.0, 1, 3, 4], [5.0, 5, 1, 4]])  # their mean comes to 2, each to 1
-    strict, _ = geometry.approach_of_means(curve[None, :, None].repeat(1, 1, 2), lines.T[None])
+    chords = torch.tensor([[5.0, 1, 3, 4], [5.0, 5, 1, 4]])  # their mean comes to 2, each to 1
+    strict, _ = geometry.approach_of_means(curve[None, :, None].repeat(1, 1, 2), chords.T[None])
     assert strict.approaches.tolist() == [True]
 
 
@@ -472,5 +479,5 @@ def test_shares_of_float32_memories_far_from_the_origin_are_exact_in_float64():
 
 def test_the_distance_to_a_segment_has_no_scale_of_its_own():
     points = normal(3, 50, 4)
-    shrunk = geometry.segment_distance(*(1e-3 * points))
-    torch.testing.assert_close(1e3 * shrunk, geometry.segment_distance(*points))
+    shrunk = geometry.chord_minimum(*(1e-3 * points))
+    torch.testing.assert_close(1e3 * shrunk, geometry.chord_minimum(*points))

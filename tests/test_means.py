@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processor import HAS_ONEDNN, needs_onednn
 
-from repinf_core.dynamics.means import Means, has_means
-from repinf_core.dynamics.rollout import rollout
+from repinf_core.dynamics.means import OneDNNMeans, supports_onednn
+from repinf_core.dynamics.rollout import images, latents, rollout
 from repinf_core.models.mlp import VAE
 
 N_PIXELS = 20
@@ -28,7 +28,7 @@ def network(dtype=torch.float32, size=0.5, n_hidden=16, n_pixels=N_PIXELS):
 @given(n=st.integers(1, 40), size=st.sampled_from([0.0, 0.1, 1.0, 30.0]))
 def test_they_are_the_means_of_the_model(n, size):
     model, generator = network(size=size), torch.Generator().manual_seed(n)
-    means, w = Means(model), references.weights(model)
+    means, w = OneDNNMeans(model), references.weights(model)
     x = torch.rand(n, N_PIXELS, generator=generator)
     z = torch.randn(n, 3, generator=generator)
     largest = 1 + size * 20  # a sum of 16 products with weights of that size, in float32
@@ -46,7 +46,7 @@ def test_they_round_as_little_as_the_plain_layers():
     x = torch.rand(200, 784, generator=torch.Generator().manual_seed(0))
     exact = references.encode(references.weights(model), references.array(x))[0]
     plain = references.array(model.encode_mean(x)) - exact
-    packed = references.array(Means(model).encode_mean(x)) - exact
+    packed = references.array(OneDNNMeans(model).encode_mean(x)) - exact
     # Another order of additions, not a lower precision: that would show as a hundredfold.
     assert np.sqrt(np.square(packed).mean()) < 4 * np.sqrt(np.square(plain).mean())
 
@@ -56,7 +56,7 @@ def test_inputs_and_model_stay():
     model = network()
     before = [parameter.clone() for parameter in model.parameters()]
     x = torch.rand(4, N_PIXELS, generator=torch.Generator().manual_seed(0))
-    kept, means = x.clone(), Means(model)
+    kept, means = x.clone(), OneDNNMeans(model)
     z = means.encode_mean(x)
     kept_z = z.clone()
     first = means.decode_mean(z)
@@ -72,10 +72,25 @@ class Stranger(torch.nn.Module):
 
 
 def test_of_other_models_and_dtypes_there_are_none():
-    assert has_means(network()) == HAS_ONEDNN
-    assert not has_means(network(torch.float64))
-    assert not has_means(network(torch.bfloat16))
-    assert not has_means(Stranger())
+    assert supports_onednn(network()) == HAS_ONEDNN
+    assert not supports_onednn(network(torch.float64))
+    assert not supports_onednn(network(torch.bfloat16))
+    assert not supports_onednn(Stranger())
+
+
+class Doubled(VAE):
+    """A network with a mean of its own."""
+
+    def encode_mean(self, x):
+        return 2 * super().encode_mean(x)
+
+
+def test_a_subclass_is_iterated_by_its_own_means():
+    model = Doubled(3, 16, torch.Generator().manual_seed(0), N_PIXELS)
+    x0 = torch.rand(5, N_PIXELS, generator=torch.Generator().manual_seed(1))
+    found = rollout(model, x0, 3, {"x": images, "z": latents}).observed
+    with torch.no_grad():
+        torch.testing.assert_close(found["z"], model.encode_mean(found["x"]))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -84,12 +99,12 @@ def test_what_a_rollout_returns_is_not_overwritten(chunk, dtype):
     model = network(dtype)
     generator = torch.Generator().manual_seed(0)
     x0 = torch.rand(5, N_PIXELS, generator=generator, dtype=dtype)
-    ran = rollout(model, x0, 4, {"z": lambda z, _: z}, keep_images=range(5), chunk=chunk)
+    ran = rollout(model, x0, 4, {"x": images, "z": latents}, chunk=chunk)
     x, z = references.rollout(references.weights(model), x0.numpy(), 4)
     for found, expected in (
         (ran.z_first, z[0]),
         (ran.z_last, z[-1]),
         (ran.observed["z"], z),
-        (ran.images, x),
+        (ran.observed["x"], x),
     ):
         np.testing.assert_allclose(found, expected, atol=1e-12 if dtype == torch.float64 else 1e-5)

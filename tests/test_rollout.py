@@ -8,9 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repinf_core.dynamics.rollout import rollout, step_derivative, trajectory
+from repinf_core.dynamics.rollout import images, latents, rollout, trajectory
 from repinf_core.geometry import distance_to
-from repinf_core.models.mlp import VAE, memories
+from repinf_core.models import memories
+from repinf_core.models.mlp import VAE
 
 N_PIXELS = 20
 
@@ -25,25 +26,20 @@ def network(seed=0):
     return model
 
 
-def images(trials, seed=1):
+def noisy(trials, seed=1):
     generator = torch.Generator().manual_seed(seed)
     return torch.rand(trials, N_PIXELS, generator=generator, dtype=torch.float64)
 
 
-def latents(z, trials):
-    """The observable that keeps everything."""
-    return z
-
-
 @given(trials=st.integers(1, 5), steps=st.integers(1, 8), seed=st.integers(0, 100))
 def test_rollout_is_the_plain_loop(trials, steps, seed):
-    model, x0 = network(seed), images(trials, seed + 1)
-    found = rollout(model, x0, steps, {"z": latents}, keep_images=range(trials))
+    model, x0 = network(seed), noisy(trials, seed + 1)
+    found = rollout(model, x0, steps, {"x": images, "z": latents})
     x, z = references.rollout(references.weights(model), x0.numpy(), steps)
     # float64; the map stretches errors of 1e-16 by at most a few per step.
     np.testing.assert_allclose(found.observed["z"], z, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(found.images, x, rtol=0, atol=1e-12)
-    assert torch.equal(found.images[0], x0)
+    np.testing.assert_allclose(found.observed["x"], x, rtol=0, atol=1e-12)
+    assert torch.equal(found.observed["x"][0], x0)
     assert torch.equal(found.z_first, found.observed["z"][0])
     assert torch.equal(found.z_last, found.observed["z"][-1])
     assert not found.z_last.requires_grad
@@ -51,7 +47,7 @@ def test_rollout_is_the_plain_loop(trials, steps, seed):
 
 def test_the_trajectories_of_the_test_network_do_move():
     # Otherwise the comparisons here would hold for a loop that repeats its first step.
-    z = rollout(network(), images(5), 8, {"z": latents}).observed["z"]
+    z = rollout(network(), noisy(5), 8, {"z": latents}).observed["z"]
     assert ((z[1:] - z[:-1]).norm(dim=-1)[:3] > 1e-2).all()
 
 
@@ -95,43 +91,44 @@ def test_at_a_fixed_point_nothing_moves():
     )
 
 
-@given(
-    trials=st.integers(1, 7),
-    chunk=st.integers(1, 8),
-    keep=st.lists(st.integers(0, 6), max_size=9),
-    seed=st.integers(0, 100),
-)
-def test_the_chunk_changes_nothing(trials, chunk, keep, seed):
-    keep = [trial for trial in keep if trial < trials]
-    model, x0, targets = network(seed), images(trials), images(trials)[:, :3]
+@given(trials=st.integers(1, 7), chunk=st.integers(1, 8), seed=st.integers(0, 100))
+def test_the_chunk_changes_nothing(trials, chunk, seed):
+    model, x0, targets = network(seed), noisy(trials), noisy(trials)[:, :3]
     observe = {
+        "x": images,
         "z": latents,
         "distance": distance_to(targets),
-        "outer": lambda z, rows: z[:, :, None] * targets[rows][:, None, :],
-        "trial": lambda z, rows: torch.arange(trials)[rows],
+        "outer": lambda x, z, rows: z[:, :, None] * targets[rows][:, None, :],
+        "trial": lambda x, z, rows: torch.arange(trials)[rows],
     }
-    whole = rollout(model, x0, 4, observe, keep, chunk=trials)
-    parts = rollout(model, x0, 4, observe, keep, chunk=chunk)
+    whole = rollout(model, x0, 4, observe, chunk=trials)
+    parts = rollout(model, x0, 4, observe, chunk=chunk)
     # Matrix products of other heights may sum in another order: float64's 1e-16, stretched by
     # four steps.
     near = {"rtol": 0, "atol": 1e-12}
-    shapes = {"z": (3,), "distance": (), "outer": (3, 3), "trial": ()}
+    shapes = {"x": (N_PIXELS,), "z": (3,), "distance": (), "outer": (3, 3), "trial": ()}
     for name, trailing in shapes.items():
         assert parts.observed[name].shape == (5, trials, *trailing)
         torch.testing.assert_close(parts.observed[name], whole.observed[name], **near)
     torch.testing.assert_close(parts.z_first, whole.z_first, **near)
     torch.testing.assert_close(parts.z_last, whole.z_last, **near)
-    assert parts.images.shape == (5, len(keep), N_PIXELS)
-    torch.testing.assert_close(parts.images, whole.images, **near)
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 3, 100])
-def test_images_are_kept_in_the_order_asked_for(chunk):
-    model, x0, keep = network(), images(6), [5, 0, 3, 0, 4]
-    found = rollout(model, x0, 3, keep_images=keep, chunk=chunk).images
-    assert torch.equal(found[0], x0[keep])
-    everything = rollout(model, x0, 3, keep_images=range(6), chunk=chunk).images
-    assert torch.equal(found, everything[:, keep])
+@given(at=st.lists(st.integers(0, 6), min_size=1, unique=True).map(sorted), chunk=st.integers(1, 5))
+def test_what_is_observed_at_some_steps_is_what_is_observed_there_at_all(at, chunk):
+    model, x0, observe = network(), noisy(4), {"x": images, "z": latents}
+    everything = rollout(model, x0, 6, observe, chunk=chunk)
+    found = rollout(model, x0, 6, observe, at, chunk)
+    for name in observe:
+        assert torch.equal(found.observed[name], everything.observed[name][at])
+    assert torch.equal(found.z_last, everything.z_last)
+
+
+@pytest.mark.parametrize("at", [[], [-1, 2], [2, 4], [2, 1], [1, 1]])
+def test_steps_that_there_are_not_or_out_of_order_are_refused(at):
+    with pytest.raises(ValueError, match="allowed are increasing steps from 0 to 3") as error:
+        rollout(network(), noisy(2), 3, {"z": latents}, at)
+    assert f"at is {at}" in str(error.value)
 
 
 @pytest.mark.parametrize("chunk", [1, 4, 5, 100])
@@ -142,7 +139,7 @@ def test_an_observable_is_told_which_trials_it_sees(chunk):
         encode_mean=lambda x: x[:, :1], decode_mean=lambda z: z.repeat(1, N_PIXELS)
     )  # z of a trial is its number, for ever
 
-    def number(z, rows):
+    def number(x, z, rows):
         seen.append(rows)
         assert z[:, 0].tolist() == list(range(trials))[rows]
         return torch.arange(trials)[rows]
@@ -156,20 +153,20 @@ def test_an_observable_is_told_which_trials_it_sees(chunk):
 
 
 def test_images_and_latents_belong_to_the_same_time():
-    model, x0 = network(), images(4)
-    found = rollout(model, x0, 5, {"z": latents}, keep_images=range(4))
+    model, x0 = network(), noisy(4)
+    found = rollout(model, x0, 5, {"x": images, "z": latents}).observed
     with torch.no_grad():
-        z = model.encode_mean(found.images)
-        x = model.decode_mean(found.observed["z"][:-1])
-    torch.testing.assert_close(found.observed["z"], z, rtol=0, atol=1e-13)
-    torch.testing.assert_close(found.images[1:], x, rtol=0, atol=1e-13)
+        z = model.encode_mean(found["x"])
+        x = model.decode_mean(found["z"][:-1])
+    torch.testing.assert_close(found["z"], z, rtol=0, atol=1e-13)
+    torch.testing.assert_close(found["x"][1:], x, rtol=0, atol=1e-13)
 
 
 def test_only_means_are_used_and_nothing_is_drawn(monkeypatch):
     def fail(*args):
         raise AssertionError("log sigma^2 is not needed")
 
-    model, x0 = network(), images(4)
+    model, x0 = network(), noisy(4)
     monkeypatch.setattr(model, "encode", fail)
     before = torch.get_rng_state()
     first, again = (rollout(model, x0, 5, {"z": latents}) for _ in range(2))
@@ -178,63 +175,35 @@ def test_only_means_are_used_and_nothing_is_drawn(monkeypatch):
 
 
 def test_x0_is_left_as_it_was_and_nothing_is_observed_unasked():
-    model, x0 = network(), images(4)
+    model, x0 = network(), noisy(4)
     before = x0.clone()
     found = rollout(model, x0, 5)
     assert torch.equal(x0, before)
     assert found.observed == {}
-    assert found.images.shape == (6, 0, N_PIXELS)
 
 
 def test_trajectory_yields_x0_first_and_t_plus_1_pairs():
-    model, x0 = network(), images(2)
+    model, x0 = network(), noisy(2)
     pairs = list(trajectory(model, x0, 4))
     assert len(pairs) == 5
     assert pairs[0][0] is x0
-    kept = rollout(model, x0, 4, {"z": latents}, keep_images=[0, 1])
-    torch.testing.assert_close(torch.stack([x for x, _ in pairs]), kept.images)
-    torch.testing.assert_close(torch.stack([z for _, z in pairs]), kept.observed["z"])
+    kept = rollout(model, x0, 4, {"x": images, "z": latents}).observed
+    torch.testing.assert_close(torch.stack([x for x, _ in pairs]), kept["x"])
+    torch.testing.assert_close(torch.stack([z for _, z in pairs]), kept["z"])
 
 
 def test_z0_of_a_clean_image_is_its_memory_to_the_last_bit():
     model = network().float()
-    clean = images(50).float()
+    clean = noisy(50).float()
     assert torch.equal(rollout(model, clean, 2).z_first, memories(model, clean))
 
 
 @pytest.mark.parametrize("steps", [0, -3])
 def test_too_few_steps_are_refused(steps):
     with pytest.raises(ValueError, match=f"T is {steps}; allowed is an integer from 1"):
-        rollout(network(), images(2), steps)
+        rollout(network(), noisy(2), steps)
 
 
 def test_no_trials_are_refused():
     with pytest.raises(ValueError, match="0 trials; allowed is 1 or more"):
-        rollout(network(), images(0), 3)
-
-
-@pytest.mark.parametrize("keep", [[3], [-1], [0, 7, 1]])
-def test_keeping_a_trial_that_does_not_exist_is_refused(keep):
-    with pytest.raises(ValueError, match="allowed are trials 0 to 2") as error:
-        rollout(network(), images(3), 3, keep_images=keep)
-    assert str(keep) in str(error.value)
-
-
-@given(seed=st.integers(0, 100))
-def test_the_derivative_of_a_step_is_that_of_finite_differences(seed):
-    model = network(seed)
-    z = torch.randn(3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    weights = references.weights(model)
-
-    def step(at):
-        return references.encode(weights, references.decode_mean(weights, at))[0]
-
-    size = 1e-5
-    differences = [
-        (step(z.numpy() + size * axis) - step(z.numpy() - size * axis)) / (2 * size)
-        for axis in np.eye(3)
-    ]
-    found = step_derivative(model, z)
-    # Central differences are off by the third derivative times size squared.
-    np.testing.assert_allclose(found, np.array(differences).T, rtol=1e-5, atol=1e-7)
-    assert not found.requires_grad
+        rollout(network(), noisy(0), 3)

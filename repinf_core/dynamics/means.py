@@ -7,29 +7,32 @@ from repinf_core.kernels import onednn
 from repinf_core.models.mlp import VAE
 
 
-class Means:
-    """``encode_mean`` and ``decode_mean`` of a VAE for which :func:`has_means`."""
+class OneDNNMeans:
+    """``encode_mean`` and ``decode_mean`` of a model that :func:`supports_onednn`."""
 
     def __init__(self, model: VAE) -> None:
         self._model = model
 
     def encode_mean(self, x: torch.Tensor) -> torch.Tensor:
-        """Images ``[n, 784]`` to latents ``[n, N_z]``."""
+        """z(t) = E_q(z|x(t))[z]: images ``[n, 784]`` to latents ``[n, N_z]`` (preprint Eq. 7)."""
         hidden = _layer(self._model.encoder_hidden, x, "tanh")
         return _layer(self._model.encoder_out, hidden, "none", self._model.n_z)
 
     def decode_mean(self, z: torch.Tensor) -> torch.Tensor:
-        """Latents ``[n, N_z]`` to images ``[n, 784]``."""
+        """x(t+1) = E_p(x|z(t))[x]: latents ``[n, N_z]`` to images ``[n, 784]`` (preprint Eq. 6)."""
         hidden = _layer(self._model.decoder_hidden, z, "tanh")
         return _layer(self._model.decoder_out, hidden, "sigmoid")
 
 
-def has_means(model: nn.Module) -> bool:
-    """Whether oneDNN computes the means of this model: a VAE in float32 on an x86 processor."""
-    if not isinstance(model, VAE):
+def supports_onednn(model: object) -> bool:
+    """Whether oneDNN computes the means of this model: a VAE in float32 on an x86 processor.
+
+    A VAE and no subclass of it, whose means may be others.
+    """
+    if type(model) is not VAE:
         return False
     weight = model.encoder_hidden.weight
-    return weight.dtype == torch.float32 and onednn.multiplies(weight)
+    return weight.dtype == torch.float32 and onednn.supports(weight)
 
 
 def _layer(

@@ -1,7 +1,7 @@
 """Repeated inference: x(t+1) = E_p(x|z(t))[x], z(t) = E_q(z|x(t))[z] (preprint Eqs. 6-7).
 
-Deterministic once x(0) is given.  What is wanted of z(t) is computed as the trajectories run,
-a chunk of trials at a time, so memory holds the observables and never trials x 784 x T.
+Deterministic once x(0) is given.  What is wanted of x(t) and z(t) is computed as the trajectories
+run, a chunk of trials at a time, so memory holds the observables and never trials x 784 x T.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,14 +10,28 @@ from typing import Protocol
 
 import torch
 
-from repinf_core.dynamics.means import Means, has_means
-from repinf_core.kernels.cuda_graph import Captured
+from repinf_core.dynamics.means import OneDNNMeans, supports_onednn
+from repinf_core.kernels.cuda_graph import Captured, graphs_of
 
-Observable = Callable[[torch.Tensor, slice], torch.Tensor]
-"""``(z [n, N_z], trials) -> [n, ...]``; ``trials`` says which n of all trials these are.
+Observable = Callable[[torch.Tensor, torch.Tensor, slice], torch.Tensor]
+"""``(x [n, 784], z [n, N_z], trials) -> [n, ...]``; ``trials``: which n of all trials these are.
 
-The next step overwrites ``z``: what is to last is returned (and copied), not kept.
+x is x(t), the image that was encoded, and z is z(t), what it was encoded to: at t = 0 x is the
+noisy image.  The image that z(t) generates is x(t+1), the x of the next step: whoever wants it for
+z(0) ... z(T) takes T + 1 steps and observes at t = 1 ... T + 1.
+
+The next step overwrites both: what is to last is returned (and copied), not kept.
 """
+
+
+def images(x: torch.Tensor, z: torch.Tensor, trials: slice) -> torch.Tensor:
+    """Observable x(t): 784 numbers for each step and trial, so for a few trials only."""
+    return x
+
+
+def latents(x: torch.Tensor, z: torch.Tensor, trials: slice) -> torch.Tensor:
+    """Observable z(t): N_z numbers for each step and trial."""
+    return z
 
 
 class Autoencoder(Protocol):
@@ -35,16 +49,15 @@ class Rollout:
     """Trajectories of all trials over t = 0 ... T, on the device of x(0).
 
     Attributes:
-        observed: one ``[T+1, trials, ...]`` tensor per observable.
+        observed: one ``[T+1, trials, ...]`` tensor per observable; of fewer steps if only some
+            were asked for.
         z_first: z(0), ``[trials, N_z]``.
         z_last: z(T), ``[trials, N_z]``.
-        images: x(t) of the trials that were asked for, ``[T+1, len(keep_images), 784]``.
     """
 
     observed: dict[str, torch.Tensor]
     z_first: torch.Tensor
     z_last: torch.Tensor
-    images: torch.Tensor
 
 
 Step = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
@@ -59,19 +72,6 @@ def inference_step(means: Autoencoder) -> Step:
         return x, means.encode_mean(x)
 
     return step
-
-
-def step_derivative(model: Autoencoder, z: torch.Tensor) -> torch.Tensor:
-    """How one repeated inference moves what is close to ``z``: d z(t+1) / d z(t).
-
-    Args:
-        model: encoder and decoder means.
-        z: one point, ``[N_z]``.
-
-    Returns:
-        ``[N_z, N_z]``; a displacement d of z(t) becomes this matrix times d at t+1.
-    """
-    return torch.func.jacrev(lambda at: model.encode_mean(model.decode_mean(at)))(z).detach()
 
 
 def trajectory(
@@ -101,7 +101,7 @@ def rollout(
     x0: torch.Tensor,
     steps: int,
     observe: Mapping[str, Observable] | None = None,
-    keep_images: Sequence[int] = (),
+    at: Sequence[int] | None = None,
     chunk: int | None = None,
 ) -> Rollout:
     """Infer repeatedly from the images ``x0``, ``[trials, 784]``, for T = ``steps`` steps.
@@ -109,47 +109,43 @@ def rollout(
     Args:
         model: encoder and decoder means.
         x0: initial images x(0), noisy ones in the paper.
-        steps: T; z(t) is observed at t = 0 ... T.
-        observe: name to observable, evaluated at every step.
-        keep_images: indices of the trials whose x(t) is kept.
+        steps: T.
+        observe: name to observable.
+        at: the steps t at which the observables are evaluated, increasing; by default 0 ... T.
         chunk: trials that run together; it does not enter the mathematics.  By default 1,024,
             which keep a step's arrays in a CPU's cache, and 16,384 on a GPU, which needs many.
 
     Raises:
-        ValueError: T < 1, no trials, or a trial to keep that does not exist.
+        ValueError: T < 1, no trials, or ``at`` is empty, not increasing or not within 0 ... T.
     """
     trials = len(x0)
     if steps < 1:
         raise ValueError(f"The number of steps T is {steps}; allowed is an integer from 1.")
     if trials == 0:
         raise ValueError("x0 holds 0 trials; allowed is 1 or more.")
-    if not all(0 <= trial < trials for trial in keep_images):
-        raise ValueError(
-            f"keep_images is {list(keep_images)}; allowed are trials 0 to {trials - 1}."
-        )
-    kept = torch.tensor(list(keep_images), dtype=torch.long, device=x0.device)
-    images = x0.new_empty(steps + 1, len(kept), x0.shape[1])
+    at = list(range(steps + 1) if at is None else at)
+    if not at or at != sorted(set(at) & set(range(steps + 1))):
+        raise ValueError(f"at is {at}; allowed are increasing steps from 0 to {steps}.")
+    row_of = {t: row for row, t in enumerate(at)}
     observed: dict[str, torch.Tensor] = {}
     ends: torch.Tensor | None = None  # z(0) and z(T)
     chunk = chunk or (16_384 if x0.is_cuda else 1024)
-    step = inference_step(Means(model) if has_means(model) else model)
+    step = inference_step(OneDNNMeans(model) if supports_onednn(model) else model)
     if x0.is_cuda:
-        step = Captured(step)
+        step = Captured(step, graphs=graphs_of(model))
     for start in range(0, trials, chunk):
-        rows = slice(start, min(start + chunk, trials))
-        in_chunk = (kept >= rows.start) & (kept < rows.stop)
-        places, kept_rows = in_chunk.nonzero()[:, 0], kept[in_chunk] - rows.start
-        for t, (x, z) in enumerate(trajectory(model, x0[rows], steps, step)):
+        here = slice(start, min(start + chunk, trials))
+        for t, (x, z) in enumerate(trajectory(model, x0[here], steps, step)):
             if ends is None:
                 ends = z.new_empty(2, trials, z.shape[1])
             if t == 0:
-                ends[0, rows] = z
-            if len(places):
-                images[t, places] = x[kept_rows]
+                ends[0, here] = z
+            if t not in row_of:
+                continue
             for name, observable in (observe or {}).items():
-                value = observable(z, rows)
+                value = observable(x, z, here)
                 if name not in observed:
-                    observed[name] = value.new_empty(steps + 1, trials, *value.shape[1:])
-                observed[name][t, rows] = value
-        ends[1, rows] = z
-    return Rollout(observed, *ends, images)
+                    observed[name] = value.new_empty(len(at), trials, *value.shape[1:])
+                observed[name][row_of[t], here] = value
+        ends[1, here] = z
+    return Rollout(observed, *ends)

@@ -14,7 +14,7 @@ import torch
 _OPERATORS = "_linear_pointwise", "_is_mkldnn_bf16_supported"
 
 
-def multiplies(inputs: torch.Tensor) -> bool:
+def supports(inputs: torch.Tensor) -> bool:
     """Whether :func:`linear` is there for these inputs: ``[n, k]`` on an x86 processor."""
     return inputs.dim() == 2 and inputs.device.type == "cpu" and _has_linear(inputs.dtype)
 
@@ -28,7 +28,7 @@ def linear(
     """f(x W' + b), without a graph for autograd; ``[m, k]`` times the transpose of ``[n, k]``.
 
     Args:
-        inputs: x, for which oneDNN :func:`multiplies`; it and W may be transposed views.
+        inputs: x, of a kind that oneDNN :func:`supports`; it and W may be transposed views.
         weight: W, of the same dtype.
         bias: b ``[n]``, likewise.
         nonlinearity: f; ``none``, ``tanh`` or ``sigmoid``.

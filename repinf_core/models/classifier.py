@@ -114,11 +114,12 @@ class ClassifierSpec(Spec):
 
 
 def predictions(
-    classifier: Classifier, decode_mean: Callable[[torch.Tensor], torch.Tensor]
-) -> Callable[[torch.Tensor, slice], torch.Tensor]:
-    """Observable of a rollout: the class named for the image of z(t), ``[n]`` integers.
+    classifier: Classifier,
+) -> Callable[[torch.Tensor, torch.Tensor, slice], torch.Tensor]:
+    """Observable of a rollout: the class named for the image x(t), ``[n]`` integers.
 
-    The image judged at step t is E_p(x|z(t))[x], which is x(t+1): the one that the inference
-    generates in this step.  The noisy input x(0) is not judged.  No image is kept.
+    What the book judges at step t is E_p(x|z(t))[x], the image that the inference generates in
+    this step, and not the noisy input x(0).  That image is x(t+1): to judge t = 0 ... T, roll out
+    T + 1 steps and observe at 1 ... T + 1.
     """
-    return lambda z, _: classifier.probabilities(decode_mean(z)).argmax(1)
+    return lambda x, z, trials: classifier.probabilities(x).argmax(1)

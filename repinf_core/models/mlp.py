@@ -29,9 +29,9 @@ class VAE(Model):
         n_z: number of latent variables.
         n_hidden: units of either hidden layer.
         generator: draws the initial weights, on the CPU.
+        n_pixels: of an image; smaller ones make the derivatives' tests fast.
         beta: weight of the KL term in :meth:`loss`.
         n_samples: samples L of z per image in :meth:`loss`.
-        n_pixels: of an image; smaller ones make the derivatives' tests fast.
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class VAE(Model):
         n_z: int,
         n_hidden: int,
         generator: torch.Generator,
+        n_pixels: int = 784,
         beta: float = 1.0,
         n_samples: int = 2,
-        n_pixels: int = 784,
     ) -> None:
         super().__init__()
         self.n_z, self.beta, self.n_samples = n_z, beta, n_samples
@@ -112,7 +112,7 @@ class VAESpec(Spec):
 
     def build(self, generator: torch.Generator) -> VAE:
         """The network with Glorot-uniform weights."""
-        return VAE(self.n_z, self.n_hidden, generator, self.beta, self.n_samples)
+        return VAE(self.n_z, self.n_hidden, generator, beta=self.beta, n_samples=self.n_samples)
 
     @property
     def label(self) -> str:

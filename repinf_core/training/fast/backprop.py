@@ -227,7 +227,7 @@ def _by_onednn(inputs: torch.Tensor) -> bool:
     # Of a minibatch's float32 products MKL's are the faster ones, also on AMD's processors, unless
     # these have AVX-512, which MKL leaves unused on them.
     wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-    return (wide or inputs.dtype != torch.float32) and onednn.multiplies(inputs)
+    return (wide or inputs.dtype != torch.float32) and onednn.supports(inputs)
 
 
 def _linear_gradient(

@@ -1,0 +1,157 @@
+"""How close trajectories come to the memory, the concept and the abstract concept (Figs. 3, 4).
+
+The three landmarks, from detailed to coarse (Results, "Relationship between data hierarchy and
+inference").
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+
+from repinf_core.data import LabelledImages
+from repinf_core.dynamics.rollout import Autoencoder, rollout
+from repinf_core.geometry import (
+    abstract_concept,
+    chord_distances,
+    concepts,
+    distance,
+    distance_to,
+)
+from repinf_core.noise import noisy_trials
+
+LANDMARKS = ("memory", "concept", "abstract concept")
+
+
+def by_group(values: torch.Tensor, n_groups: int) -> torch.Tensor:
+    """``[T+1, groups * trials]`` to ``[groups, T+1, trials]``, on the CPU.
+
+    A group is a label or a noise fraction, whose trials lie side by side.
+    """
+    return values.unflatten(1, (n_groups, -1)).movedim(1, 0).cpu()
+
+
+def to_concepts(
+    model: Autoencoder,
+    train: LabelledImages,
+    concepts: torch.Tensor,
+    experiment: Any,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Distance to the concept over time, of all labels (Fig. 3a; journal Eq. 7).
+
+    Args:
+        model: on the device of ``concepts``.
+        train: the training set, on the CPU.
+        concepts: of the labels, ``[K, N_z]``.
+        experiment: what is taken of it (any object with these attributes) are ``trials`` per
+            label, ``p``, ``noise``, ``trial_seed`` and ``steps``.
+
+    Returns:
+        distances of z(t), and of the chord from z(0) to z(T), ``[K, T+1, trials]`` each.
+    """
+    labels, steps = len(concepts), experiment.steps
+    rows, x0 = noisy_trials(
+        train, range(labels), experiment.trials, experiment.p, experiment.noise,
+        experiment.trial_seed,
+    )  # fmt: skip
+    target = concepts[train.labels[rows].to(concepts.device)]
+    ran = rollout(model, x0.to(concepts.device), steps, {"concept": distance_to(target)})
+    chord = chord_distances(ran.z_first, ran.z_last, target, steps)
+    return by_group(ran.observed["concept"], labels), by_group(chord, labels)
+
+
+class ClosestApproach(NamedTuple):
+    """Where trajectories come closest to some targets, in float64 on the CPU.
+
+    Attributes:
+        distance: min_t ||z(t) - xi||, Euclidean, ``[targets, ...]``.
+        step: the t at which it is first reached, in steps, likewise.
+    """
+
+    distance: torch.Tensor
+    step: torch.Tensor
+
+
+def closest_approach(
+    model: Autoencoder, x0: torch.Tensor, targets: torch.Tensor, steps: int
+) -> ClosestApproach:
+    """The closest approach of each trial to each of its targets over t = 0 ... T.
+
+    Args:
+        model: on the device of ``x0``.
+        x0: initial images x(0), ``[trials, 784]``.
+        targets: points of latent space xi, ``[targets, trials, N_z]``.
+        steps: T.
+
+    Returns:
+        ``[targets, trials]`` each.
+    """
+    observe = {"distances": lambda x, z, trials: distance(z, targets[:, trials]).T}
+    nearest = rollout(model, x0, steps, observe).observed["distances"].min(0)
+    return ClosestApproach(nearest.values.T.double().cpu(), nearest.indices.T.double().cpu())
+
+
+def trials_by_noise(
+    train: LabelledImages, label: int, trials: int, experiment: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Noisy images of one label at every noise fraction of the grid, for one rollout of them all.
+
+    Args:
+        train: the images to draw from.
+        label: of the images.
+        trials: images drawn; the same for every p, as in
+            :func:`~repinf_core.noise.noisy_trials`.
+        experiment: what is taken of it (any object with these attributes) are the ``p_grid``,
+            the ``noise`` and its ``trial_seed``.
+
+    Returns:
+        indices of the clean images, ``[trials]``; x(0), ``[P * trials, 784]``, p by p.
+    """
+    drawn = [
+        noisy_trials(train, [label], trials, p, experiment.noise, experiment.trial_seed)
+        for p in experiment.p_grid
+    ]
+    return drawn[0][0], torch.cat([x0 for _, x0 in drawn])
+
+
+def closest_approach_by_noise(
+    model: Autoencoder,
+    train: LabelledImages,
+    memories: torch.Tensor,
+    experiment: Any,
+) -> ClosestApproach:
+    """The closest approach to each of :data:`LANDMARKS` at every p of the ``p_grid`` (Fig. 4).
+
+    Args:
+        model: on the device of ``memories``.
+        train: the training set, on the CPU.
+        memories: of the whole training set, ``[N, N_z]`` (preprint Eq. 9).
+        experiment: what is taken of it (any object with these attributes) are the ``label`` of
+            the images, how many ``trials_per_p``, the ``steps`` T, the ``p_grid``, the ``noise``
+            and its ``trial_seed``.
+
+    Returns:
+        ``[3, P, trials]`` each.
+    """
+    device, n_p = memories.device, len(experiment.p_grid)
+    rows, x0 = trials_by_noise(train, experiment.label, experiment.trials_per_p, experiment)
+    own, centres = memories[rows.to(device)], concepts(memories, train.labels.to(device))
+    landmarks = (
+        own,
+        centres[experiment.label].expand_as(own),
+        abstract_concept(centres).expand_as(own),
+    )
+    targets = torch.stack(landmarks).repeat(1, n_p, 1)
+    found = closest_approach(model, x0.to(device), targets, experiment.steps)
+    return ClosestApproach(*(values.unflatten(1, (n_p, -1)) for values in found))
+
+
+def mean_and_two_sem(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean over the trials, and two standard errors of it (the bars of Fig. 4).
+
+    Args:
+        values: ``[..., trials]``; of a single trial the errors are NaN.
+
+    Returns:
+        ``[...]`` each.
+    """
+    return values.mean(-1), 2 * values.std(-1) / values.shape[-1] ** 0.5
