@@ -28,6 +28,7 @@ test-all: test
 lint: $(VENV)/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/mypy
 
 # Written last, so that an interrupted installation is begun again.
 $(VENV)/installed: pyproject.toml

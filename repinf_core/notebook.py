@@ -9,7 +9,7 @@ import dataclasses
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,8 +94,8 @@ def _names(namespace: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     cells = [*namespace.get("In", []), *_cells_of_file(namespace.get("__file__"))]
     runs = [run for cell in cells for run in _runs(cell)]
     places = ((_start(runs, end), end) for end in reversed(range(len(runs))))
-    start, end = next((place for place in places if place[0] is not None), (None, None))
-    if start is None:
+    start, end = next(((s, end) for s, end in places if s is not None), (-1, -1))
+    if start < 0:
         if "In" in namespace:
             return [], []
         # A script's namespace has nothing yet but what was assigned before.
@@ -149,9 +149,15 @@ def _is_assignment(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Assign | ast.AnnAssign)
 
 
-def _targets(assignments: list[ast.Assign | ast.AnnAssign]) -> list[str]:
-    targets = [getattr(one, "targets", None) or [one.target] for one in assignments]
-    return [target.id for some in targets for target in some if isinstance(target, ast.Name)]
+def _targets(statements: Iterable[ast.stmt]) -> list[str]:
+    targets: list[ast.expr] = []
+    for one in statements:
+        match one:
+            case ast.Assign():
+                targets += one.targets
+            case ast.AnnAssign():
+                targets.append(one.target)
+    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
 def _statements(cell: str) -> list[ast.stmt]:
@@ -162,6 +168,10 @@ def _statements(cell: str) -> list[ast.stmt]:
         return []
     match statements:
         # As IPython keeps it: get_ipython().run_cell_magic("time", "", "the cell").
-        case [ast.Expr(ast.Call(ast.Attribute(attr="run_cell_magic"), [_, _, ast.Constant(body)]))]:
+        case [
+            ast.Expr(
+                ast.Call(ast.Attribute(attr="run_cell_magic"), [_, _, ast.Constant(str(body))])
+            )
+        ]:
             return _statements(body)
     return statements

@@ -261,7 +261,8 @@ def beyond_stage_two(found: Numbers) -> Measured:
     votes = own["where_it_fails_first_labels"], own["where_it_fails_last_labels"]
     if not votes[0]:
         return Measured("right at every step of every p", NOT_RUN)
-    (begins, at_first), (ends, at_last) = (Counter(labels).most_common(1)[0] for labels in votes)
+    first, last = (Counter[str](labels).most_common(1)[0] for labels in votes)
+    (begins, at_first), (ends, at_last) = first, last
     holds = begins in ("3", "4"), ends == "0"
     return Measured(
         f"'{begins}' at the first step ({at_first} of {len(votes[0])} p), '{ends}' at the last "
@@ -273,7 +274,8 @@ def beyond_stage_two(found: Numbers) -> Measured:
 def less_room(found: Numbers) -> Measured:
     _, other = _own_and_other(found)
     steps = len(other["modal_label"][0])
-    between, outside = [], []
+    between: list[int] = []
+    outside: list[int] = []
     for p, run in zip(found["p"], other["longest_run_at_each_p"], strict=True):
         (between if 0.4 < p < 0.7 else outside).append(run[1] - run[0] + 1 if run else 0)
     if not between:

@@ -40,9 +40,10 @@ def jacobian(model: Autoencoder, z: torch.Tensor) -> torch.Tensor:
         model = copy.deepcopy(model).to(z.dtype)
     chunk = max(1, _ROWS // z.shape[1])
     # Of a subclass of VAE the formula need not hold: it may have other means.
-    of_points = _closed_form if type(model) is VAE else _by_autograd
-    parts = [of_points(model, part) for part in z.detach().split(chunk)]
-    return torch.cat(parts)
+    points = z.detach().split(chunk)
+    if type(model) is VAE:
+        return torch.cat([_closed_form(model, part) for part in points])
+    return torch.cat([_by_autograd(model, part) for part in points])
 
 
 @torch.no_grad()

@@ -1,5 +1,7 @@
 """Both means of the VAE by oneDNN, for repeated inference: speed, not meaning."""
 
+from typing import TypeGuard
+
 import torch
 from torch import nn
 
@@ -24,7 +26,7 @@ class OneDNNMeans:
         return _layer(self._model.decoder_out, hidden, "sigmoid")
 
 
-def supports_onednn(model: object) -> bool:
+def supports_onednn(model: object) -> TypeGuard[VAE]:
     """Whether oneDNN computes the means of this model: a VAE in float32 on an x86 processor.
 
     A VAE and no subclass of it, whose means may be others.

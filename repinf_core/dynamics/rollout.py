@@ -128,7 +128,7 @@ def rollout(
         raise ValueError(f"at is {at}; allowed are increasing steps from 0 to {steps}.")
     row_of = {t: row for row, t in enumerate(at)}
     observed: dict[str, torch.Tensor] = {}
-    ends: torch.Tensor | None = None  # z(0) and z(T)
+    ends = x0.new_empty(0)  # z(0) and z(T), once their dtype and N_z are known
     chunk = chunk or (16_384 if x0.is_cuda else 1024)
     step = inference_step(OneDNNMeans(model) if supports_onednn(model) else model)
     if x0.is_cuda:
@@ -136,7 +136,7 @@ def rollout(
     for start in range(0, trials, chunk):
         here = slice(start, min(start + chunk, trials))
         for t, (x, z) in enumerate(trajectory(model, x0[here], steps, step)):
-            if ends is None:
+            if not len(ends):
                 ends = z.new_empty(2, trials, z.shape[1])
             if t == 0:
                 ends[0, here] = z
@@ -148,4 +148,4 @@ def rollout(
                     observed[name] = value.new_empty(len(at), trials, *value.shape[1:])
                 observed[name][row_of[t], here] = value
         ends[1, here] = z
-    return Rollout(observed, *ends)
+    return Rollout(observed, ends[0], ends[1])

@@ -93,7 +93,7 @@ class Captured:
                     self._step(static)
             torch.cuda.current_stream().wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
-            if torch.__version__ < (2, 14):  # later ones register a generator when it draws
+            if torch.__version__ < "2.14":  # later ones register a generator when it draws
                 for generator in self._generators:
                     graph.register_generator_state(generator)
             # The warm-up's own stream: on the default one, the end of one graph can take the
