@@ -184,11 +184,11 @@ def test_a_thread_trains_without_a_word_about_signals():
     assert_undisturbed(runs[0])
 
 
-def run_module(*arguments, **options):
+def run_module(*arguments, command="train", **options):
     package = str(Path(repinf_core.__file__).parents[1])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
-        [sys.executable, "-m", "repinf_core.cli", "train", *arguments],
+        [sys.executable, "-m", "repinf_core.cli", command, *arguments],
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
@@ -196,6 +196,7 @@ def run_module(*arguments, **options):
     )
 
 
+@pytest.mark.slow
 def test_a_process_that_is_terminated_can_go_on():
     spec = small.spec(epochs=100_000)
     process = run_module(*command(epochs=spec.epochs))
@@ -262,6 +263,7 @@ print(json.dumps(seen))
 """
 
 
+@pytest.mark.slow
 def test_ten_kills_at_random_moments_change_no_bit_of_the_model(tmp_path):
     spec = small.spec(epochs=12)
     run = subprocess.run(

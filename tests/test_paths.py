@@ -54,6 +54,7 @@ def trained(package):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_without_the_folder_of_fast_paths_the_numbers_are_the_same_but_for_rounding(tmp_path):
     core = Path(repinf_core.__file__).parent
     leave_out = shutil.ignore_patterns("*.safetensors", "__pycache__")

@@ -452,6 +452,7 @@ def start_child(spec, epochs, mode):
     )
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_bit_for_bit(tmp_path):
     spec, epochs = small.spec(epochs=5), tmp_path / "epochs"
     for mode in ("step", "write"):  # in the third epoch, then on writing its checkpoint
