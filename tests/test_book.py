@@ -52,6 +52,7 @@ def test_the_build_leaves_pages_results_and_a_sound_book(smoke_book):
     )
 
 
+@pytest.mark.slow
 def test_a_build_that_is_terminated_leaves_nothing_at_work(tmp_path):
     out = tmp_path / "book"
     pages = ["--pages", "01_model", "07_latent_dimension", "12_performance", "--jobs", "2"]
@@ -251,6 +252,7 @@ def test_a_cluster_executes_pages_in_their_order(tmp_path):
     assert all(page.is_executed(out) for page in pages)
 
 
+@pytest.mark.slow
 def test_an_address_without_a_scheduler_is_refused(tmp_path):
     with (
         pytest.raises(execution.BuildError, match=r"^No dask scheduler answers at tcp://127\.0"),

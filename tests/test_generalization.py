@@ -60,6 +60,7 @@ def test_the_generalization_page_reports_what_the_stored_histories_say(smoke_boo
     assert found["flat_afterwards"] == expected
 
 
+@pytest.mark.slow
 def test_trainings_that_come_to_nothing_do_not_stop_the_generalization_page(tmp_path):
     """At the rate 1e30 the objective is no number, at 0.1 it is one, and a bad one."""
     shown, found = executed(
@@ -83,6 +84,7 @@ def test_trainings_that_come_to_nothing_do_not_stop_the_generalization_page(tmp_
     assert f"Of 12 trainings {in_vain} came to nothing" in shown
 
 
+@pytest.mark.slow
 def test_the_generalization_page_reads_the_table_that_ships_and_recomputes_on_request(
     tmp_path, monkeypatch
 ):

@@ -18,6 +18,8 @@ from repinf_core import profiles
 
 COLLAPSED = {"n_z": 1, "beta": 1000, "epochs": 10, "trials": 3, "steps": 3}
 
+pytestmark = pytest.mark.slow  # every test executes pages
+
 
 def test_every_page_says_what_it_ran_with(smoke_book):
     for notebook in NOTEBOOKS.glob("*.ipynb"):
@@ -96,7 +98,7 @@ def test_a_page_for_another_dimension_from_the_command_line(tmp_path, model_stor
     (folder,) = model_store.iterdir()
     assert "nz7" in folder.name
     assert "$N_z = 7$" in results(tmp_path, "04_cluster_centers")["finding"]
-    assert "digits-nz7" in outputs_of(tmp_path / "out.ipynb")
+    assert "digits-vae-nz7" in outputs_of(tmp_path / "out.ipynb")
 
 
 REFUSED = {

@@ -145,6 +145,7 @@ def test_what_ships_reaches_what_the_manifest_says(name):
     assert found["reconstruction"] > float(mlp.reconstruction_floor(test.images))
 
 
+@pytest.mark.slow
 def test_several_processes_that_ship_at_once_lose_nothing(tmp_path, half_trained):
     runs = []
     for n_z in range(2, 8):

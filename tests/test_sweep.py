@@ -273,6 +273,7 @@ def kill_or_square(number):
     return number**2
 
 
+@pytest.mark.slow
 def test_a_killed_process_of_this_machine_costs_no_other_item():
     found = dict(parallel.outcomes(kill_or_square, [1, -1, 5, 7], jobs=2))
     assert found == {-1: None, 1: 1, 5: 25, 7: 49}
