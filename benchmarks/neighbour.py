@@ -2,8 +2,8 @@
 
     python benchmarks/neighbour.py
 
-A training of the digits in a process of its own, in turns alone and beside an endless loop, with
-OpenMP's own policy and with the one that ``repinf_core`` sets.
+A training of the digits in a process of its own, in turns alone and beside an endless loop: with
+as many turns as GNU OpenMP spins by itself, with those that ``repinf_core`` sets, and with none.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from machine import described, write
 
-POLICIES = {"spinning": "ACTIVE", "sleeping": "PASSIVE"}
+SPINS = {"by itself": "300000", "a moment": "2000", "none": "0"}
 TRAIN = """
 import dataclasses, sys, time
 from repinf_core import data, profiles
@@ -45,9 +45,9 @@ def busy_neighbour() -> Iterator[None]:
         process.wait()
 
 
-def seconds(policy: str, epochs: int) -> float:
+def seconds(spins: str, epochs: int) -> float:
     """Of the training's epochs but the first."""
-    environment = os.environ | {"OMP_WAIT_POLICY": policy, "CUDA_VISIBLE_DEVICES": ""}
+    environment = os.environ | {"GOMP_SPINCOUNT": spins, "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, "-c", TRAIN, str(epochs)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return float(done.stdout)
@@ -62,17 +62,17 @@ def main() -> None:
         parser.error("--repeats takes an integer from 1, --epochs one from 2.")
     found: dict[str, list[float]] = {}
     for _ in range(options.repeats):
-        for name, policy in POLICIES.items():
+        for name, spins in SPINS.items():
             for where, beside in (
                 ("alone", contextlib.nullcontext),
                 ("beside a neighbour", busy_neighbour),
             ):
                 with beside():
-                    found.setdefault(f"{name}, {where}", []).append(seconds(policy, options.epochs))
+                    found.setdefault(f"{name}, {where}", []).append(seconds(spins, options.epochs))
     medians = {name: statistics.median(values) for name, values in found.items()}
-    quickest = medians["spinning, alone"]
+    quickest = medians["by itself, alone"]
     for name, median in medians.items():
-        print(f"{name}: {median / quickest:.2f} times spinning alone")
+        print(f"{name}: {median / quickest:.2f} times as OpenMP spins by itself, alone")
     write(
         "neighbour",
         {

@@ -10,8 +10,10 @@ comes of it, ``figures`` and ``claims`` show and judge it.  Import the module yo
 
 import os
 
-# Threads that wait for others are to sleep, not to spin: beside any other load spinning makes a
-# training several times slower (benchmarks/neighbour.py).  OpenMP reads this when torch loads it.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Threads that wait for others are to spin for a moment only and then sleep: beside any other load
+# GNU OpenMP's own 300,000 turns make a training several times slower, and none at all costs a quiet
+# machine a tenth (benchmarks/neighbour.py).  OpenMP reads this when torch loads it.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 __version__ = "0.2.0.dev0"

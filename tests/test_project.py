@@ -166,15 +166,17 @@ def test_the_readmes_example_runs(capsys):
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")]
+    ("given", "expected"),
+    [({}, "2000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")],
 )
-def test_waiting_threads_sleep_unless_the_reader_says_otherwise(given, expected):
+def test_waiting_threads_soon_sleep_unless_the_reader_says_otherwise(given, expected):
     """OpenMP reads it when torch is loaded: by then it is set."""
     code = (
         "import sys, repinf_core, os; assert 'torch' not in sys.modules; "
-        "print(os.environ['OMP_WAIT_POLICY'])"
+        "print(os.environ.get('GOMP_SPINCOUNT'))"
     )
-    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | given
+    ours = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}
+    environment = {k: v for k, v in os.environ.items() if k not in ours} | given
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == expected
