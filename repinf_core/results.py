@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from repinf_core import __version__
 from repinf_core.atomic import replacing
 from repinf_core.profiles import Experiment
@@ -31,7 +33,7 @@ def record(
         page: name of the page, the stem of the file.
         profile: whose numbers the parameters at ``None`` took.
         experiment: all parameters.
-        device: where it was computed.
+        device: where it was computed; a GPU is asked for its name.
         numbers: what was measured, plain numbers, texts, lists and dictionaries.
         finding: the page's result in one sentence, for the book's front page.
 
@@ -49,6 +51,7 @@ def record(
         "provenance": {
             "revision": revision(),
             "device": device,
+            **_hardware(device),
             "python": platform.python_version(),
             # The package's own too when it is used from a checkout, without an installation.
             "versions": {"repinf": __version__} | {name: version(name) for name in _LIBRARIES},
@@ -58,6 +61,16 @@ def record(
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(contents, indent=1, allow_nan=False) + "\n")
     return path
+
+
+def _hardware(device: str) -> dict[str, Any]:
+    """On what the numbers depend to the last digit: the GPU, or the processor and its threads."""
+    on_gpu = torch.device(device).type == "cuda"
+    return {
+        "device_name": torch.cuda.get_device_name(device) if on_gpu else None,
+        "processor": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+    }
 
 
 def revision() -> str:

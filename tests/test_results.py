@@ -32,6 +32,27 @@ def test_a_record_holds_numbers_parameters_and_provenance(tmp_path):
     assert provenance["revision"]
     assert torch.__version__.startswith(provenance["versions"]["torch"])
     assert provenance["versions"]["repinf"] == repinf_core.__version__
+    assert provenance["device_name"] is None
+    assert provenance["processor"] == torch.backends.cpu.get_cpu_capability()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_record_tells_how_many_threads_computed(tmp_path, threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        path = results.record("a", "smoke", EXPERIMENT, "cpu", {}, "", tmp_path)
+    finally:
+        torch.set_num_threads(before)
+    assert json.loads(path.read_text())["provenance"]["threads"] == threads
+
+
+@pytest.mark.cuda
+def test_a_record_names_the_gpu(tmp_path):
+    path = results.record("a", "smoke", EXPERIMENT, "cuda", {}, "", tmp_path)
+    provenance = json.loads(path.read_text())["provenance"]
+    assert provenance["device"] == "cuda"
+    assert provenance["device_name"] == torch.cuda.get_device_properties(0).name
 
 
 def test_the_same_measurement_gives_the_same_bytes(tmp_path):
