@@ -2,17 +2,24 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
 
-def multiplies_bfloat16(device: torch.device | str) -> bool:
-    """Whether the device multiplies in bfloat16 itself; others emulate it, many times slower."""
+def multiplies_bfloat16(device: torch.device | str, hardware: Any = torch) -> bool:
+    """Whether the device multiplies in bfloat16 itself; others emulate it, many times slower.
+
+    Args:
+        device: where the products are to be computed.
+        hardware: of whom it is asked, by torch's names; of what torch does not know the answer
+            is no.
+    """
     device = torch.device(device)
     if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
+        return hardware.cuda.get_device_capability(device) >= (8, 0)
     names = "_is_avx512_bf16_supported", "_is_amx_tile_supported"
-    return device.type == "cpu" and any(getattr(torch.cpu, name, bool)() for name in names)
+    return device.type == "cpu" and any(getattr(hardware.cpu, name, bool)() for name in names)
 
 
 @contextlib.contextmanager
