@@ -1,11 +1,11 @@
 """Whether a number may be held against the paper's: only if its stated settings were used.
 
-What the paper states is one table here; a page asks it in how far it departs, says so in one
-sentence, and passes a verdict only where nothing departs.
+What the paper states is one table here; a page asks it in how far it deviates, says so in one
+sentence, and passes a verdict only where nothing deviates.
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,28 +29,30 @@ STATED = {
     "Preprint App. B": ("dataset",),
     "Suppl. D": (*NETWORK, "p", "trials"),
 }
-"""Of each figure, and of the judge's accuracy: the parameters whose values the paper states."""
+"""Of each figure, and of the classifier's accuracy: the parameters that the paper states."""
 
 
-def departures(stated: Iterable[str], experiment: Experiment, **really: Any) -> list[str]:
+def deviations(
+    stated: Iterable[str], experiment: Experiment, actual: Mapping[str, Any] | None = None
+) -> list[str]:
     """Which of the numbers that the paper states are others here.
 
     Args:
         stated: names of parameters.
         experiment: the one at hand.
-        **really: what was really reached where that may be less than was asked for: the
+        actual: what was reached where that may be less than was asked for, by its name: the
             ``epochs`` or ``grid_epochs`` of shipped networks, which may then not have come to
             the later learning rates.
 
     Returns:
         one "name value (the paper's)" for each that differs.
     """
-    stated = tuple(stated)
-    for epochs in really.keys() & {"epochs", "grid_epochs"} & set(stated):
+    stated, actual = tuple(stated), dict(actual or {})
+    for epochs in actual.keys() & {"epochs", "grid_epochs"} & set(stated):
         rates, asked = experiment.learning_rates, getattr(experiment, epochs)
-        begun = -(-really[epochs] * len(rates) // asked)  # each has an equal share of the epochs
-        really["learning_rates"] = rates[:begun]
-    here, paper = dataclasses.replace(experiment, **really), PROFILES["paper"]
+        begun = -(-actual[epochs] * len(rates) // asked)  # each has an equal share of the epochs
+        actual["learning_rates"] = rates[:begun]
+    here, paper = dataclasses.replace(experiment, **actual), PROFILES["paper"]
     return [
         f"{name} {_told(getattr(here, name))} ({_told(getattr(paper, name))})"
         for name in stated
@@ -62,26 +64,26 @@ def _told(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def settings(departures: list[str], of: str = "") -> str:
+def settings(deviations: list[str], of: str = "") -> str:
     """A sentence that says whether the settings, ``of`` some figure, are the paper's."""
     named = f"The settings of {of}" if of else "The settings"
-    if not departures:
+    if not deviations:
         return f"{named} are those that the paper states."
     return (
-        f"{named} differ from those that the paper states: {'; '.join(departures)}, the paper's "
+        f"{named} differ from those that the paper states: {'; '.join(deviations)}, the paper's "
         f"in parentheses."
     )
 
 
-def verdict(agrees: bool, departures: list[str], by_weaker_reading: bool = False) -> str:
+def verdict(agrees: bool, deviations: list[str], by_weaker_reading: bool = False) -> str:
     """The end of a sentence that compares with the paper.
 
     Args:
         agrees: whether what was found is what the paper says.
-        departures: of the settings, from :func:`departures`.
+        deviations: of the settings, from :func:`deviations`.
         by_weaker_reading: whether it is, if "approaching" is read in the weaker way.
     """
-    if departures:
+    if deviations:
         return "which is no test of the paper's statement."
     if agrees:
         return "**as the paper says.**"

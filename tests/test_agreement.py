@@ -1,4 +1,4 @@
-"""What departs from the paper is said, and then nothing is concluded."""
+"""What deviates from the paper is said, and then nothing is concluded."""
 
 import dataclasses
 import itertools
@@ -12,22 +12,22 @@ from repinf_core.models.mlp import VAESpec
 PAPER = profiles.PROFILES["paper"]
 
 
-def test_departures_are_the_stated_numbers_that_differ():
-    assert agreement.departures(("n_z", "epochs"), PAPER) == []
+def test_deviations_are_the_stated_numbers_that_differ():
+    assert agreement.deviations(("n_z", "epochs"), PAPER) == []
     other = dataclasses.replace(PAPER, n_z=7, steps=5)
-    assert agreement.departures(("n_z", "epochs"), other) == ["n_z 7 (100)"]
-    assert agreement.departures(("n_z", "epochs"), PAPER, epochs=888) == ["epochs 888 (1500)"]
+    assert agreement.deviations(("n_z", "epochs"), other) == ["n_z 7 (100)"]
+    assert agreement.deviations(("n_z", "epochs"), PAPER, {"epochs": 888}) == ["epochs 888 (1500)"]
     one = dataclasses.replace(PAPER, selection_rates=(0.001,))
-    told = agreement.departures(("selection_rates",), one)
+    told = agreement.deviations(("selection_rates",), one)
     assert told == ["selection_rates 0.001 (0.01, 0.001, 0.0001)"]
 
 
 @pytest.mark.parametrize("epochs", [1, 150, 500, 501, 1000, 1001, 1499])
 @pytest.mark.parametrize("name", ["epochs", "grid_epochs"])
-def test_a_training_that_stopped_early_departs_in_the_rates_that_it_did_not_come_to(name, epochs):
+def test_a_training_that_stopped_early_deviates_in_the_rates_that_it_did_not_come_to(name, epochs):
     asked = dataclasses.replace(VAESpec.of(PAPER), epochs=getattr(PAPER, name))
     used = list(dict.fromkeys(map(asked.learning_rate, range(epochs))))
-    told = agreement.departures((name, "learning_rates"), PAPER, **{name: epochs})
+    told = agreement.deviations((name, "learning_rates"), PAPER, actual={name: epochs})
     expected = [f"{name} {epochs} (1500)"]
     if len(used) < 3:
         rates = ", ".join(map(str, used))
@@ -36,7 +36,7 @@ def test_a_training_that_stopped_early_departs_in_the_rates_that_it_did_not_come
 
 
 def test_the_epochs_of_another_figure_say_nothing_of_the_rates():
-    assert agreement.departures(("epochs", "learning_rates"), PAPER, grid_epochs=150) == []
+    assert agreement.deviations(("epochs", "learning_rates"), PAPER, {"grid_epochs": 150}) == []
 
 
 def test_what_the_paper_states_are_parameters():
@@ -44,7 +44,7 @@ def test_what_the_paper_states_are_parameters():
     for stated in agreement.STATED.values():
         assert set(stated) <= names
         assert len(set(stated)) == len(stated)
-        assert agreement.departures(stated, PAPER) == []
+        assert agreement.deviations(stated, PAPER) == []
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_what_the_paper_states_are_parameters():
     ],
 )
 def test_what_the_text_states_of_a_figure_is_asked_for(figure, changes):
-    (departure,) = agreement.departures(
+    (deviation,) = agreement.deviations(
         agreement.STATED[figure], dataclasses.replace(PAPER, **changes)
     )
-    assert departure.startswith(f"{next(iter(changes))} ")
+    assert deviation.startswith(f"{next(iter(changes))} ")
 
 
 def test_the_settings_are_told_in_a_sentence():

@@ -536,12 +536,12 @@ def test_the_epochs_are_those_really_trained(tmp_path):
 def test_a_verdict_knows_where_its_settings_are_not_those_of_the_paper(tmp_path):
     """Those of its own figure: another figure's shorter training is not held against it."""
     write(tmp_path, PAPER)
-    assert [one.departures for one in judged(tmp_path)] == [[]] * len(claims.CLAIMS)
+    assert [one.deviations for one in judged(tmp_path)] == [[]] * len(claims.CLAIMS)
     trained = {"epochs_trained": 1500, "grid_epochs_trained": 150}
     write(tmp_path, {"07_latent_dimension": PAPER["07_latent_dimension"] | trained})
     trained = {"epochs_trained": 500}
     write(tmp_path, {"06_label_detection": PAPER["06_label_detection"] | trained})
-    found = {one.claim.name: one.departures for one in judged(tmp_path) if one.departures}
+    found = {one.claim.name: one.deviations for one in judged(tmp_path) if one.deviations}
     first_rate = "learning_rates 0.0005 (0.0005, 0.0001, 5e-05)"  # of a third of the training
     of_grid, of_detection = ["grid_epochs 150 (1500)"], ["epochs 500 (1500)"]
     assert {name: sorted(told, key=len) for name, told in found.items()} == {

@@ -60,7 +60,7 @@ class Judged:
         ours: what was measured, in words.
         verdict: by the claim's criterion.
         parameters: of the page, if it was run and had what the claim is about.
-        departures: of them from what the paper states; if any, the verdict tells of this edition
+        deviations: of them from what the paper states; if any, the verdict tells of this edition
             and not of the paper.
     """
 
@@ -68,7 +68,7 @@ class Judged:
     ours: str
     verdict: str
     parameters: Mapping[str, Any]
-    departures: Sequence[str]
+    deviations: Sequence[str]
 
 
 def judge(
@@ -114,8 +114,8 @@ def _judge(claim: Claim, folder: Path, profile: str, edition: Mapping[str, Any])
         if f"{name}_trained" in numbers
     }
     asked = profiles.experiment("paper", parameters)
-    departures = agreement.departures(stated, asked, **trained)
+    deviations = agreement.deviations(stated, asked, trained)
     measured = claim.measure(numbers)
     if measured.verdict == NOT_RUN:  # the page lacks what the claim is about
         return Judged(claim, measured.ours, NOT_RUN, {}, [])
-    return Judged(claim, *measured, parameters | trained, departures)
+    return Judged(claim, *measured, parameters | trained, deviations)

@@ -1,4 +1,4 @@
-"""Figures of what the judge says: the label over time and noise, and of the final states."""
+"""Figures of what the classifier says: the label over time and noise, and of the final states."""
 
 from collections.abc import Sequence
 
@@ -138,8 +138,8 @@ def final_probabilities(probabilities: np.ndarray, names: Sequence[str]) -> Figu
         names: of the ten labels.
     """
     probabilities = np.asarray(probabilities)
-    judged = probabilities.argmax(1)
-    order = np.lexsort((-probabilities.max(1), judged))
+    named = probabilities.argmax(1)
+    order = np.lexsort((-probabilities.max(1), named))
     figure = Figure(figsize=(WIDTH, 4.6))
     axes = figure.subplots()
     image = axes.imshow(
@@ -156,7 +156,7 @@ def final_probabilities(probabilities: np.ndarray, names: Sequence[str]) -> Figu
     axes.tick_params(which="minor", length=0)
     axes.set(xlabel="trials, in order of the label they are given", ylabel="label")
     counts = axes.secondary_yaxis("right")
-    counts.set_yticks(range(_CLASSES), np.bincount(judged, minlength=_CLASSES))
+    counts.set_yticks(range(_CLASSES), np.bincount(named, minlength=_CLASSES))
     counts.set_ylabel("trials given this label")
     figure.colorbar(image, ax=axes, location="bottom", aspect=40, label="probability of the label")
     return figure
