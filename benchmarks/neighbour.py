@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from machine import described, write
 
-SPINS = {"by itself": "300000", "a moment": "2000", "none": "0"}
+SPINS = {"by itself": "300000", "a moment": "10000", "none": "0"}
 TRAIN = """
 import dataclasses, sys, time
 from repinf_core import data, profiles

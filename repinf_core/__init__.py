@@ -14,6 +14,6 @@ import os
 # GNU OpenMP's own 300,000 turns make a training several times slower, and none at all costs a quiet
 # machine a tenth (benchmarks/neighbour.py).  OpenMP reads this when torch loads it.
 if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 __version__ = "0.2.0.dev0"

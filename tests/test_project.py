@@ -167,7 +167,7 @@ def test_the_readmes_example_runs(capsys):
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [({}, "2000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")],
+    [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")],
 )
 def test_waiting_threads_soon_sleep_unless_the_reader_says_otherwise(given, expected):
     """OpenMP reads it when torch is loaded: by then it is set."""
