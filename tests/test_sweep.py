@@ -1,7 +1,10 @@
 """A sweep trains each cell once, wherever it runs, and a failing or killed one costs no other."""
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -331,7 +334,7 @@ def test_a_killed_worker_of_a_cluster_costs_no_cell(cluster, monkeypatch, shared
     assert all(same(run, cell) for run, cell in zip(runs, cells, strict=True))
 
 
-def cell_elsewhere(spec, device, folder):
+def cell_elsewhere(spec, device, folder, stop):
     """On another machine, where the caller's folder is not."""
     return CELL_OF_A_WORKER(spec, device, NOWHERE)
 
@@ -406,3 +409,27 @@ def test_the_time_is_that_of_all_steps_of_all_cells_shared_by_those_at_once(monk
     # 4 cells, 2 epochs, 1,500 images in 6 minibatches; one image more is one minibatch more.
     assert "about 24.0 minutes" in progress.estimate_runtime(cells, "cpu", 1500)
     assert "about 28.0 minutes" in progress.estimate_runtime(cells, "cpu", 1501)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("whom", ["first process", "all processes"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_grid_keeps_what_its_cells_had_trained(whom, number, model_store):
+    command = [sys.executable, "-m", "repinf_core.cli", "sweep", "--profile", "smoke"]
+    options = ["-p", "epochs", "100000", "--over", "n_z", "[2, 3, 4]", "--jobs", "2"]
+    with subprocess.Popen(
+        [*command, *options], stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as child:
+        try:
+            while len(list(model_store.glob("*/lock"))) < 2:
+                time.sleep(0.1)
+            (os.kill if whom == "first process" else os.killpg)(child.pid, number)
+            _, told = child.communicate(timeout=60)  # as long as one of its processes lives
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+    assert child.returncode == 130
+    assert "Traceback" not in told
+    assert "the same command goes on" in told
+    if whom == "first process":  # the others end their epoch
+        assert len(list(model_store.glob("*/checkpoint-*.safetensors"))) == 2

@@ -6,10 +6,8 @@ can never load another model's weights.
 
 import contextlib
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import platformdirs
@@ -20,7 +18,7 @@ from repinf_core.atomic import replacing
 from repinf_core.data import load
 from repinf_core.errors import ReaderError
 from repinf_core.models import Spec
-from repinf_core.training import checkpoint, shipped
+from repinf_core.training import checkpoint, shipped, signals
 from repinf_core.training.checkpoint import CheckpointError, State
 from repinf_core.training.convert import old_name
 from repinf_core.training.fit import EpochRecord, Outcome, fit_together
@@ -116,7 +114,7 @@ def train(
         DataError: the dataset cannot be had.
         StoreError: the store's folder cannot be made.
     """
-    with _sigterm_interrupts():
+    with signals.sigterm_interrupts():
         return _train(spec, device, report, until, checkpoint_seconds, models)
 
 
@@ -220,25 +218,6 @@ def _lock(folder: Path) -> contextlib.AbstractContextManager:
     """Make the folder of a model; the lock holds it against other processes."""
     path = ensure_folder(folder) / "lock"
     return locks.lock(path, f"the training of {folder.name}", "set REPINF_MODELS to")
-
-
-@contextlib.contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """Within it, SIGTERM raises KeyboardInterrupt as SIGINT does, instead of ending the process.
-
-    Only the main thread may ask for that, and who handles SIGTERM already is left alone.
-    """
-    asks = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    )
-    if asks:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        if asks:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _train(

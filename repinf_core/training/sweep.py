@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import itertools
 import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,11 +20,13 @@ from tqdm import tqdm
 from repinf_core import parallel
 from repinf_core.errors import ReaderError
 from repinf_core.models import Spec
-from repinf_core.training import store
+from repinf_core.training import signals, store
+from repinf_core.training.fit import EpochRecord
 from repinf_core.training.run import TrainingRun
 
 _MAY_VARY = {"n_z", "learning_rates", "seed"}
 """Fields in which models that train at once may differ."""
+_INTERRUPTED = "Its training was interrupted."
 _KILLED = "The process that trained it was killed, perhaps because memory ran out."
 
 
@@ -71,7 +74,8 @@ def train(
     """Train every model of ``specs`` that is not trained to its last epoch, here or as it ships.
 
     What was finished before is skipped, what was interrupted goes on from its checkpoint, and
-    a failing cell does not stop the others.
+    a failing cell does not stop the others.  SIGINT and SIGTERM let each process end its epoch and
+    keep it; a second one stops at once.
 
     Args:
         specs: the cells.
@@ -127,15 +131,32 @@ def _one_by_one(
     specs: Sequence[Spec], device: torch.device | str, jobs: int, bar: tqdm
 ) -> dict[Spec, str]:
     """Train each cell in a process of its own (one job: in this); returns what failed, and why."""
+    if parallel.on_cluster():
+        return _in_processes(specs, device, jobs, bar, None)
+    with tempfile.TemporaryDirectory() as folder:
+        stop = Path(folder) / "stop"
+
+        def end() -> None:
+            bar.write("Each model ends its epoch; once more to stop at once.", file=sys.stderr)
+            stop.touch()
+
+        with signals.first_signal_calls(end):
+            return _in_processes(specs, device, jobs, bar, stop)
+
+
+def _in_processes(
+    specs: Sequence[Spec], device: torch.device | str, jobs: int, bar: tqdm, stop: Path | None
+) -> dict[Spec, str]:
+    """As :func:`_one_by_one`; once the file ``stop`` is there, no cell goes on."""
     failures: dict[Spec, str] = {}
     cell = functools.partial(
-        _cell, device=device, folder=store.ensure_folder(store.models_folder())
+        _cell, device=device, folder=store.ensure_folder(store.models_folder()), stop=stop
     )
     share = max(1, torch.get_num_threads() // jobs)
     for spec, outcome in parallel.outcomes(cell, specs, jobs, share):
         if isinstance(outcome, bytes):
             store.deposit(spec, outcome)
-        else:
+        elif not (stop and stop.exists()):
             failures[spec] = outcome or _KILLED
             bar.write(f"{spec.name} failed: {failures[spec]}", file=sys.stderr)
         bar.update()
@@ -191,12 +212,23 @@ def cells_at_once(cells: Sequence[Spec]) -> int:
     return min(torch.get_num_threads(), len(cells))
 
 
-def _cell(spec: Spec, device: torch.device | str, folder: Path) -> bytes | str:
-    """In a worker: the finished model's file, or in words why there is none."""
+def _cell(spec: Spec, device: torch.device | str, folder: Path, stop: Path | None) -> bytes | str:
+    """In a worker: the finished model's file, or in words why there is none.
+
+    It is asked to end by a file, since a signal may reach the first process alone.
+    """
+
+    def go_on(record: EpochRecord | None = None) -> None:
+        if stop and stop.exists():
+            raise KeyboardInterrupt
+
     # The caller's store where it can be seen (this machine, a shared disk), else the worker's own.
     models = folder if folder.is_dir() else store.models_folder()
     try:
-        store.train(spec, device, models=models)
+        go_on()
+        store.train(spec, device, go_on, models=models)
         return store.model_file(spec, models).read_bytes()
+    except KeyboardInterrupt:  # the last complete epoch is kept
+        return _INTERRUPTED
     except Exception as error:  # whatever it is, it must not stop the other cells
         return f"{type(error).__name__}: {error}"
