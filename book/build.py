@@ -80,7 +80,16 @@ def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
         )
         if done.returncode:
             raise BuildError(f"jupyter-book failed:\n{done.stdout}")
+        _copy_tables(out, pages, source / "_build" / "html")
         folders.replace(html, source / "_build" / "html", out)
+
+
+def _copy_tables(out: Path, pages: list[Page], html: Path) -> None:
+    """The tables that figures were drawn from, to where the pages' links lead."""
+    for page in pages:
+        tables = out / "results" / page.name
+        if tables.exists():
+            folders.copy_writable(tables, html / "results" / page.name)
 
 
 def _write_sources(out: Path, pages: list[Page], source: Path) -> None:

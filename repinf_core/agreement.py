@@ -31,6 +31,31 @@ STATED = {
 }
 """Of each figure, and of the classifier's accuracy: the parameters that the paper states."""
 
+_NOWHERE_STATED = ("minibatch", "noise", "steps")
+NOT_STATED = {
+    "Fig. 2": ("p", "trials", "window", *_NOWHERE_STATED),
+    "Fig. 8": ("grid of N_z", *_NOWHERE_STATED),
+    "Fig. 9": ("grid of N_z",),
+    "Preprint App. B": ("network and training of the classifier",),
+}
+"""Of a figure, what the paper does not state and this book chose; of others minibatch, noise, T."""
+
+
+def marks(figure: str, deviations: Sequence[str]) -> str:
+    """Under which settings a claim was judged, of the three kinds that there are.
+
+    Args:
+        figure: whose settings they are.
+        deviations: of them from what the paper states, from :func:`deviations`.
+    """
+    unstated = ", ".join(NOT_STATED.get(figure, _NOWHERE_STATED))
+    met = (
+        f"others than the paper states ({'; '.join(deviations)}; the paper's in parentheses)"
+        if deviations
+        else "those that the paper states"
+    )
+    return f"{met}. Not stated, and chosen here: {unstated}."
+
 
 def deviations(
     stated: Iterable[str], experiment: Experiment, actual: Mapping[str, Any] | None = None

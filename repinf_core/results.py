@@ -4,11 +4,13 @@ import json
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
 from repinf_core import __version__
@@ -26,8 +28,11 @@ def record(
     numbers: dict[str, Any],
     finding: str,
     folder: str | Path = "results",
+    tables: Mapping[str, pd.DataFrame] | None = None,
 ) -> Path:
     """Write ``<folder>/<page>.json``, whole or not at all, and return its path.
+
+    Each table goes before it to ``<folder>/<page>/<name>.csv``.
 
     Args:
         page: name of the page, the stem of the file.
@@ -36,6 +41,8 @@ def record(
         device: where it was computed; a GPU is asked for its name.
         numbers: what was measured, plain numbers, texts, lists and dictionaries.
         finding: the page's result in one sentence, for the book's front page.
+        folder: of the results.
+        tables: what was measured as tidy tables, one observation a row, by their names.
 
     Raises:
         ValueError: a number is NaN or infinite, or the page's name is no plain file stem.
@@ -57,6 +64,9 @@ def record(
             "versions": {"repinf": __version__} | {name: version(name) for name in _LIBRARIES},
         },
     }
+    for name, table in (tables or {}).items():
+        with replacing(Path(folder) / page / f"{name}.csv") as temporary:
+            table.to_csv(temporary, index=False, float_format="%.6g")
     path = Path(folder) / f"{page}.json"
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(contents, indent=1, allow_nan=False) + "\n")

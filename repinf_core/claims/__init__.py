@@ -1,5 +1,18 @@
-"""The paper's claims and what this edition's results say of them."""
+"""The paper's claims and what this edition's results say of them: a module for each chapter.
 
+A module holds a claim's words, its criterion, and the function that decides it, side by side.
+"""
+
+from repinf_core.claims import (
+    cluster_centers,
+    collective_dynamics,
+    fashion_mnist,
+    generalization,
+    label_detection,
+    latent_dimension,
+    noise_and_hierarchy,
+)
+from repinf_core.claims.card import Card, cards
 from repinf_core.claims.judging import (
     NOT_REPRODUCED,
     NOT_RUN,
@@ -9,8 +22,19 @@ from repinf_core.claims.judging import (
     Judged,
     Measured,
     judge,
+    judge_numbers,
 )
-from repinf_core.claims.paper import CLAIMS
+
+CLAIMS: tuple[Claim, ...] = (
+    *collective_dynamics.CLAIMS,
+    *cluster_centers.CLAIMS,
+    *fashion_mnist.CLAIMS,
+    *noise_and_hierarchy.CLAIMS,
+    *label_detection.CLAIMS,
+    *latent_dimension.CLAIMS,
+    *generalization.CLAIMS,
+)
+"""All of them, in the order of the book's chapters."""
 
 __all__ = [
     "CLAIMS",
@@ -18,8 +42,11 @@ __all__ = [
     "NOT_RUN",
     "PARTLY",
     "REPRODUCED",
+    "Card",
     "Claim",
     "Judged",
     "Measured",
+    "cards",
     "judge",
+    "judge_numbers",
 ]

@@ -1,8 +1,7 @@
 """The paper's claims, each with the criterion by which the measured numbers judge it.
 
-A criterion was written before the number was seen (the page of claims names those that were not)
-and holds for every edition.  A claim reads the results of one page and nothing else; without that
-page it is "not run".
+A criterion holds for every edition; the claim says when it was fixed.  A claim reads the results of
+one page and nothing else; without that page it is "not run".
 """
 
 import json
@@ -36,8 +35,8 @@ class Claim(NamedTuple):
         criterion: when it counts as reproduced, and when as partly.
         figure: whose settings, as the paper states them (``agreement.STATED``), it was made with.
         page: whose results it reads.
-        cell: of that page's notebook, which measures it.
         measure: from the page's numbers to ours and the verdict.
+        fixed: when the criterion was written, and what changed since.
     """
 
     name: str
@@ -47,8 +46,8 @@ class Claim(NamedTuple):
     criterion: str
     figure: str
     page: str
-    cell: str
     measure: Callable[[Numbers], Measured]
+    fixed: str = "Before the numbers were seen."
 
 
 @dataclass(frozen=True)
@@ -107,6 +106,17 @@ def _judge(claim: Claim, folder: Path, profile: str, edition: Mapping[str, Any])
     others = [name for name in edition if name in stated and parameters[name] != edition[name]]
     if found["profile"] != profile or others:
         return Judged(claim, "", NOT_RUN, {}, [])
+    return judge_numbers(claim, numbers, parameters)
+
+
+def judge_numbers(claim: Claim, numbers: Numbers, parameters: Mapping[str, Any]) -> Judged:
+    """A claim judged by the numbers of its page.
+
+    Args:
+        claim: of the page.
+        numbers: what the page's study measured.
+        parameters: of its experiment, by name.
+    """
     # A network may have been trained for fewer epochs than were asked for.
     trained = {
         name: numbers[f"{name}_trained"]
@@ -114,8 +124,32 @@ def _judge(claim: Claim, folder: Path, profile: str, edition: Mapping[str, Any])
         if f"{name}_trained" in numbers
     }
     asked = profiles.experiment("paper", parameters)
-    deviations = agreement.deviations(stated, asked, trained)
+    deviations = agreement.deviations(agreement.STATED[claim.figure], asked, trained)
     measured = claim.measure(numbers)
     if measured.verdict == NOT_RUN:  # the page lacks what the claim is about
         return Judged(claim, measured.ours, NOT_RUN, {}, [])
-    return Judged(claim, *measured, parameters | trained, deviations)
+    return Judged(claim, *measured, dict(parameters) | trained, deviations)
+
+
+def graded(whole: bool, part: bool) -> str:
+    """The verdict of a criterion that is met as a whole, in part, or not."""
+    return REPRODUCED if whole else PARTLY if part else NOT_REPRODUCED
+
+
+def of_ten_labels(count: int, words: str) -> Measured:
+    """Of a claim on all ten labels: partly from five on."""
+    return Measured(f"{count} of 10 labels {words}", graded(count == 10, count >= 5))
+
+
+def by_readings(found: Numbers) -> tuple[int, int]:
+    """How many labels approach, strictly and by the weaker reading."""
+    return found["labels_approaching"], found["labels_approaching_by_the_weaker_reading"]
+
+
+def approaching(found: Numbers, besides: str) -> Measured:
+    """Of the approach for all ten labels: partly if it is for five by either reading."""
+    strict, weaker = by_readings(found)
+    return Measured(
+        f"{strict} of 10 labels (weaker reading: {weaker}); {besides}",
+        graded(strict == 10, max(strict, weaker) >= 5),
+    )

@@ -1,5 +1,6 @@
 """Arrays to matplotlib figures, one function per figure."""
 
+from repinf_core.figures.approach import approach_counts, approach_panels
 from repinf_core.figures.curves import against_noise, distance_panels, training_curve
 from repinf_core.figures.dimension import (
     against_dimension,
@@ -18,6 +19,8 @@ from repinf_core.figures.readings import times_by_reading
 __all__ = [
     "against_dimension",
     "against_noise",
+    "approach_counts",
+    "approach_panels",
     "architecture",
     "best_of_settings",
     "by_setting",

@@ -1,0 +1,29 @@
+"""The claim on generalization: Fig. 9."""
+
+from repinf_core.claims.judging import Claim, Measured, Numbers, graded
+
+
+def generalization(found: Numbers) -> Measured:
+    n_z, flat = found["n_z_star"], found["flat_afterwards"]
+    near = 10 <= n_z <= 20
+    afterwards = {True: "flat", False: "not flat", None: "nothing to be said"}[flat]
+    return Measured(
+        f"best at N_z = {n_z}, {found['smallest_error']:.1f} nats per image; "
+        f"afterwards {afterwards}",
+        graded(near and flat is True, near or flat is True),
+    )
+
+
+CLAIMS = (
+    Claim(
+        "generalization",
+        "the best test objective is near 14 latent variables and does not change much afterwards",
+        "Results, Fig. 9",
+        "N_z = 14",
+        "the best N_z of the grid is 10 to 20, and beyond it the objective rises by at most a "
+        "tenth of what it fell before; partly: one of the two",
+        "Fig. 9",
+        "08_generalization",
+        generalization,
+    ),
+)

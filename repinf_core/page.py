@@ -1,0 +1,116 @@
+"""What a page shows of its study: finding, figures with their data, tables, claims' cards.
+
+Creating a :class:`Page` writes the results: ``results/<page>.json`` and, in ``results/<page>/``,
+each table as tidy CSV.
+"""
+
+import dataclasses
+import html
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from IPython.display import HTML, Markdown, display
+from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
+
+from repinf_core import claims, results
+from repinf_core.claims import Claim
+from repinf_core.studies.study import Study
+
+_MISSING = "-"
+
+
+class Page:
+    """A page of the book with the study that it shows.
+
+    Args:
+        name: of the page, the stem of its results file.
+        profile: whose numbers the parameters at ``None`` took.
+        study: what was measured.
+    """
+
+    def __init__(self, name: str, profile: str, study: Study) -> None:
+        self.name, self.study = name, study
+        results.record(
+            name,
+            profile,
+            study.experiment,
+            study.device,
+            study.numbers,
+            study.finding,
+            tables=study.tables,
+        )
+
+    def finding(self) -> None:
+        """Show the study's result in one sentence."""
+        display(Markdown(f"**{self.study.finding}**"))
+
+    def figure(self, figure: Figure, *tables: str) -> None:
+        """Show a figure, and below it links to the tables that it was drawn from."""
+        display(figure)
+        self._data(*tables)
+
+    def table(
+        self,
+        table: pd.DataFrame,
+        caption: str,
+        columns: Mapping[str, tuple[str, str]],
+        *tables: str,
+    ) -> None:
+        """Show some columns of a table, and below it links to the data.
+
+        Args:
+            table: a table of the study, or rows of one.
+            caption: what it shows, in one sentence.
+            columns: of those shown: the name in the table, to its heading and its format, as
+                ``"{:.2f}"``; an empty format shows a text or yes and no.
+            *tables: names of the study's tables that it is taken from.
+        """
+        display(HTML(styled(table, caption, columns).to_html()))
+        self._data(*tables)
+
+    def cards(self, chapter: Sequence[Claim]) -> None:
+        """Show the cards of a chapter's claims."""
+        parameters = dataclasses.asdict(self.study.experiment)
+        for card in claims.cards(chapter, self.study.numbers, parameters):
+            display(card)
+
+    def _data(self, *tables: str) -> None:
+        links = " ".join(
+            f'<a href="results/{self.name}/{table}.csv" download>{html.escape(table)}.csv</a>'
+            for table in tables
+        )
+        if links:
+            display(HTML(f'<p class="data">Data: {links}</p>'))
+
+
+def styled(table: pd.DataFrame, caption: str, columns: Mapping[str, tuple[str, str]]) -> Styler:
+    """A table as pages show it: chosen columns, headings, numbers to the right.
+
+    Args and shape: as :meth:`Page.table`.
+    """
+    shown = table[[*columns]]
+    formats = {
+        name: (lambda value, text=text: _formatted(value, text))
+        for name, (_, text) in columns.items()
+    }
+    headings = {name: heading for name, (heading, _) in columns.items()}
+    texts = [name for name in columns if not pd.api.types.is_numeric_dtype(shown[name])]
+    return (
+        shown.style.hide(axis="index")
+        .format(formats)
+        .format_index(headings.get, axis="columns")
+        .set_properties(**{"text-align": "right"})
+        .set_properties(subset=texts, **{"text-align": "left"})
+        .set_caption(caption)
+        .set_table_attributes('class="data-table"')
+        .set_uuid("")
+    )
+
+
+def _formatted(value: object, text: str) -> str:
+    if pd.isna(value):  # type: ignore[call-overload]
+        return _MISSING
+    if isinstance(value, bool) or str(value) in ("True", "False"):
+        return "yes" if value else "no"
+    return text.format(value) if text else html.escape(str(value))

@@ -1,0 +1,291 @@
+"""Do trajectories approach the centre of their cluster?  Fig. 3 and Supplementary Information C."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import torch
+
+from repinf_core import data, geometry
+from repinf_core.dynamics import approach, jacobian, rollout
+from repinf_core.noise import noisy_trials
+from repinf_core.profiles import Experiment
+from repinf_core.studies.study import Study, Trained, trained
+
+TARGETS = ("concept", "memory", "wrong concept", "Mahalanobis")
+"""To what distances are measured; the last is the Mahalanobis distance to the concept."""
+
+
+@dataclass(frozen=True)
+class ClusterCenters(Study):
+    """The tables of Fig. 3 and of its controls.
+
+    Attributes:
+        curves: a row for each target, label and t: ``label`` (its name), ``target`` (of
+            :data:`TARGETS`), ``t`` (steps), ``mean`` and ``sem`` of the distance over the trials
+            (Euclidean, in latent space; Mahalanobis where the target says so), ``chord`` (mean
+            distance of the chords at the same t).
+        labels: a row for each label: whether its mean curve approaches the concept below the
+            ``whole_chord`` and below the chord at the ``same_time``; ``step`` and ``minimum`` of
+            the mean curve, with its ``sem``; the chord's distance ``chord_at_step`` and
+            ``chord_minimum``; the ``first`` and the ``last`` distance; ``trials_approaching``,
+            the share of single trials below their whole chord; ``nearest_own``, the share of
+            trials to which the own concept is the nearest of all when they are closest to it.
+        targets: a row for each target: the number of labels whose mean curve approaches it below
+            the ``whole_chord`` and at the ``same_time``.
+        gains: a row for each label: by what a step at the concept multiplies lengths, on average
+            ``along`` the noise and at most ``across`` it (missing where there is no such
+            direction), and the number of ``growing`` singular directions.
+    """
+
+    curves: pd.DataFrame
+    labels: pd.DataFrame
+    targets: pd.DataFrame
+    gains: pd.DataFrame
+
+
+def run(experiment: Experiment, device: str | None = None) -> ClusterCenters:
+    """Follow noisy images of every label, and measure how they pass their concept.
+
+    Args:
+        experiment: of it ``trials`` per label, ``p``, ``noise``, ``trial_seed`` and ``steps``
+            are taken, and all that names the network.
+        device: as in :func:`repinf_core.studies.study.trained`, whose errors it raises.
+    """
+    network = trained(experiment, device)
+    rows, x0 = noisy_trials(
+        network.train,
+        range(10),
+        experiment.trials,
+        experiment.p,
+        experiment.noise,
+        experiment.trial_seed,
+    )
+    distances, chords, shares, z_first = _follow(network, rows, x0, experiment.steps)
+    names = network.class_names
+    readings = {target: _readings(distances[target], chords[target]) for target in TARGETS}
+    curves = pd.concat(
+        _curves(target, distances[target], chords[target], names) for target in TARGETS
+    )
+    labels = readings["concept"].assign(**shares)
+    labels.insert(0, "label", names)
+    gains = _gains(network, z_first - network.memories[rows], names)
+    targets = pd.DataFrame(
+        {
+            "target": TARGETS,
+            "whole_chord": [int(readings[target].whole_chord.sum()) for target in TARGETS],
+            "same_time": [int(readings[target].same_time.sum()) for target in TARGETS],
+        }
+    )
+    numbers = _numbers(network.run.epoch, experiment.steps, labels, gains, readings)
+    return ClusterCenters(
+        experiment=experiment,
+        device=network.device,
+        numbers=numbers,
+        finding=_finding(experiment, numbers),
+        curves=curves.reset_index(drop=True),
+        labels=labels,
+        targets=targets,
+        gains=gains,
+    )
+
+
+def _follow(
+    network: Trained, rows: torch.Tensor, x0: torch.Tensor, steps: int
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], dict[str, Any], torch.Tensor]:
+    """Distances to the targets and of the chords to them, ``[10, T+1, trials]`` each; two shares.
+
+    Returns:
+        distances and chords by target; ``trials_approaching`` and ``nearest_own`` of each label;
+        z(0) on the CPU.
+    """
+    device, labels = network.device, network.train.labels[rows]
+    concepts = network.concepts.to(device)
+    own, memory = labels.to(device), network.memories[rows].to(device)
+    concept, wrong = concepts[own], concepts[(own + 1) % 10]  # of the next label: a control
+    whitened = _Whitened(network, own)
+    white = whitened(concept, slice(None))
+    ran = rollout.rollout(
+        network.model,
+        x0.to(device),
+        steps,
+        {
+            "concept": geometry.distance_to(concept),
+            "memory": geometry.distance_to(memory),
+            "wrong concept": geometry.distance_to(wrong),
+            "Mahalanobis": lambda x, z, trials: geometry.distance(
+                whitened(z, trials), white[trials]
+            ),
+            "nearest is own": lambda x, z, trials: (
+                torch.cdist(z, concepts).argmin(1) == own[trials]
+            ).float(),
+        },
+    )
+    first, last, every = ran.z_first, ran.z_last, slice(None)
+    ends = dict.fromkeys(TARGETS, (first, last)) | {
+        "Mahalanobis": (whitened(first, every), whitened(last, every))
+    }
+    of_target = {"concept": concept, "memory": memory, "wrong concept": wrong, "Mahalanobis": white}
+    distances = {name: approach.by_group(ran.observed[name], 10) for name in TARGETS}
+    chords = {
+        name: approach.by_group(geometry.chord_distances(*ends[name], target, steps), 10)
+        for name, target in of_target.items()
+    }
+    single = geometry.approach(
+        ran.observed["concept"].cpu(), geometry.chord_minimum(first, last, concept).cpu()
+    )
+    nearest = ran.observed["nearest is own"].cpu().gather(0, single.step[None])
+    shares = {
+        "trials_approaching": single.approaches.float().view(10, -1).mean(1).tolist(),
+        "nearest_own": nearest.view(10, -1).mean(1).tolist(),
+    }
+    return distances, chords, shares, first.cpu()
+
+
+class _Whitened:
+    """Active latents in the coordinates in which the class of each trial is a ball (Suppl. C)."""
+
+    def __init__(self, network: Trained, own: torch.Tensor) -> None:
+        active = geometry.active_latents(network.memories)
+        if not active.any():  # a collapsed model: then all latents are as good as any
+            active[:] = True
+        self.own, self.active = own, active.to(own.device)
+        classes = [network.memories[network.train.labels == k][:, active] for k in range(10)]
+        self.maps = torch.stack([geometry.whitening(of_class) for of_class in classes]).to(
+            own.device
+        )
+
+    def __call__(self, z: torch.Tensor, trials: slice) -> torch.Tensor:
+        z, labels = z[:, self.active], self.own[trials]
+        balls = torch.empty_like(z)
+        for k in labels.unique():  # a matrix for each label, not for each trial
+            balls[labels == k] = z[labels == k] @ self.maps[k]
+        return balls
+
+
+def _curves(
+    target: str, distances: torch.Tensor, chords: torch.Tensor, names: tuple[str, ...]
+) -> pd.DataFrame:
+    n_labels, n_steps, trials = distances.shape
+    return pd.DataFrame(
+        {
+            "target": target,
+            "label": [name for name in names for _ in range(n_steps)],
+            "t": [*range(n_steps)] * n_labels,
+            "mean": distances.mean(2).flatten(),
+            "sem": (distances.std(2) / trials**0.5).flatten(),
+            "chord": chords.mean(2).flatten(),
+        }
+    )
+
+
+def _readings(distances: torch.Tensor, chords: torch.Tensor) -> pd.DataFrame:
+    """Whether the mean curve of each label approaches its target, by both criteria, and where."""
+    whole_chord, same_time = geometry.approach_of_means(distances, chords)
+    mean, chord = distances.mean(2), chords.mean(2)
+    step = whole_chord.step[:, None]
+    sem = distances.std(2) / distances.shape[2] ** 0.5
+    return pd.DataFrame(
+        {
+            "whole_chord": whole_chord.approaches,
+            "same_time": same_time,
+            "step": whole_chord.step,
+            "minimum": whole_chord.minimum,
+            "sem": sem.gather(1, step)[:, 0],
+            "chord_at_step": chord.gather(1, step)[:, 0],
+            "chord_minimum": chord.min(1).values,
+            "first": mean[:, 0],
+            "last": mean[:, -1],
+        }
+    )
+
+
+def _gains(network: Trained, displaced: torch.Tensor, names: tuple[str, ...]) -> pd.DataFrame:
+    """What a step does to lengths at each concept; ``displaced``: z(0) - xi, ``[trials, N_z]``."""
+    maps = jacobian.jacobian(network.model, network.concepts.to(network.device)).cpu()
+    of_labels = displaced.view(10, -1, displaced.shape[1])
+    pairs = [geometry.directional_gains(*both) for both in zip(maps, of_labels, strict=True)]
+    return pd.DataFrame(
+        {
+            "label": names,
+            "along": pd.array([along for along, _ in pairs], dtype="Float64"),
+            "across": pd.array([across for _, across in pairs], dtype="Float64"),
+            "growing": [int((torch.linalg.svdvals(one) > 1).sum()) for one in maps],
+        }
+    )
+
+
+def _numbers(
+    epochs: int,
+    steps: int,
+    labels: pd.DataFrame,
+    gains: pd.DataFrame,
+    readings: dict[str, pd.DataFrame],
+) -> dict[str, Any]:
+    memory = readings["memory"]
+    leaves = (labels.step > 0) & (labels["last"] > labels.minimum + 2 * labels["sem"])
+    saddle = (gains.along < 1) & (gains.across > 1)
+    names = {
+        "whole_chord": "approaches",
+        "same_time": "approaches_by_the_weaker_reading",
+        "step": "step",
+        "minimum": "minimum",
+        "sem": "minimum_sem",
+        "chord_minimum": "line_minimum",
+        "chord_at_step": "line_at_step",
+        "first": "first",
+        "last": "last",
+        "trials_approaching": "share_of_trials",
+        "nearest_own": "share_nearest_own_concept",
+    }
+    of_label = labels.set_index("label")[[*names]].rename(columns=names)
+    of_label["memory_step"] = memory.step.to_numpy()
+    of_label["memory_minimum"] = memory.minimum.to_numpy()
+    of_label["growth_along_noise"] = (
+        gains.along.astype(object).where(gains.along.notna(), None).to_numpy()
+    )
+    of_label["growth_across_noise"] = (
+        gains.across.astype(object).where(gains.across.notna(), None).to_numpy()
+    )
+    of_label["directions_that_grow"] = gains.growing.to_numpy()
+    return {
+        "epochs_trained": epochs,
+        "labels": of_label.to_dict("index"),
+        "Mahalanobis": _of_control(readings["Mahalanobis"], labels),
+        "wrong_concept": _of_control(readings["wrong concept"], labels),
+        "labels_with_a_saddle": int(saddle.fillna(False).sum()),
+        "labels_approaching": int(labels.whole_chord.sum()),
+        "labels_approaching_by_the_weaker_reading": int(labels.same_time.sum()),
+        "share_of_trials_approaching": float(labels.trials_approaching.mean()),
+        "labels_passing_the_concept": int((labels.whole_chord & leaves).sum()),
+        "labels_leaving_again": int(leaves.sum()),
+        "labels_whose_line_is_closest_at_its_start": int(
+            (labels.chord_minimum >= labels["first"]).sum()
+        ),
+        "labels_with_memory_no_later_than_concept": int(
+            (memory.step.to_numpy() <= labels.step.to_numpy()).sum()
+        ),
+        "labels_with_memory_in_the_first_quarter": int((memory.step <= steps / 4).sum()),
+    }
+
+
+def _of_control(control: pd.DataFrame, labels: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "labels_approaching": int(control.whole_chord.sum()),
+        "labels_as_to_the_concept": int((control.whole_chord == labels.whole_chord).sum()),
+        "labels_approaching_by_the_weaker_reading": int(control.same_time.sum()),
+        "steps": control.step.tolist(),
+        "minima": control.minimum.tolist(),
+        "line_minima": control.chord_minimum.tolist(),
+    }
+
+
+def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
+    title = data.DATASETS[experiment.dataset].title
+    return (
+        f"On {title} with $N_z = {experiment.n_z}$ and $p = {experiment.p:g}$ the mean trajectory "
+        f"comes closer to its concept and leaves it again for {found['labels_leaving_again']} of "
+        f"10 labels. It passes below its chord at the same time for "
+        f"{found['labels_approaching_by_the_weaker_reading']} of 10, and below the whole chord for "
+        f"{found['labels_approaching']} of 10."
+    )
