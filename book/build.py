@@ -111,7 +111,7 @@ def _write_sources(out: Path, pages: list[Page], source: Path) -> None:
         notebook = with_links(notebook, page.name.removesuffix(page.notebook.stem), names)
         if page.name != page.notebook.stem:  # a notebook's second page in the same book
             notebook = with_own_labels(with_title(notebook, titles[page.name]), page.name)
-        nbformat.write(notebook, source / f"{page.name}.ipynb")
+        nbformat.write(with_one_caption(notebook), source / f"{page.name}.ipynb")
     toc["chapters"] = [c for c in toc["chapters"] if (source / f"{c['file']}.ipynb").exists()]
     toc["chapters"].append({"file": "references"})
     (source / "_toc.yml").write_text(yaml.safe_dump(toc), encoding="utf-8")
@@ -168,6 +168,26 @@ def with_own_labels(notebook: NotebookNode, name: str) -> NotebookNode:
     for figure in _figures(notebook):
         if "name" in figure:
             figure.name = own(figure.name)
+    return notebook
+
+
+def with_one_caption(notebook: NotebookNode) -> NotebookNode:
+    """A page whose figures have their caption once: myst-nb gives it to every output of a cell.
+
+    What a cell puts out besides its figure, links to the data say, goes to a cell of its own.
+    """
+    notebook = copy.deepcopy(notebook)
+    cells = []
+    for cell in notebook.cells:
+        cells.append(cell)
+        if not cell.metadata.get("mystnb", {}).get("figure"):
+            continue
+        others = [output for output in cell.outputs if "image/png" not in output.get("data", {})]
+        if others:
+            cell.outputs = [output for output in cell.outputs if output not in others]
+            metadata = {"tags": ["remove-input"]}
+            cells.append(nbformat.v4.new_code_cell("", outputs=others, metadata=metadata))
+    notebook.cells = cells
     return notebook
 
 
