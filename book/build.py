@@ -24,6 +24,7 @@ from pathlib import Path
 
 import folders
 import joblib
+import landing
 import nbformat
 import yaml
 from check import problems, unchecked
@@ -97,29 +98,31 @@ def _write_sources(out: Path, pages: list[Page], source: Path) -> None:
     folders.copy_writable(BOOK / "_static", source / "_static")
     if (out / "_static").exists() and out != BOOK:
         folders.copy_writable(out / "_static", source / "_static")
-    for name in ("_config.yml", "intro.md", "references.md", "references.bib"):
-        shutil.copyfile(BOOK / name, source / name)
+    for path in (BOOK / "_config.yml", BOOK / "references.bib", *BOOK.glob("*.md")):
+        shutil.copyfile(path, source / path.name)
+    folders.copy_writable(BOOK / "about", source / "about")
+    shutil.copyfile(BOOK.parent / "CHANGELOG.md", source / "about" / "changelog.md")
     toc = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
-    titles = {
-        chapter["file"]: chapter["title"] for chapter in toc["chapters"] if "title" in chapter
-    }
+    chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
+    titles = {chapter["file"]: chapter["title"] for chapter in chapters if "title" in chapter}
     names = [page.name for page in pages]
-    findings = []
+    found = {}
     for page in pages:
-        notebook, finding = _executed(out, page.name)
-        findings.append(f"- [](./{page.name}.ipynb): {finding}\n")
+        notebook, results = _executed(out, page.name)
         notebook = with_links(notebook, page.name.removesuffix(page.notebook.stem), names)
         if page.name != page.notebook.stem:  # a notebook's second page in the same book
             notebook = with_own_labels(with_title(notebook, titles[page.name]), page.name)
+        found[page.name] = notebook, results
         nbformat.write(with_one_caption(notebook), source / f"{page.name}.ipynb")
-    toc["chapters"] = [c for c in toc["chapters"] if (source / f"{c['file']}.ipynb").exists()]
-    toc["chapters"].append({"file": "references"})
-    (source / "_toc.yml").write_text(yaml.safe_dump(toc), encoding="utf-8")
-    (source / "found.md").write_text("".join(findings), encoding="utf-8")
+    landing.write(source, found)
+    for part in toc["parts"]:
+        part["chapters"] = [c for c in part["chapters"] if list(source.glob(f"{c['file']}.*"))]
+    toc["parts"] = [part for part in toc["parts"] if part["chapters"]]
+    (source / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
 
 
-def _executed(out: Path, name: str) -> tuple[NotebookNode, str]:
-    """A page as it was executed, and its finding.
+def _executed(out: Path, name: str) -> tuple[NotebookNode, dict]:
+    """A page as it was executed, and its results, which have a finding.
 
     Raises:
         BuildError: one of them cannot be read.
@@ -127,7 +130,8 @@ def _executed(out: Path, name: str) -> tuple[NotebookNode, str]:
     try:
         notebook = nbformat.read(out / "pages" / f"{name}.ipynb", 4)
         results = json.loads((out / "results" / f"{name}.json").read_text(encoding="utf-8"))
-        return notebook, results["finding"]
+        results["finding"]  # told on the front page
+        return notebook, results
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         raise BuildError(
             f"Page {name} or its results in {out} are damaged or not there; execute it again."

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from IPython.core.pylabtools import print_figure
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -62,7 +63,27 @@ TIMES = {
     for noise in ("swap", "invert")
     for beta in (0.5, 1, 4)
 }
+APPROACH = pd.DataFrame(
+    [
+        {
+            "target": target,
+            "label": name,
+            "t": t,
+            "mean": 3 + abs(t - 4),
+            "sem": 0.1,
+            "chord": 9 - t,
+        }
+        for target in ("concept", "Mahalanobis")
+        for name in NAMES
+        for t in range(9)
+    ]
+)
 FIGURES = {
+    "approach_panels": lambda: figures.approach_panels(APPROACH, "concept"),
+    "approach_panels, Mahalanobis": lambda: figures.approach_panels(APPROACH, "Mahalanobis"),
+    "approach_counts": lambda: figures.approach_counts(
+        pd.DataFrame({"target": ["concept", "memory"], "whole_chord": [1, 0], "same_time": [10, 3]})
+    ),
     "best_of_settings": lambda: figures.best_of_settings([2, 10, 100], ERRORS, (10, 20)),
     "by_setting": lambda: figures.by_setting([2, 10, 100], OF_RATES),
     "against_dimension": lambda: figures.against_dimension(

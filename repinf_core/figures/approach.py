@@ -60,10 +60,8 @@ def distance_curve(axes: Axes, panel: pd.DataFrame, colour: str) -> None:
         colour: of the target.
     """
     sns.lineplot(panel, x="t", y="chord", ax=axes, color=CONTROL, linestyle="--", label="chord")
-    axes.fill_between(
-        panel.t, panel["mean"] - panel["sem"], panel["mean"] + panel["sem"], color=colour, alpha=0.3,
-        linewidth=0,
-    )  # fmt: skip
+    mean, sem = panel["mean"], panel["sem"]
+    axes.fill_between(panel.t, mean - sem, mean + sem, color=colour, alpha=0.3, linewidth=0)
     sns.lineplot(panel, x="t", y="mean", ax=axes, color=colour, label="z(t), mean ±1 SEM")
     for curve, face, words in (("chord", "white", "chord"), ("mean", "black", "mean")):
         best = panel.loc[panel[curve].idxmin()]

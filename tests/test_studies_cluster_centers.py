@@ -1,0 +1,79 @@
+"""The study of chapter 04 runs without a notebook and gives what a float64 reference gives."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import references
+from pages import TRAIN, distances, trials
+
+from repinf_core import claims, profiles
+from repinf_core.studies import cluster_centers, study
+
+SMALL = {"n_z": 4, "n_hidden": 32, "epochs": 5, "trials": 6, "steps": 8}
+
+
+@pytest.fixture
+def experiment():
+    return profiles.experiment("smoke", SMALL)
+
+
+@pytest.fixture
+def found(experiment):
+    return cluster_centers.run(experiment, "cpu")
+
+
+def test_the_curves_are_those_of_a_plain_loop(experiment, found):
+    network = study.trained(experiment, "cpu")
+    weights = references.weights(network.model)
+    memories = references.encode(weights, references.array(TRAIN.images))[0]
+    concepts = references.concepts(memories, TRAIN.labels.numpy())
+    rows, x0 = trials(range(10), experiment.trials, experiment)
+    _, z = references.rollout(weights, x0, experiment.steps)
+    fractions = np.linspace(0, 1, experiment.steps + 1)[:, None, None]
+    chord = z[0] * (1 - fractions) + z[-1] * fractions
+    labels = TRAIN.labels.numpy()[rows]
+    targets = {
+        "concept": concepts[labels],
+        "memory": memories[rows],
+        "wrong concept": concepts[(labels + 1) % 10],
+    }
+    for name, target in targets.items():
+        of_target = found.curves[found.curves.target == name]
+        shape = (experiment.steps + 1, 10, experiment.trials)
+        for path, column in ((z, "mean"), (chord, "chord")):
+            expected = distances(path, target).reshape(shape).mean(2).T.flatten()
+            np.testing.assert_allclose(of_target[column], expected, rtol=1e-4, atol=1e-5)
+        sem = distances(z, target).reshape(shape).std(2, ddof=1) / experiment.trials**0.5
+        np.testing.assert_allclose(of_target["sem"], sem.T.flatten(), rtol=1e-3, atol=1e-5)
+
+
+def test_the_tables_are_tidy_and_agree_with_one_another(experiment, found):
+    assert set(found.tables) == {"curves", "labels", "targets", "gains"}
+    assert not found.curves.duplicated(["target", "label", "t"]).any()
+    assert len(found.curves) == len(cluster_centers.TARGETS) * 10 * (experiment.steps + 1)
+    concept = found.curves[found.curves.target == "concept"]
+    best = concept.loc[concept.groupby("label", sort=False)["mean"].idxmin()]
+    np.testing.assert_allclose(found.labels.minimum, best["mean"])
+    assert list(found.labels.step) == list(best.t)
+    # Whoever passes below the whole chord passes below it at the same time.
+    assert not (found.labels.whole_chord & ~found.labels.same_time).any()
+    assert (found.targets.whole_chord <= found.targets.same_time).all()
+    assert found.numbers["labels_approaching"] == found.labels.whole_chord.sum()
+    assert found.labels.trials_approaching.between(0, 1).all()
+
+
+def test_without_noise_the_gain_along_it_is_missing_and_nothing_is_judged_by_it():
+    experiment = profiles.experiment("smoke", SMALL | {"p": 0})
+    found = cluster_centers.run(experiment, "cpu")
+    assert found.gains.along.isna().all()
+    by_name = {claim.name: claim for claim in claims.cluster_centers.CLAIMS}
+    (card,) = claims.cards([by_name["saddle"]], found.numbers, vars(experiment))
+    assert card.judged.verdict == claims.NOT_RUN
+    assert "NOT RUN" in str(card)
+
+
+def test_a_card_says_the_same_as_text_and_as_html(experiment, found):
+    for card in claims.cards(claims.cluster_centers.CLAIMS, found.numbers, vars(experiment)):
+        assert card.judged.verdict.upper() in str(card)
+        assert f'data-verdict="{card.judged.verdict}"' in card._repr_html_()
+        assert pd.Series(card.lines).str.len().gt(0).all()
