@@ -189,6 +189,17 @@ def test_a_failing_page_is_named_and_the_finished_ones_stay(tmp_path, capsys):
     assert "good" in capsys.readouterr().out
 
 
+def test_an_executed_page_tells_its_sources(tmp_path):
+    out = tmp_path / "out"
+    (out / "results").mkdir(parents=True)
+    made = notebook(tmp_path / "a.ipynb", "page: str = 'a'", "from repinf_core import atomic")
+    page = execution.Page("a", made, {"page": "a"})
+    execution.execute(page, out)
+    told = nbformat.read(out / "pages" / "a.ipynb", 4).metadata["sources"]
+    assert set(told) == {"a.ipynb", "repinf_core/__init__.py", "repinf_core/atomic.py"}
+    assert told == page.sources()
+
+
 COUNTS = """\
 import json, pathlib
 read = [json.loads(pathlib.Path(f"results/{p}.json").read_text())["n"] for p in ran]
