@@ -65,7 +65,7 @@ def test_a_record_names_the_library_that_multiplies(tmp_path, monkeypatch, has_o
     if not has_onednn:
         monkeypatch.setattr(onednn, "_has_linear", lambda dtype: False)
     model = VAESpec.of(EXPERIMENT).build(torch.Generator())
-    with torch.profiler.profile() as profiler:
+    with torch.profiler.profile(acc_events=True) as profiler:
         rollout.rollout(model, torch.rand(2, 784), 1)
     ran = {event.key for event in profiler.key_averages()}
     expected = "MKL" if torch.backends.mkl.is_available() else "torch's own"
