@@ -1,40 +1,46 @@
-# Two commands for a bare machine with Python >= 3.11: `make book` and `make test`.
+# Two commands for a bare machine with Python >= 3.11: `make book` and `make test`.  With LOCKED=1
+# they install the very versions of constraints.txt, which are of Python 3.11, else the newest.
 PYTHON ?= python3
 VENV ?= .venv
 PROFILE ?= quick
 OUT ?= book/_build/$(PROFILE)
 BIN = $(VENV)/bin
+ENVIRONMENT = $(VENV)/$(if $(LOCKED),locked,installed)
 
 .PHONY: book paper read test test-all lint clean
 
-book: $(VENV)/installed
+book: $(ENVIRONMENT)
 	$(BIN)/python book/build.py --profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS)) --out $(OUT)
 
-# The published edition: executed with MNIST and Fashion-MNIST into book/pages, to be committed.
-paper: $(VENV)/installed
+# The published edition, to be committed: every page executed once, on MNIST or Fashion-MNIST, into
+# book/pages, with the locked versions.  A page executed before from the same sources stays, so an
+# interrupted edition goes on.  All pages of an edition are of one revision: for a new edition,
+# remove book/pages first.
+paper: $(VENV)/locked
 	$(BIN)/python book/build.py --profile paper --out book --html book/_build/html $(if $(PAGES),--pages $(PAGES))
 
 # Rendered as it was committed: no data, no training, no network.
-read: $(VENV)/installed
+read: $(ENVIRONMENT)
 	$(BIN)/python book/build.py --profile paper --out book --html book/_build/html --read
 
 # The tests that take minutes; then those that kill processes, start clusters and execute pages.
-test: $(VENV)/installed
+test: $(ENVIRONMENT)
 	$(BIN)/python -m pytest -m "not slow"
 
 test-all: test
 	$(BIN)/python -m pytest -m slow
 
-lint: $(VENV)/installed
+lint: $(ENVIRONMENT)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
 # Written last, so that an interrupted installation is begun again.
-$(VENV)/installed: pyproject.toml
+$(VENV)/locked: constraints.txt
+$(VENV)/installed $(VENV)/locked: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; $(PYTHON) is %s; try make PYTHON=python3.12" % sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[book,test]'
+	$(BIN)/python -m pip install --quiet $(if $(filter %/locked,$@),--constraint constraints.txt) --editable '.[book,test]'
 	touch $@
 
 # Not $(VENV), which may be an environment that somebody else uses.

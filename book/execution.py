@@ -11,12 +11,14 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import joblib
 import nbformat
 import papermill
+import sources
 import yaml
 from papermill.exceptions import PapermillExecutionError
 
@@ -25,6 +27,7 @@ from repinf_core.atomic import replacing
 
 BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent
+_LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")  # another version, other numbers
 _BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 
@@ -43,15 +46,23 @@ class Page:
     files: str = ""  # pattern of other files that it reads
     long: bool = False  # takes longer than most
 
+    def sources(self) -> dict[str, str]:
+        """Digests of its notebook and of the modules of the core that this imports."""
+        return sources.digests(self.notebook, ROOT)
+
     def fingerprint(self, out: Path) -> str:
-        """SHA-256 of all that shapes the page: source, parameters, core, weights, what it reads."""
-        sha256 = hashlib.sha256(json.dumps(self.parameters, sort_keys=True).encode())
+        """SHA-256 of all that shapes the page.
+
+        Its parameters, its sources, the libraries that compute, the weights, what it reads.
+        """
+        libraries = {name: version(name) for name in _LIBRARIES}
+        shaped = json.dumps([self.parameters, self.sources(), libraries], sort_keys=True)
+        sha256 = hashlib.sha256(shaped.encode())
         for name in self.ran(out):
             sha256.update(name.encode() + (out / "results" / f"{name}.json").read_bytes())
-        core = ROOT / "repinf_core"
-        files = [*core.rglob("*.py"), core / "weights" / "manifest.json"]
-        files += ROOT.glob(self.files) if self.files else []
-        for path in [self.notebook, *sorted(files)]:
+        files = [ROOT / "repinf_core" / "weights" / "manifest.json"]
+        files += sorted(ROOT.glob(self.files)) if self.files else []
+        for path in files:
             sha256.update(path.name.encode() + path.read_bytes())
         return sha256.hexdigest()
 
@@ -167,7 +178,8 @@ def execute(page: Page, out: Path) -> float:
             f"a cluster's machines must share these folders."
         )
     working.parent.mkdir(parents=True, exist_ok=True)
-    fingerprint = page.fingerprint(out)  # of the code as it is now, whatever is edited meanwhile
+    # Of the code as it is now, whatever is edited meanwhile.
+    made_of = {"fingerprint": page.fingerprint(out), "sources": page.sources()}
     try:
         papermill.execute_notebook(
             page.notebook,
@@ -177,7 +189,7 @@ def execute(page: Page, out: Path) -> float:
             progress_bar=False,
             extra_arguments=["--log-level=CRITICAL"],  # at ERROR a kernel reports its own end
         )
-        _keep(working, fingerprint, out)
+        _keep(working, made_of, out)
     except PapermillExecutionError as error:
         raise BuildError(
             f"Page {page.name} failed in cell {error.cell_index} "
@@ -191,12 +203,12 @@ def execute(page: Page, out: Path) -> float:
     return time.perf_counter() - started
 
 
-def _keep(working: Path, fingerprint: str, out: Path) -> None:
+def _keep(working: Path, made_of: dict[str, Any], out: Path) -> None:
     """Move an executed page to ``out/pages``, with what tells later whether it is still valid."""
     notebook = nbformat.read(working, 4)
     # The papermill metadata hold absolute paths and times: a page says the same everywhere.
     notebook.metadata.pop("papermill", None)
-    notebook.metadata["fingerprint"] = fingerprint
+    notebook.metadata.update(made_of)
     notebook.metadata["results"] = _sha256(out / "results" / f"{working.stem}.json")
     notebook.metadata["movies"] = _movies(nbformat.writes(notebook), out)
     for cell in notebook.cells:
@@ -283,7 +295,8 @@ def cluster(address: str | None) -> Iterator[None]:
         client = Client(address, timeout="10s")
     except (OSError, ValueError) as error:
         raise BuildError(f"No dask scheduler answers at {address} ({error}).") from None
-    # The workers cannot import this file: it travels with the work, and ROOT in it.
+    # The workers cannot import these files: this one travels with the work, and ROOT in it.
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    client.upload_file(sources.__file__)
     with client, joblib.parallel_config(backend="dask"):
         yield

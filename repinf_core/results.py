@@ -1,12 +1,13 @@
 """What a page found, as a small JSON file with its provenance; the claims are built on these."""
 
+import contextlib
 import json
 import platform
 import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ import torch
 
 from repinf_core import __version__
 from repinf_core.atomic import replacing
+from repinf_core.kernels import onednn
 from repinf_core.profiles import Experiment
 
-_LIBRARIES = ("torch", "numpy", "scikit-learn")
+_LIBRARIES = ("torch", "numpy", "scikit-learn", "scipy", "pandas")
 
 
 def record(
@@ -59,9 +61,9 @@ def record(
             "revision": revision(),
             "device": device,
             **_hardware(device),
+            "products": _products(device),
             "python": platform.python_version(),
-            # The package's own too when it is used from a checkout, without an installation.
-            "versions": {"repinf": __version__} | {name: version(name) for name in _LIBRARIES},
+            "versions": _versions(),
         },
     }
     for name, table in (tables or {}).items():
@@ -81,6 +83,30 @@ def _hardware(device: str) -> dict[str, Any]:
         "processor": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
     }
+
+
+def _products(device: str) -> str:
+    """The library that multiplies in repeated inference, as :mod:`repinf_core.dynamics.means`."""
+    if torch.device(device).type == "cuda":
+        return "cuBLAS"
+    if onednn.supports(torch.empty(1, 1)):
+        return "oneDNN"
+    return "MKL" if torch.backends.mkl.is_available() else "torch's own"
+
+
+def _versions() -> dict[str, str]:
+    """Of this package and of those of the lock that are installed; without a lock, of a few.
+
+    The lock lies in a checkout only: Colab, say, installs the package without it.
+    """
+    lock = Path(__file__).parents[1] / "constraints.txt"
+    locked = re.findall(r"^([\w.-]+)==", lock.read_text(), re.M) if lock.exists() else _LIBRARIES
+    # The package's own too when it is used from a checkout, without an installation.
+    found = {"repinf": __version__}
+    for name in locked:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def revision() -> str:

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import build
@@ -114,26 +115,51 @@ def test_another_source_is_another_page(tmp_path):
     assert execution.Page(page.name, edited, page.parameters).fingerprint(tmp_path) != before
 
 
+@pytest.fixture
+def edited(tmp_path, monkeypatch):
+    """Whether another page is made once ``old`` in a file of the project is ``new``."""
+    for folder in ("repinf_core", "notebooks", "benchmarks"):
+        without = shutil.ignore_patterns("*.safetensors", "__pycache__")
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=without)
+    monkeypatch.setattr(execution, "ROOT", tmp_path)
+
+    def edited(page, file, old="", new="\n"):
+        before = page.fingerprint(tmp_path)
+        text = (tmp_path / file).read_text()
+        assert old in text
+        (tmp_path / file).write_text(text.replace(old, new) if old else text + new)
+        return page.fingerprint(tmp_path) != before
+
+    return edited
+
+
 @pytest.mark.parametrize(
     ("name", "file"),
     [
-        ("01_model", "repinf_core/vae.py"),
         ("01_model", "repinf_core/weights/manifest.json"),
         ("08_generalization", "repinf_core/weights/sweeps.csv"),
         ("12_performance", "benchmarks/results/training.json"),
     ],
 )
-def test_another_core_model_or_file_that_a_page_reads_is_another_page(
-    tmp_path, monkeypatch, name, file
-):
+def test_another_model_or_file_that_a_page_reads_is_another_page(edited, name, file):
     (page,) = execution.plan("smoke", {}, [name])
-    for folder in ("repinf_core", "benchmarks"):
-        without = shutil.ignore_patterns("*.safetensors", "__pycache__")
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=without)
-    monkeypatch.setattr(execution, "ROOT", tmp_path)
+    assert edited(page, file)
+
+
+def test_a_core_that_computes_something_else_is_another_page(edited):
+    (page,) = execution.plan("smoke", {}, ["04_cluster_centers"])
+    rollout = "repinf_core/dynamics/rollout.py"
+    assert not edited(page, rollout, "Infer repeatedly", "Infer again and again")
+    assert not edited(page, "repinf_core/cli.py", new="X = 1\n")  # of which it uses nothing
+    assert edited(page, rollout, "else 1024)", "else 512)")
+
+
+@pytest.mark.parametrize("library", ["numpy", "pandas", "scikit-learn", "scipy", "torch"])
+def test_another_version_of_a_library_that_computes_is_another_page(tmp_path, monkeypatch, library):
+    (page, *_) = execution.plan("smoke", {}, None)
     before = page.fingerprint(tmp_path)
-    with open(tmp_path / file, "a") as edited:
-        edited.write("\n")
+    installed = {library: "0.1"}
+    monkeypatch.setattr(execution, "version", lambda name: installed.get(name) or version(name))
     assert page.fingerprint(tmp_path) != before
 
 
@@ -161,6 +187,17 @@ def test_a_failing_page_is_named_and_the_finished_ones_stay(tmp_path, capsys):
     assert [path.name for path in (out / "pages").iterdir()] == ["good.ipynb"]
     assert (out / "failed" / "bad.ipynb").exists()
     assert "good" in capsys.readouterr().out
+
+
+def test_an_executed_page_tells_its_sources(tmp_path):
+    out = tmp_path / "out"
+    (out / "results").mkdir(parents=True)
+    made = notebook(tmp_path / "a.ipynb", "page: str = 'a'", "from repinf_core import atomic")
+    page = execution.Page("a", made, {"page": "a"})
+    execution.execute(page, out)
+    told = nbformat.read(out / "pages" / "a.ipynb", 4).metadata["sources"]
+    assert set(told) == {"a.ipynb", "repinf_core/__init__.py", "repinf_core/atomic.py"}
+    assert told == page.sources()
 
 
 COUNTS = """\

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "repinf_core"
@@ -24,9 +26,35 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 
 
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+WANTED = PROJECT["project"]["dependencies"] + EXTRAS["book"] + EXTRAS["test"]
+
+
+def test_the_lock_names_one_public_version_of_each_package():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    locked = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==\d[\w.]*", line) for line in locked)
+    names = [canonicalize_name(line.split("==")[0]) for line in locked]
+    assert names == sorted(set(names))
+
+
+@pytest.mark.parametrize("wanted", WANTED)
+def test_the_lock_has_what_pyproject_asks_for(wanted):
+    wanted = Requirement(wanted)
+    locked = re.search(rf"^{wanted.name}==(.+)$", (ROOT / "constraints.txt").read_text(), re.M)
+    assert locked[1] in wanted.specifier
+
+
+def test_the_oldest_torch_that_pyproject_allows_is_tested():
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    commands = " ".join(step.get("run", "") for step in jobs["oldest"]["steps"])
+    for name in ("torch", "torchvision"):
+        (bound,) = [wanted for wanted in WANTED if Requirement(wanted).name == name]
+        assert bound.replace(">=", "==") in re.findall(rf"{name}==\d+\.\d+", commands)
+
+
 def test_environment_and_pyproject_ask_for_the_same():
-    extras = PROJECT["project"]["optional-dependencies"]
-    wanted = PROJECT["project"]["dependencies"] + extras["book"] + extras["test"]
+    wanted = WANTED
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     given = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
     python = "python" + PROJECT["project"]["requires-python"]

@@ -1,4 +1,4 @@
-"""The committed pages are those of the notebooks and the models as they are now."""
+"""The committed pages are those of the notebooks, the core and the models as they are now."""
 
 import dataclasses
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import sources
 import yaml
 
 from repinf_core import claims, profiles
@@ -17,7 +18,7 @@ from repinf_core.training import shipped
 from repinf_core.training.convert import old_name
 
 EDITION = "1d15a287166f398e785e2ddc86831ac590cf1702"
-"""The commit of the published edition: its pages are held to the notebooks of that commit."""
+"""The commit of an edition whose pages do not tell their sources: it tells their notebooks."""
 BOOK = Path(__file__).parents[1] / "book"
 PUBLISHED = sorted((BOOK / "pages").glob("*.ipynb"))
 PAGES = yaml.safe_load((BOOK / "pages.yml").read_text())
@@ -25,7 +26,7 @@ _LOCAL_BADGE = "_static/colab-badge.svg"
 _BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 
-def sources(path):
+def said(path):
     """What a page's cells say, without the parameters that papermill put in."""
     return [
         cell.source.replace(_LOCAL_BADGE, _BADGE)
@@ -34,13 +35,18 @@ def sources(path):
     ]
 
 
-def sources_of_the_edition(notebook):
-    """What the notebook's cells said when the edition was made, from the project's history."""
+def said_in_the_edition(notebook):
+    """What a notebook's cells said at :data:`EDITION`, from the project's history."""
     show = ["git", "show", f"{EDITION}:notebooks/{notebook}"]
     shown = subprocess.run(show, cwd=BOOK, capture_output=True, text=True, check=True)
     return [
         cell.source.replace(_LOCAL_BADGE, _BADGE) for cell in nbformat.reads(shown.stdout, 4).cells
     ]
+
+
+def told_sources(path):
+    """Digests of what a page was made of; None in an edition that did not tell."""
+    return nbformat.read(path, 4).metadata.get("sources")
 
 
 def printed(path):
@@ -61,8 +67,14 @@ def test_there_is_a_published_edition():
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
 def test_a_published_page_is_not_stale(path):
+    notebook = BOOK.parent / "notebooks" / PAGES[path.stem]["notebook"]
+    told = told_sources(path)
+    if told is None:
+        assert said(path) == said_in_the_edition(notebook.name)
+    else:
+        assert said(path) == said(notebook)
+        assert told == sources.digests(notebook, BOOK.parent)
     found = result(path)
-    assert sources(path) == sources_of_the_edition(PAGES[path.stem]["notebook"])
     assert found["profile"] == "paper"
     own = PAGES[path.stem]["parameters"] | PAGES[path.stem].get("published", {})
     assert {name: found["parameters"][name] for name in own} == own
@@ -72,6 +84,12 @@ def test_a_published_page_is_not_stale(path):
 def test_a_published_page_names_the_commit_of_its_code(path):
     """A whole one: nobody could look up code that was never committed."""
     assert re.fullmatch("[0-9a-f]{40}", result(path)["provenance"]["revision"])
+
+
+def test_the_published_pages_are_of_one_revision():
+    """Those that tell their sources: to mend one page is to execute all (``make paper``)."""
+    pages = [path for path in PUBLISHED if told_sources(path) is not None]
+    assert len({result(path)["provenance"]["revision"] for path in pages}) <= 1
 
 
 def test_the_published_verdicts_are_those_of_the_published_numbers():

@@ -5,13 +5,25 @@ import math
 import os
 import subprocess
 
+import numpy
 import pytest
+import sklearn
 import torch
+import tqdm
+from processor import HAS_ONEDNN
 
 import repinf_core
 from repinf_core import profiles, results
+from repinf_core.dynamics import rollout
+from repinf_core.kernels import onednn
+from repinf_core.models.mlp import VAESpec
 
 EXPERIMENT = profiles.experiment("smoke", {"n_z": 7})
+
+
+def provenance(tmp_path, device="cpu"):
+    path = results.record("a", "smoke", EXPERIMENT, device, {}, "", tmp_path)
+    return json.loads(path.read_text())["provenance"]
 
 
 def test_a_record_holds_numbers_parameters_and_provenance(tmp_path):
@@ -27,13 +39,13 @@ def test_a_record_holds_numbers_parameters_and_provenance(tmp_path):
         "smoke",
         "Nine.",
     )
-    provenance = contents["provenance"]
-    assert provenance["device"] == "cpu"
-    assert provenance["revision"]
-    assert torch.__version__.startswith(provenance["versions"]["torch"])
-    assert provenance["versions"]["repinf"] == repinf_core.__version__
-    assert provenance["device_name"] is None
-    assert provenance["processor"] == torch.backends.cpu.get_cpu_capability()
+    found = contents["provenance"]
+    assert found["device"] == "cpu"
+    assert found["revision"]
+    assert torch.__version__.startswith(found["versions"]["torch"])
+    assert found["versions"]["repinf"] == repinf_core.__version__
+    assert found["device_name"] is None
+    assert found["processor"] == torch.backends.cpu.get_cpu_capability()
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -41,18 +53,52 @@ def test_a_record_tells_how_many_threads_computed(tmp_path, threads):
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        path = results.record("a", "smoke", EXPERIMENT, "cpu", {}, "", tmp_path)
+        found = provenance(tmp_path)
     finally:
         torch.set_num_threads(before)
-    assert json.loads(path.read_text())["provenance"]["threads"] == threads
+    assert found["threads"] == threads
+
+
+@pytest.mark.parametrize("has_onednn", [True, False])
+def test_a_record_names_the_library_that_multiplies(tmp_path, monkeypatch, has_onednn):
+    """Held to the operators that ran, as torch's profiler saw them."""
+    if not has_onednn:
+        monkeypatch.setattr(onednn, "_has_linear", lambda dtype: False)
+    model = VAESpec.of(EXPERIMENT).build(torch.Generator())
+    with torch.profiler.profile(acc_events=True) as profiler:
+        rollout.rollout(model, torch.rand(2, 784), 1)
+    ran = {event.key for event in profiler.key_averages()}
+    expected = "MKL" if torch.backends.mkl.is_available() else "torch's own"
+    if "mkldnn::_linear_pointwise" in ran:
+        expected = "oneDNN"
+    assert provenance(tmp_path)["products"] == expected
+    assert (expected == "oneDNN") == (HAS_ONEDNN and has_onednn)
+
+
+def test_a_record_names_every_version_of_the_lock(tmp_path, monkeypatch):
+    root = tmp_path / "checkout"
+    (root / "repinf_core").mkdir(parents=True)
+    lock = "# The lock\nTqdm==0\nno-such-package==1.0\nscikit-learn==0\n"
+    (root / "constraints.txt").write_text(lock)
+    monkeypatch.setattr(results, "__file__", str(root / "repinf_core" / "results.py"))
+    assert provenance(tmp_path)["versions"] == {
+        "repinf": repinf_core.__version__,
+        "Tqdm": tqdm.__version__,
+        "scikit-learn": sklearn.__version__,
+    }
+
+
+def test_without_a_lock_a_record_names_the_libraries_that_compute(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "__file__", str(tmp_path / "repinf_core" / "results.py"))
+    assert provenance(tmp_path)["versions"]["numpy"] == numpy.__version__
 
 
 @pytest.mark.cuda
 def test_a_record_names_the_gpu(tmp_path):
-    path = results.record("a", "smoke", EXPERIMENT, "cuda", {}, "", tmp_path)
-    provenance = json.loads(path.read_text())["provenance"]
-    assert provenance["device"] == "cuda"
-    assert provenance["device_name"] == torch.cuda.get_device_properties(0).name
+    found = provenance(tmp_path, "cuda")
+    assert found["device"] == "cuda"
+    assert found["device_name"] == torch.cuda.get_device_properties(0).name
+    assert found["products"] == "cuBLAS"
 
 
 def test_the_same_measurement_gives_the_same_bytes(tmp_path):
