@@ -3,8 +3,8 @@
     python book/build.py --profile quick -p n_z 7 --pages 04_cluster_centers --jobs 2
 
 writes DIR/pages/*.ipynb, DIR/results/*.json, DIR/_static/movies/ and DIR/html/.  A page that
-was executed before from the same notebook, parameters, modules and libraries is not executed again.  Of
-two builds into one DIR the second waits; a rendered book replaces none but a rendered book.
+was executed before from the same notebook, parameters, modules and libraries is not executed again.
+Of two builds into one DIR the second waits; a rendered book replaces none but a rendered book.
 The published edition is that of profile paper with ``--out book``: its pages are committed.
 """
 
