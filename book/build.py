@@ -28,6 +28,7 @@ import nbformat
 import yaml
 from check import problems, unchecked
 from execution import BOOK, BuildError, Page, cluster, execute_all, plan
+from finish import finish
 from nbformat import NotebookNode, ValidationError
 
 from repinf_core import profiles
@@ -74,17 +75,21 @@ def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
     command += ["-W", "--keep-going"] * strict
     with tempfile.TemporaryDirectory(prefix=f".{html.name}-", dir=html.parent) as folder:
         source = Path(folder)
-        _write_sources(out, pages, source)
+        findings = _write_sources(out, pages, source)
         done = subprocess.run(
             [*command, str(source)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         if done.returncode:
             raise BuildError(f"jupyter-book failed:\n{done.stdout}")
+        finish(source / "_build" / "html", findings)
         folders.replace(html, source / "_build" / "html", out)
 
 
-def _write_sources(out: Path, pages: list[Page], source: Path) -> None:
-    """What jupyter-book makes the book from: the pages, and what is the same for all books."""
+def _write_sources(out: Path, pages: list[Page], source: Path) -> dict[str, str]:
+    """What jupyter-book makes the book from: the pages, and what is the same for all books.
+
+    Returns the findings of the pages, in Markdown, by their names.
+    """
     folders.copy_writable(BOOK / "_static", source / "_static")
     if (out / "_static").exists() and out != BOOK:
         folders.copy_writable(out / "_static", source / "_static")
@@ -95,10 +100,10 @@ def _write_sources(out: Path, pages: list[Page], source: Path) -> None:
         chapter["file"]: chapter["title"] for chapter in toc["chapters"] if "title" in chapter
     }
     names = [page.name for page in pages]
-    findings = []
+    findings = {}
     for page in pages:
-        notebook, finding = _executed(out, page.name)
-        findings.append(f"- [](./{page.name}.ipynb): {finding}\n")
+        notebook, findings[page.name] = _executed(out, page.name)
+        notebook = with_folds(notebook)
         notebook = with_links(notebook, page.name.removesuffix(page.notebook.stem), names)
         if page.name != page.notebook.stem:  # a notebook's second page in the same book
             notebook = with_own_labels(with_title(notebook, titles[page.name]), page.name)
@@ -106,7 +111,9 @@ def _write_sources(out: Path, pages: list[Page], source: Path) -> None:
     toc["chapters"] = [c for c in toc["chapters"] if (source / f"{c['file']}.ipynb").exists()]
     toc["chapters"].append({"file": "references"})
     (source / "_toc.yml").write_text(yaml.safe_dump(toc), encoding="utf-8")
-    (source / "found.md").write_text("".join(findings), encoding="utf-8")
+    found = [f"- [](./{name}.ipynb): {finding}\n" for name, finding in findings.items()]
+    (source / "found.md").write_text("".join(found), encoding="utf-8")
+    return findings
 
 
 def _executed(out: Path, name: str) -> tuple[NotebookNode, str]:
@@ -123,6 +130,16 @@ def _executed(out: Path, name: str) -> tuple[NotebookNode, str]:
         raise BuildError(
             f"Page {name} or its results in {out} are damaged or not there; execute it again."
         ) from error
+
+
+def with_folds(notebook: NotebookNode) -> NotebookNode:
+    """A page with all its code folded, parameters too; in Jupyter and Colab it stays open."""
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and not {"hide-cell", "hide-input"} & set(tags):
+            cell.metadata["tags"] = [*tags, "hide-input"]
+    return notebook
 
 
 def with_links(notebook: NotebookNode, prefix: str, names: list[str]) -> NotebookNode:
