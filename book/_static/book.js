@@ -1,7 +1,7 @@
-/* Boxes that scroll sideways: only these are tab stops and show that there is more, and at a
-   desk a table that is too wide for its column has the room beside it, where the contents are. */
 "use strict";
 
+/* Boxes that scroll sideways: only these are tab stops and show that there is more, and at a
+   desk a table that is too wide for its column has the room beside it, where the contents are. */
 (() => {
   const BESIDE = window.matchMedia("(min-width: 1200px)");
   const overflows = (box) => box.scrollWidth > box.clientWidth + 1;
@@ -42,5 +42,23 @@
     window.addEventListener("resize", measure);
     document.addEventListener("toggle", measure, true); // a fold was opened
     window.MathJax?.startup?.promise.then(measure);
+  });
+})();
+
+/* On a phone the contents of a page lie over it: a link in them is to show where it leads. */
+document.addEventListener("click", ({ target }) => {
+  target.closest?.("a[href^='#']")?.closest("dialog")?.close();
+});
+
+/* Paper is white. */
+(() => {
+  const root = document.documentElement;
+  let theme;
+  window.addEventListener("beforeprint", () => {
+    theme = root.dataset.theme;
+    root.dataset.theme = "light";
+  });
+  window.addEventListener("afterprint", () => {
+    root.dataset.theme = theme;
   });
 })();
