@@ -73,6 +73,10 @@ def _name_landmarks(soup: BeautifulSoup) -> None:
             element["aria-label"] = label
             if element.name == "button":
                 element["title"] = label
+    for button in soup.select(".search-button-field"):
+        del button["aria-label"]  # it says more: which keys search
+    for icon in soup.select(".theme-switch"):
+        del icon["title"]  # its button has a name
     for sidebar in soup.select("#pst-primary-sidebar"):
         sidebar["role"] = "complementary"
         sidebar["aria-label"] = "The book"

@@ -20,6 +20,9 @@ addEventListener("load", async () => {
   await new Promise((done) => setTimeout(done, 500));
   const all = (selector) => [...document.querySelectorAll(selector)];
   const wide = (element) => element.scrollWidth > element.clientWidth + 1;
+  const edge = document.querySelector("article").getBoundingClientRect().right;
+  const outside = (formula) => !formula.closest(".pst-scrollable-table-container")
+    && formula.getBoundingClientRect().right > edge + 1;
   const opens = (side) => {
     const button = document.querySelector(`.${side === "primary" ? side : "secondary"}-toggle`);
     if (!button || !button.checkVisibility()) return null;
@@ -33,9 +36,10 @@ addEventListener("load", async () => {
     page: document.title,
     width: innerWidth,
     complaints,
-    sideways: document.documentElement.scrollWidth - innerWidth,
-    cut: all("article pre").filter(wide).length,
-    unreachable: all("article .pst-scrollable-table-container, article mjx-container")
+    sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    cut: all("article pre").filter(wide).length
+      + all("article span.math > mjx-container").filter(outside).length,
+    unreachable: all("article .pst-scrollable-table-container, div.math mjx-container")
       .filter((box) => wide(box) !== (box.tabIndex === 0)).length,
     hidden: all("article .pst-scrollable-table-container")
       .filter((box) => wide(box) && !getComputedStyle(box, "::after").content.includes("scroll"))
