@@ -29,6 +29,7 @@ import nbformat
 import yaml
 from check import problems, unchecked
 from execution import BOOK, BuildError, Page, cluster, execute_all, plan
+from finish import finish
 from nbformat import NotebookNode, ValidationError
 
 from repinf_core import profiles
@@ -75,13 +76,14 @@ def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
     command += ["-W", "--keep-going"] * strict
     with tempfile.TemporaryDirectory(prefix=f".{html.name}-", dir=html.parent) as folder:
         source = Path(folder)
-        _write_sources(out, pages, source)
+        findings = _write_sources(out, pages, source)
         done = subprocess.run(
             [*command, str(source)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         if done.returncode:
             raise BuildError(f"jupyter-book failed:\n{done.stdout}")
         _copy_tables(out, pages, source / "_build" / "html")
+        finish(source / "_build" / "html", findings)
         folders.replace(html, source / "_build" / "html", out)
 
 
@@ -93,8 +95,11 @@ def _copy_tables(out: Path, pages: list[Page], html: Path) -> None:
             folders.copy_writable(tables, html / "results" / page.name)
 
 
-def _write_sources(out: Path, pages: list[Page], source: Path) -> None:
-    """What jupyter-book makes the book from: the pages, and what is the same for all books."""
+def _write_sources(out: Path, pages: list[Page], source: Path) -> dict[str, str]:
+    """What jupyter-book makes the book from: the pages, and what is the same for all books.
+
+    Returns the findings of the pages, in Markdown, by their names.
+    """
     folders.copy_writable(BOOK / "_static", source / "_static")
     if (out / "_static").exists() and out != BOOK:
         folders.copy_writable(out / "_static", source / "_static")
@@ -109,6 +114,7 @@ def _write_sources(out: Path, pages: list[Page], source: Path) -> None:
     found = {}
     for page in pages:
         notebook, results = _executed(out, page.name)
+        notebook = with_folds(notebook)
         notebook = with_links(notebook, page.name.removesuffix(page.notebook.stem), names)
         if page.name != page.notebook.stem:  # a notebook's second page in the same book
             notebook = with_own_labels(with_title(notebook, titles[page.name]), page.name)
@@ -119,6 +125,7 @@ def _write_sources(out: Path, pages: list[Page], source: Path) -> None:
         part["chapters"] = [c for c in part["chapters"] if list(source.glob(f"{c['file']}.*"))]
     toc["parts"] = [part for part in toc["parts"] if part["chapters"]]
     (source / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
+    return {name: results["finding"] for name, (_, results) in found.items()}
 
 
 def _executed(out: Path, name: str) -> tuple[NotebookNode, dict]:
@@ -136,6 +143,16 @@ def _executed(out: Path, name: str) -> tuple[NotebookNode, dict]:
         raise BuildError(
             f"Page {name} or its results in {out} are damaged or not there; execute it again."
         ) from error
+
+
+def with_folds(notebook: NotebookNode) -> NotebookNode:
+    """A page with all its code folded, parameters too; in Jupyter and Colab it stays open."""
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and not {"hide-cell", "hide-input"} & set(tags):
+            cell.metadata["tags"] = [*tags, "hide-input"]
+    return notebook
 
 
 def with_links(notebook: NotebookNode, prefix: str, names: list[str]) -> NotebookNode:

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import contrast
 import imageio_ffmpeg
+from bs4 import BeautifulSoup
 
 _LOADED = {
     "script": ("src",),
@@ -20,6 +21,20 @@ _LOADED = {
 }
 # <link> elements that fetch nothing by themselves
 _INERT_LINKS = {"author", "canonical", "index", "next", "prev", "search"}
+
+# What no page may hold, as a selector of CSS, and what that means for a reader.
+_FAULTS = {
+    'article table:not([tabindex="0"][aria-label] > table)': (
+        "holds a table outside a named box that a keyboard can scroll"
+    ),
+    "summary[aria-label]": "holds a fold that is not read aloud as it is shown",
+    ".cell_input:not(details .cell_input)": "holds code that is not folded",
+    "article video[poster]:not(:has(+ img.poster))": "holds a movie of which paper shows nothing",
+    "#pst-primary-sidebar:not([role])": "has a sidebar that is no landmark",
+}
+_ONCE = (".primary-toggle", ".secondary-toggle")  # the theme's script serves the first alone
+_DESCRIPTIONS = ("description", "og:title", "og:description")
+_NOT_DESCRIBED = {"genindex.html", "search.html"}  # made by Sphinx, of no content of their own
 
 
 class _Page(HTMLParser):
@@ -55,7 +70,7 @@ class _Page(HTMLParser):
 def problems(html: Path) -> list[str]:
     """One line per problem of the book in the folder ``html``; none if it is sound."""
     found = []
-    pages = sorted(html.glob("*.html"))
+    pages = sorted([*html.glob("*.html"), *html.glob("about/*.html")])
     plays = _ffmpeg() is not None
     if (html / "index.html") not in pages:
         return [f"{html} holds no index.html"]
@@ -71,6 +86,7 @@ def problems(html: Path) -> list[str]:
                 found += [f"{path.name}: {p}" for p in _of_reference(anchor, path)]
             if anchor.startswith("#") and unquote(anchor[1:]) not in page.ids:
                 found.append(f"{path.name}: the link {anchor} leads nowhere")
+        found += [f"{path.name}: {p}" for p in _of_reading(path)]
         for movie in page.movies if plays else []:
             found += [f"{path.name}: {p}" for p in _of_movie(path.parent / unquote(movie))]
     for style in html.rglob("*.css"):
@@ -104,6 +120,25 @@ def _of_style(static: Path) -> list[str]:
     themes = sorted(static.glob("styles/*.css"))  # pydata-sphinx-theme before sphinx-book-theme
     theme = "\n".join(path.read_text(encoding="utf-8") for path in themes)
     return contrast.problems(style.read_text(encoding="utf-8"), theme)
+
+
+def _of_reading(path: Path) -> list[str]:
+    """What hinders a reader on a phone, on paper, with a keyboard or a screen reader."""
+    soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+    found = [fault for selector, fault in _FAULTS.items() if soup.select_one(selector)]
+    found += [f"has two buttons {name}" for name in _ONCE if len(soup.select(name)) > 1]
+    if any(not th.get_text(strip=True) for th in soup.select("th")):
+        found.append("holds an empty header cell")
+    scripts = [s.get("src", "").partition("?")[0] or s.get_text() for s in soup.select("script")]
+    found += [f"runs a script twice: {s[:60]}" for s in set(scripts) if scripts.count(s) > 1]
+    if soup.article and path.name not in _NOT_DESCRIBED:
+        said = {m.get("name", m.get("property")): m.get("content") for m in soup.select("meta")}
+        found += [] if soup.select('link[rel~="icon"]') else ["has no icon"]
+        found += [f"has no {name}" for name in _DESCRIPTIONS if not said.get(name)]
+        picture = said.get("og:image")
+        if picture and not (path.parent / unquote(picture)).exists():
+            found.append(f"its picture {picture} does not exist")
+    return found
 
 
 def _of_reference(reference: str, page: Path) -> list[str]:
