@@ -139,6 +139,7 @@ def inference_frames(
             line.set_data(range(t + 1), distances[: t + 1])
             point.set_data([t], [distances[t]])
         canvas.draw()
+        figure.set_layout_engine("none")  # where everything stands is known: no frame shifts it
         yield np.array(canvas.buffer_rgba())[..., :3]
 
 
