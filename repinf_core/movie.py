@@ -2,8 +2,9 @@
 
 import base64
 import html
+import itertools
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -51,6 +52,14 @@ def write(path: str | Path, frames: Iterable[np.ndarray], fps: int, poster_frame
     with replacing(path.with_suffix(".png")) as temporary:
         poster.save(temporary, optimize=True)
     return count
+
+
+def slow_start(
+    frames: Iterable[np.ndarray], slow: int = 10, times: int = 5
+) -> Iterator[np.ndarray]:
+    """The frames, the first ``slow`` of them ``times`` times each: what happens there is seen."""
+    for i, frame in enumerate(frames):
+        yield from itertools.repeat(frame, times if i < slow else 1)
 
 
 def _even(shape: tuple[int, ...]) -> tuple[int, ...]:

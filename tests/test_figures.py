@@ -3,7 +3,6 @@
 import itertools
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -23,16 +22,29 @@ RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.random((31, 784))
 
 
-def record(epoch):
-    return SimpleNamespace(
-        epoch=epoch,
-        train={"negative_elbo": 100 + 50 / epoch},
-        test={
-            "negative_elbo": 101 + 50 / epoch,
-            "reconstruction": 80 + 50 / epoch,
-            "kl": 21.0,
+def history(n):
+    epoch = np.arange(1, n + 1)
+    return pd.DataFrame(
+        {
+            "epoch": epoch,
+            "train_negative_elbo": 100 + 50 / epoch,
+            "test_negative_elbo": 101 + 50 / epoch,
+            "test_reconstruction": 80 + 50 / epoch,
+            "test_kl": 21.0,
             "active_latents": 100 // epoch,
-        },
+        }
+    )
+
+
+def of_trial(concept_step, memory_step):
+    """Curves of a trial that is closest to its targets at these steps."""
+    t = np.arange(31)
+    return pd.concat(
+        [
+            pd.DataFrame({"target": target, "t": t, "distance": 1 + abs(t - step)})
+            for target, step in (("concept", concept_step), ("memory", memory_step))
+        ],
+        ignore_index=True,
     )
 
 
@@ -104,12 +116,15 @@ FIGURES = {
         POINTS[0], POINTS[1, :6], POINTS[:, :6], POINTS[0, 0], POINTS[0, 1]
     ),
     "architecture": lambda: figures.architecture(100, 1024),
-    "training_curve": lambda: figures.training_curve([record(e) for e in range(1, 9)], 45.5),
-    "one epoch": lambda: figures.training_curve([record(1)], 45.5),
+    "training_curve": lambda: figures.training_curve(history(8), 45.5),
+    "one epoch": lambda: figures.training_curve(history(1), 45.5),
     "image_rows": lambda: figures.image_rows([("upper", IMAGES[:10]), ("lower", IMAGES[10:20])]),
     "one image": lambda: figures.image_rows([("upper", IMAGES[:1])]),
-    "strip": lambda: figures.strip(IMAGES, IMAGES[0], 4, 2),
-    "noise_readings": lambda: figures.noise_readings([("swap", IMAGES[:3])], [0, 1, 5]),
+    "strip": lambda: figures.strip(IMAGES, IMAGES[0], of_trial(4, 2)),
+    "samples_at": lambda: figures.samples_at(
+        {name: IMAGES[:8] for name in FASHION}, range(8), IMAGES[:10]
+    ),
+    "without concepts": lambda: figures.samples_at({"swap": IMAGES[:3]}, [0, 1, 5]),
     "label_map": lambda: figures.label_map(
         np.linspace(0, 1, 11), [(6, MODAL, SHARE), (1, MODAL, SHARE)], FASHION
     ),
@@ -124,9 +139,7 @@ FIGURES = {
     "times_by_reading": lambda: figures.times_by_reading([0, 0.5, 1], TIMES, (20, 30)),
 }
 MOVIES = {
-    "inference_frames": lambda: figures.inference_frames(
-        IMAGES, IMAGES[0], np.linspace(3, 1, 31), np.linspace(1, 3, 31)
-    ),
+    "inference_frames": lambda: figures.inference_frames(IMAGES, IMAGES[0], of_trial(4, 2)),
     "collective_frames": lambda: figures.collective_frames(POINTS, POINTS[:, 0], 1, "one"),
 }
 
@@ -137,10 +150,10 @@ def test_every_function_for_figures_is_tried_here():
 
 def test_the_objective_is_in_the_picture_once_the_first_epochs_are_over():
     """Of the training images too, however far it falls below that of the test images."""
-    history = [record(epoch) for epoch in range(1, 201)]
-    for one in history:
-        one.train["negative_elbo"] -= one.epoch / 20
-    top = figures.training_curve(history, 45.5).axes[0]
+    falling = history(200).assign(
+        train_negative_elbo=lambda table: table.train_negative_elbo - table.epoch / 20
+    )
+    top = figures.training_curve(falling, 45.5).axes[0]
     low, high = top.get_ylim()
     for line in top.lines:
         assert (low < line.get_ydata()[10:]).all()
@@ -196,7 +209,7 @@ def test_the_arrows_of_the_architecture_are_black():
 
 
 def test_a_strip_shows_every_step_in_order_and_outlines_two():
-    figure = figures.strip(IMAGES, IMAGES[5], concept_step=4, memory_step=2)
+    figure = figures.strip(IMAGES, IMAGES[5], of_trial(concept_step=4, memory_step=2))
     shown = [axes.images[0].get_array() for axes in figure.axes]
     assert np.array_equal(np.reshape(shown[:31], (31, 784)), IMAGES)
     assert np.array_equal(shown[31].ravel(), IMAGES[5])
@@ -205,24 +218,32 @@ def test_a_strip_shows_every_step_in_order_and_outlines_two():
 
 
 def test_a_strip_shows_both_outlines_of_an_image_that_has_both():
-    figure = figures.strip(IMAGES, IMAGES[5], concept_step=4, memory_step=4)
+    figure = figures.strip(IMAGES, IMAGES[5], of_trial(concept_step=4, memory_step=4))
     concept, memory = (patch.get_extents() for patch in figure.axes[4].patches)
     assert concept.x0 < memory.x0 < memory.x1 < concept.x1
     assert concept.y0 < memory.y0 < memory.y1 < concept.y1
 
 
-def test_rows_of_readings_stand_close_together():
+def test_rows_of_samples_stand_close_together():
     images = IMAGES[:7]
-    figure = figures.noise_readings(
-        [("swap", images), ("invert", images)], [0, 1, 2, 5, 10, 50, 100]
-    )
+    figure = figures.samples_at({"swap": images, "invert": images}, [0, 1, 2, 5, 10, 50, 100])
     FigureCanvasAgg(figure).draw()
     upper, lower = figure.axes[0].get_window_extent(), figure.axes[7].get_window_extent()
     assert 0 < upper.y0 - lower.y1 < 0.3 * upper.height
 
 
+def test_rows_of_samples_show_each_its_name_its_times_and_its_concept():
+    images = IMAGES[:9].reshape(3, 3, 784)
+    rows = dict(zip(("a", "b", "c"), images, strict=True))
+    axes = np.reshape(figures.samples_at(rows, [0, 1, 5], IMAGES[10:13]).axes, (3, 4))
+    drawn = [[one.images[0].get_array().ravel() for one in line] for line in axes]
+    np.testing.assert_array_equal(drawn, np.concatenate([images, IMAGES[10:13, None]], axis=1))
+    assert [line[0].get_ylabel() for line in axes] == ["a", "b", "c"]
+    assert [one.get_title() for one in axes[0]] == ["t=0", "t=1", "t=5", "concept"]
+
+
 def test_a_strip_shows_no_more_than_a_hundred_steps():
-    figure = figures.strip(np.tile(IMAGES, (5, 1)), IMAGES[0], 4, 2)
+    figure = figures.strip(np.tile(IMAGES, (5, 1)), IMAGES[0], of_trial(4, 2))
     assert len(figure.axes) == 101
 
 
@@ -257,7 +278,7 @@ def test_a_movie_has_a_frame_per_step_and_no_two_alike(name):
     assert len(frames) == 31
     assert {frame.dtype.name for frame in frames} == {"uint8"}
     ((height, width, channels),) = {frame.shape for frame in frames}
-    assert (height % 2, width, channels) == (0, 660, 3)  # H.264 takes even sizes only
+    assert (height % 2, width % 660, channels) == (0, 0, 3)  # H.264 takes even sizes only
     assert len({frame.tobytes() for frame in frames}) == 31
 
 

@@ -50,6 +50,11 @@ def test_the_poster_is_the_frame_asked_for(tmp_path):
     assert np.array_equal(poster, list(frames(5))[3])
 
 
+def test_a_slow_start_holds_the_first_frames_and_then_goes_on():
+    assert list(movie.slow_start("abcd", slow=2, times=3)) == list("aaabbbcd")
+    assert list(movie.slow_start("a", slow=2, times=3)) == list("aaa")  # shorter than its start
+
+
 def test_the_same_frames_give_the_same_bytes(tmp_path):
     for name in ("one", "two"):
         movie.write(tmp_path / f"{name}.mp4", frames(5), fps=5)

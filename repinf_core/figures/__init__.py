@@ -1,7 +1,7 @@
 """Arrays to matplotlib figures, one function per figure."""
 
 from repinf_core.figures.approach import approach_counts, approach_panels
-from repinf_core.figures.curves import against_noise, distance_panels, training_curve
+from repinf_core.figures.curves import against_noise, distance_panels
 from repinf_core.figures.dimension import (
     against_dimension,
     concepts_by_latent,
@@ -10,11 +10,12 @@ from repinf_core.figures.dimension import (
     cosine_matrix,
 )
 from repinf_core.figures.generalization import best_of_settings, by_setting
-from repinf_core.figures.images import image_rows, inference_frames, noise_readings, strip
+from repinf_core.figures.images import image_rows, inference_frames, samples_at, strip
 from repinf_core.figures.labels import final_probabilities, label_map, staying
 from repinf_core.figures.latent import collective, collective_frames, embedding, schematic
 from repinf_core.figures.network import architecture
 from repinf_core.figures.readings import times_by_reading
+from repinf_core.figures.training import training_curve
 
 __all__ = [
     "against_dimension",
@@ -36,7 +37,7 @@ __all__ = [
     "image_rows",
     "inference_frames",
     "label_map",
-    "noise_readings",
+    "samples_at",
     "schematic",
     "staying",
     "strip",

@@ -1,4 +1,4 @@
-"""Figures made of curves: training, distances over time, minima against the noise."""
+"""Figures made of curves: distances over time, minima against the noise."""
 
 from collections.abc import Sequence
 
@@ -11,56 +11,11 @@ from repinf_core.figures.style import (
     CONCEPT,
     CONTROL,
     MEMORY,
-    TEST,
     WIDTH,
     Figure,
     leave_empty,
     styled,
 )
-
-
-@styled
-def training_curve(history: Sequence, floor: float) -> Figure:
-    """Over epochs: the objective, its two terms on the test images, the active latent variables.
-
-    Args:
-        history: one :class:`repinf_core.training.run.EpochRecord` per epoch.
-        floor: lower bound of the reconstruction term on the test images, nats per image.
-    """
-    figure = Figure(figsize=(WIDTH, 8.6))
-    top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
-    epochs = [record.epoch for record in history]
-    dot = {"marker": "o"} if len(epochs) == 1 else {}  # a single point draws no line
-    train = [record.train["negative_elbo"] for record in history]
-    test = [record.test["negative_elbo"] for record in history]
-    top.plot(epochs, train, color=CONTROL, label="training", **dot)
-    top.plot(epochs, test, color=TEST, linestyle="--", label="test", **dot)
-    # The first epochs fall from hundreds of nats; the scale is that of what comes after.
-    settled = test[min(len(test) - 1, max(2, len(test) // 50)) :]
-    margin = 0.15 * (max(settled) - min(settled)) + 0.5
-    top.set(
-        ylabel="objective (nats per image)",
-        ylim=(min(settled + train) - margin, max(settled) + margin),
-    )
-    top.legend()
-    middle.plot(epochs, [r.test["reconstruction"] for r in history], color=TEST, **dot)
-    middle.plot(epochs, [r.test["kl"] for r in history], "-.", color=TEST, **dot)
-    middle.axhline(floor, color=CONTROL, linestyle=":")
-    last = history[-1]
-    for value, text in (
-        (last.test["reconstruction"], "reconstruction"),
-        (last.test["kl"], "KL"),
-        (floor, "floor of the reconstruction"),
-    ):
-        above = value != floor  # the reconstruction is never below its floor
-        middle.annotate(
-            text, (epochs[-1], value), (0, 5 if above else -5), textcoords="offset points",
-            ha="right", va="bottom" if above else "top",
-        )  # fmt: skip
-    middle.set(ylabel="test images (nats)", ylim=(0, None))
-    bottom.plot(epochs, [r.test["active_latents"] for r in history], color=TEST, **dot)
-    bottom.set(xlabel="epoch", ylabel="active latents", ylim=(0, None))
-    return figure
 
 
 def distance_curve(axes: Axes, curves: np.ndarray, line: np.ndarray, colour: str) -> int:

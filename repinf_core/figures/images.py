@@ -1,10 +1,14 @@
 """Figures made of images: consecutive samples, rows of examples, the movie of one inference."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-import matplotlib as mpl
 import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
 from repinf_core.figures.style import CONCEPT, MEMORY, WIDTH, Figure, outline, show_image, styled
 
@@ -24,25 +28,27 @@ def image_rows(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
 
 
 @styled
-def strip(
-    images: np.ndarray, concept_image: np.ndarray, concept_step: int, memory_step: int
-) -> Figure:
+def strip(images: np.ndarray, concept_image: np.ndarray, curves: pd.DataFrame) -> Figure:
     """Fig. 1: consecutive samples x(t), row after row, with the concept's image beside them.
+
+    The step at which z(t) is closest to the concept is outlined (solid), and that to the memory
+    (dashed).
 
     Args:
         images: x(t), ``[T+1, 784]``; the first hundred are shown, ten a row.
         concept_image: E_p(x|z)[x] at the concept, ``[784]``.
-        concept_step: t at which z(t) is closest to the concept; outlined, solid.
-        memory_step: t at which z(t) is closest to the memory; outlined, dashed.
+        curves: of the trial, rows of
+            :attr:`repinf_core.studies.repeated_inference.RepeatedInference.curves`.
     """
     shown = images[:100]
+    closest = curves.loc[curves.groupby("target").distance.idxmin()].set_index("target").t
     rows = max(3, -(-len(shown) // 10))
     # Everything in units of one small image, so that the images touch and stay square.
     columns, margin, side = 14.4, 0.7, 3.0
     height = rows + 0.8
     figure = Figure(figsize=(WIDTH, WIDTH * height / columns), layout="none")
 
-    def place(left: float, top: float, size: float) -> mpl.axes.Axes:
+    def place(left: float, top: float, size: float) -> Axes:
         box = (left / columns, 1 - (top + size) / height, size / columns, size / height)
         return figure.add_axes(box)
 
@@ -51,11 +57,11 @@ def strip(
         show_image(axes, image)
         if t % 10 == 0:
             axes.set_ylabel(f"{t}", rotation=0, ha="right", va="center", fontsize=11)
-        if t == concept_step:
+        if t == closest.concept:
             outline(axes, CONCEPT, "-")
-        if t == memory_step:
+        if t == closest.memory:
             # Within the other frame where one image has both, or each would hide half of the other.
-            outline(axes, MEMORY, (0, (2, 1)), inset=0.13 if t == concept_step else 0)
+            outline(axes, MEMORY, (0, (2, 1)), inset=0.13 if t == closest.concept else 0)
     figure.text(0.3 / columns, 1 - 0.5 / height, "t", fontsize=13, style="italic")
     beside = place(columns - side - 0.2, 0.75, side)
     show_image(beside, concept_image, "concept")
@@ -64,61 +70,87 @@ def strip(
 
 
 @styled
-def noise_readings(rows: Sequence[tuple[str, np.ndarray]], times: Sequence[int]) -> Figure:
-    """x(t) at chosen times, one row per reading of the noise: ``(name, [len(times), 784])``."""
-    figure = Figure(figsize=(WIDTH, len(rows) * (WIDTH - 0.4) / len(times) + 0.4))
-    grid = figure.subplots(len(rows), len(times), squeeze=False)
-    for (name, images), line in zip(rows, grid, strict=True):
-        for axes, image in zip(line, images, strict=True):
+def samples_at(
+    rows: Mapping[str, np.ndarray],
+    times: Sequence[int],
+    concept_images: np.ndarray | None = None,
+) -> Figure:
+    """x(t) at chosen times, a row each; beside it, if given, the image of its concept.
+
+    Args:
+        rows: x(t) at the times, ``[times, 784]``, by the row's name.
+        times: t of the columns.
+        concept_images: ``[rows, 784]``.
+    """
+    columns = len(times) + (concept_images is not None)
+    figure = Figure(figsize=(WIDTH, len(rows) * (WIDTH - 0.7) / columns + 0.4))
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for (name, images), line in zip(rows.items(), grid, strict=True):
+        for axes, image in zip(line[: len(times)], images, strict=True):
             show_image(axes, image)
-        line[0].set_ylabel(name, fontsize=14)
-    for axes, t in zip(grid[0], times, strict=True):
-        axes.set_title(f"t={t}", fontsize=13)
+        line[0].set_ylabel(name, fontsize=12, rotation=0, ha="right", va="center")
+    for axes, t in zip(grid[0, : len(times)], times, strict=True):
+        axes.set_title(f"t={t}", fontsize=12)
+    if concept_images is not None:
+        for axes, image in zip(grid[:, -1], concept_images, strict=True):
+            show_image(axes, image)
+            outline(axes, CONCEPT, "-")
+        grid[0, -1].set_title("concept", fontsize=12)
     return figure
 
 
 @styled
 def inference_frames(
-    images: np.ndarray,
-    concept_image: np.ndarray,
-    concept_distances: np.ndarray,
-    memory_distances: np.ndarray,
+    images: np.ndarray, concept_image: np.ndarray, curves: pd.DataFrame
 ) -> Iterator[np.ndarray]:
-    """Movie of one repeated inference: x(t), the concept, and both distances up to t.
+    """Movie of one repeated inference: x(t), the concept, and the distances up to t.
 
     Args:
         images: x(t), ``[T+1, 784]``.
         concept_image: ``[784]``.
-        concept_distances: ``[T+1]``, of z(t) to the concept.
-        memory_distances: ``[T+1]``, of z(t) to the memory of the clean image.
+        curves: of the trial, as in :func:`strip`.
 
     Yields:
         ``[height, width, 3]`` uint8, one frame per step.
     """
-    figure = Figure(figsize=(WIDTH, 5.8), dpi=100)
+    figure = Figure(figsize=(WIDTH, 4.6), dpi=200)
     canvas = FigureCanvasAgg(figure)
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.1))
-    left, right = top.subplots(1, 2)
-    show_image(left, images[0])
-    show_image(right, concept_image, "image of the concept")
-    outline(right, CONCEPT, "-")
-    axes = bottom.subplots()
-    curves = []
-    for distances, colour, style, name in (
-        (concept_distances, CONCEPT, "-", "to the concept"),
-        (memory_distances, MEMORY, "--", "to the memory"),
-    ):
-        axes.plot(distances, color=colour, alpha=0.2)
-        (line,) = axes.plot([], [], style, color=colour, label=name)
-        (point,) = axes.plot([], [], "o", color=colour, markersize=8)
-        curves.append((np.asarray(distances), line, point))
-    axes.set(xlabel="t (steps)", ylabel="distance of z(t)")
-    axes.legend(loc="upper left", bbox_to_anchor=(0, 1.2), ncols=2)
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.75))
+    upper, lower = left.subplots(2, 1)
+    show_image(upper, images[0])
+    show_image(lower, concept_image, "concept")
+    outline(lower, CONCEPT, "-")
+    axes = right.subplots()
+    drawn = [
+        (of_target.distance.to_numpy(), *_growing(axes, of_target, *_TARGETS[target]))
+        for target, of_target in curves.groupby("target")
+    ]
+    # Most happens in the first ten steps: they have as much room as the next ninety.
+    axes.set_xscale("symlog", linthresh=10, linscale=1)
+    axes.set_xticks([t for t in (0, 5, 10, 20, 50, 100) if t < len(images)])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set(xlabel="t (steps, logarithmic from 10 on)", ylabel="distance of z(t)")
+    right.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     for t, image in enumerate(images):
-        left.images[0].set_data(np.asarray(image).reshape(28, 28))
-        left.set_title(f"x(t), t = {t}")
-        for distances, line, point in curves:
+        upper.images[0].set_data(np.asarray(image).reshape(28, 28))
+        upper.set_title(f"x(t), t = {t}")
+        for distances, line, point in drawn:
             line.set_data(range(t + 1), distances[: t + 1])
             point.set_data([t], [distances[t]])
         canvas.draw()
+        figure.set_layout_engine("none")  # where everything stands is known: no frame shifts it
         yield np.array(canvas.buffer_rgba())[..., :3]
+
+
+_TARGETS = {"concept": (CONCEPT, "-", "to the concept"), "memory": (MEMORY, "--", "to the memory")}
+
+
+def _growing(
+    axes: Axes, curve: pd.DataFrame, colour: str, style: str, name: str
+) -> tuple[Line2D, Line2D]:
+    """The whole curve, pale, and the line and the point that follow it."""
+    sns.lineplot(curve, x="t", y="distance", ax=axes, color=colour, alpha=0.2, legend=False)
+    (line,) = axes.plot([], [], style, color=colour, label=name)
+    (point,) = axes.plot([], [], "o", color=colour, markersize=8)
+    return line, point
