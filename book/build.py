@@ -195,7 +195,8 @@ def with_own_labels(notebook: NotebookNode, name: str) -> NotebookNode:
 def with_one_caption(notebook: NotebookNode) -> NotebookNode:
     """A page whose figures have their caption once: myst-nb gives it to every output of a cell.
 
-    What a cell puts out besides its figure, links to the data say, goes to a cell of its own.
+    What a cell puts out besides its figure, links to the data say, goes to a cell of its own, which
+    has a source because myst-nb leaves out a cell without one.
     """
     notebook = copy.deepcopy(notebook)
     cells = []
@@ -207,7 +208,7 @@ def with_one_caption(notebook: NotebookNode) -> NotebookNode:
         if others:
             cell.outputs = [output for output in cell.outputs if output not in others]
             metadata = {"tags": ["remove-input"]}
-            cells.append(nbformat.v4.new_code_cell("", outputs=others, metadata=metadata))
+            cells.append(nbformat.v4.new_code_cell("# data", outputs=others, metadata=metadata))
     notebook.cells = cells
     return notebook
 
