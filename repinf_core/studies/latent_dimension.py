@@ -172,7 +172,7 @@ def _network(own: dict[str, Any]) -> pd.DataFrame:
         "mean C_ij": own["mean_cosine"],
         "‖C − I‖²": own["orthogonality_sum_of_squares"],
         "‖C − I‖": own["orthogonality_root"],
-        "distance of the concepts' mean from the origin, of their mean length": own["off_centre"],
+        "length of the concepts' mean / mean length of the concepts": own["off_centre"],
     }
     return pd.DataFrame({"quantity": values.keys(), "value": [*map(float, values.values())]})
 
