@@ -555,9 +555,7 @@ def test_networks_trained_for_fewer_epochs_are_told_from_the_others():
     insets = zip("ABC", (2, 20, 100), (60, 1500, 1500), minima, strict=True)
     assert [axes.get_title(loc="left").split("\n") for axes in panels] == [
         [f"({letter}) $N_z = {n_z}$", f"{epochs:,} epochs", f"minimum at t = {t}"]
-        for letter, n_z, epochs, t in zip(
-            "ABC", (2, 20, 100), (60, 1500, 1500), minima, strict=True
-        )
+        for letter, n_z, epochs, t in insets
     ]
 
 
