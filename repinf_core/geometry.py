@@ -238,6 +238,12 @@ def cosine_matrix(concepts: torch.Tensor) -> torch.Tensor:
     return units @ units.T
 
 
+def mean_over_pairs(matrix: torch.Tensor) -> float:
+    """Mean of a symmetric matrix ``[K, K]`` over its pairs i < j: of two different labels."""
+    pairs = len(matrix) * (len(matrix) - 1) / 2
+    return float(matrix.triu(1).sum() / pairs)
+
+
 class Departure(NamedTuple):
     """How far the cosine matrix is from the identity; 0 for orthogonal concepts.
 

@@ -53,10 +53,9 @@ NAMES = [f"label {k}" for k in range(10)]
 POINTS = RANDOM.random((31, 20, 2))
 CONCEPTS = RANDOM.standard_normal((10, 20))
 VARIANCES = np.r_[np.full(5, 0.9), np.full(14, 1e-4), 0]
+LATENTS = pd.DataFrame({"latent": range(20), "variance": VARIANCES, "active": VARIANCES > 0.01})
 COSINES = np.array([[1, -0.5], [-0.5, 1]])
-LABELLED = np.arange(300) % 10
 CLOUD = RANDOM.standard_normal((300, 2))
-INSETS = [(n_z, CURVES[k], CURVES[k, ::-1]) for k, n_z in enumerate((2, 8, 100))]
 FASHION = data.DATASETS["fashion_mnist"].class_names
 # A map of three labels: 6 below; above it 2, then 9; half of the trials agree, all on 9.
 MODAL = np.full((11, 31), 6)
@@ -67,9 +66,79 @@ ERRORS = np.array(
     [[[330.0, 340], [350, 345]], [[310, 305], [9000, np.inf]], [[308, 311], [325, 320]]]
 )
 OF_RATES = {"rate 0.1": ERRORS[:, 0].min(1), "rate 0.01": ERRORS[:, 1].min(1)}
-ROOTS = np.array([7, 5, 2, 1])
 LEAST = np.linspace(6.3, 0, 99)  # at every N_z from 2 to 100
-AROUND_MEAN = np.maximum(LEAST, 1.1)
+BOUNDS = pd.DataFrame(
+    {"n_z": range(2, 101), "least": LEAST, "least_around_mean": np.maximum(LEAST, 1.1)}
+)
+GRID = (2, 8, 20, 100)
+
+
+def by_label(values, column, other):
+    """Values ``[labels, others]`` as a tidy table."""
+    table = pd.DataFrame(values, index=NAMES[: len(values)])
+    table = table.rename_axis("label").reset_index()
+    return table.melt("label", var_name=other, value_name=column)
+
+
+def cosines(matrix):
+    return by_label(matrix, "cosine", "other").replace(
+        {"other": dict(enumerate(NAMES[: len(matrix)]))}
+    )
+
+
+def curves(dimensions):
+    """A curve of each N_z: of trials and their chords, tables as a study's."""
+    of_each = [
+        pd.DataFrame(
+            {
+                "n_z": n_z,
+                "t": range(31),
+                "mean": CURVES[k].mean(1),
+                "sem": CURVES[k].std(1, ddof=1) / 20**0.5,
+                "chord": CURVES[k, ::-1].mean(1),
+            }
+        )
+        for k, n_z in enumerate(dimensions)
+    ]
+    return pd.concat(of_each, ignore_index=True)
+
+
+def networks(epochs):
+    return pd.DataFrame(
+        {"n_z": GRID, "epochs_trained": epochs, "orthogonality_root": [7.0, 5, 2, 1]}
+    )
+
+
+def components(ratios):
+    cumulative = np.cumsum(ratios)
+    return pd.DataFrame({"component": range(1, len(ratios) + 1), "cumulative": cumulative})
+
+
+def planes(clouds):
+    """Points and their means in planes, by name; the labels take turns."""
+    points = pd.concat(
+        [
+            pd.DataFrame(cloud, columns=["first", "second"]).assign(
+                space=space, label=[NAMES[i % 10] for i in range(len(cloud))]
+            )
+            for space, cloud in clouds.items()
+        ],
+        ignore_index=True,
+    )
+    means = points.groupby(["space", "label"], sort=False).mean().reset_index()
+    shares = pd.DataFrame({"space": ["all", *clouds], "share_of_variance": 0.5})
+    return points, means, shares
+
+
+STAGES = pd.DataFrame(
+    [
+        (2, "I", "memory", 0, 0.3),
+        (2, "III", "abstract concept", 0.3, 1),
+        (100, "I", "memory", 0, 0.2),
+        (100, "II", "concept", 0.2, 1),
+    ],
+    columns=["n_z", "stage", "nearest", "start", "stop"],
+)
 TIMES = {
     (noise, beta): {"memory": RANDOM.random(3), "concept": RANDOM.random(3)}
     for noise in ("swap", "invert")
@@ -99,15 +168,24 @@ FIGURES = {
     "best_of_settings": lambda: figures.best_of_settings([2, 10, 100], ERRORS, (10, 20)),
     "by_setting": lambda: figures.by_setting([2, 10, 100], OF_RATES),
     "against_dimension": lambda: figures.against_dimension(
-        [2, 8, 20, 100], ROOTS, LEAST, AROUND_MEAN, INSETS, [60, 60, 60, 1500]
+        networks([60, 60, 60, 1500]), BOUNDS, curves(GRID)
     ),
-    "concepts_by_latent": lambda: figures.concepts_by_latent(CONCEPTS, VARIANCES, 0.01, NAMES),
-    "one latent": lambda: figures.concepts_by_latent(CONCEPTS[:, :1], VARIANCES[:1], 0.01, NAMES),
-    "contribution": lambda: figures.contribution(np.full(10, 0.1), 0.7, 7, 10),
-    "one component": lambda: figures.contribution(np.ones(1), 0.7, 1, 0),
-    "cosine_matrix": lambda: figures.cosine_matrix(COSINES, NAMES[:2]),
-    "cosine_matrices": lambda: figures.cosine_matrices([2, 5, 8, 100], np.stack([COSINES] * 4)),
-    "embedding": lambda: figures.embedding([("(a) all", CLOUD, LABELLED)], NAMES, 100),
+    "approach_by_dimension": lambda: figures.approach_by_dimension(curves(GRID)),
+    "stages_by_dimension": lambda: figures.stages_by_dimension(STAGES),
+    "concepts_by_latent": lambda: figures.concepts_by_latent(
+        by_label(CONCEPTS, "concept", "latent"), LATENTS, 0.01
+    ),
+    "one latent": lambda: figures.concepts_by_latent(
+        by_label(CONCEPTS[:, :1], "concept", "latent"), LATENTS[:1], 0.01
+    ),
+    "contribution": lambda: figures.contribution(components(np.full(10, 0.1)), LATENTS[:10]),
+    "one component": lambda: figures.contribution(components(np.ones(1)), LATENTS[5:6]),
+    "cosine_matrix": lambda: figures.cosine_matrix(cosines(COSINES)),
+    "cosine_matrices": lambda: figures.cosine_matrices(
+        pd.concat([cosines(COSINES).assign(n_z=n_z) for n_z in GRID])
+    ),
+    "embedding": lambda: figures.embedding(*planes({"plane of 10 labels": CLOUD})),
+    "no plane": lambda: figures.embedding(*(table[:0] for table in planes({"a": CLOUD}))),
     "against_noise": lambda: figures.against_noise(
         [0, 0.5, 1], np.ones((3, 3)), np.ones((3, 3)), [(0, 0, 0.4), (1, 0.4, 1)], "distance"
     ),
@@ -389,42 +467,67 @@ def test_an_odd_number_of_panels_leaves_no_empty_axes():
 
 
 def test_the_concepts_stand_over_the_variances_of_their_latents():
-    figure = figures.concepts_by_latent(CONCEPTS, VARIANCES, 0.01, NAMES)
+    figure = FIGURES["concepts_by_latent"]()
     top, bottom = figure.axes[:2]
-    assert np.array_equal(top.images[0].get_array(), CONCEPTS)
-    dashes = top.collections[0].get_offsets().astype(int)
+    cells, dashes = top.collections
+    np.testing.assert_array_equal(cells.get_array().reshape(10, 20), CONCEPTS)
     negative = np.less(CONCEPTS, -0.1 * np.abs(CONCEPTS).max())
-    assert sorted(map(tuple, dashes)) == sorted(zip(*negative.T.nonzero(), strict=True))
+    marked = np.floor(dashes.get_offsets()).astype(int)
+    assert sorted(map(tuple, marked)) == sorted(zip(*negative.T.nonzero(), strict=True))
     active, inactive, threshold = bottom.lines
-    assert active.get_xdata().tolist() == list(range(5))
-    assert inactive.get_xdata().tolist() == list(range(5, 20))
+    assert active.get_xdata().tolist() == [i + 0.5 for i in range(5)]  # below their cells
+    assert inactive.get_xdata().tolist() == [i + 0.5 for i in range(5, 20)]
     assert not inactive.get_clip_on()  # the last one stands on the edge
     assert f"concept (a dash: below −{0.1 * np.abs(CONCEPTS).max():.2g})" in texts(figure)
     assert set(threshold.get_ydata()) == {0.01}
+    for place, label in zip(bottom.get_xticks(), bottom.get_xticklabels(), strict=True):
+        assert label.get_text() == str(int(place))
+
+
+@pytest.mark.parametrize("all_active", [True, False])
+def test_points_that_are_not_there_leave_no_room(all_active):
+    """A curve without points would lie at the figure's corner."""
+    latents = LATENTS.assign(variance=0.9 if all_active else 1e-4, active=all_active)
+    concepts = by_label(CONCEPTS, "concept", "latent")
+    heights = []
+    for of_latents in (latents, LATENTS):
+        figure = figures.concepts_by_latent(concepts, of_latents, 0.01)
+        FigureCanvasAgg(figure).draw()
+        heights.append(figure.axes[1].get_position().y0)
+    assert heights[0] == pytest.approx(heights[1], abs=0.02)
 
 
 def test_the_contribution_reaches_its_share_at_the_named_component():
-    figure = figures.contribution(np.array([0.5, 0.3, 0.15, 0.05]), 0.7, 2, 3)
+    figure = figures.contribution(components([0.5, 0.3, 0.15, 0.05]), LATENTS[3:7])
     curve, corner, active = figure.axes[0].lines
     np.testing.assert_allclose(curve.get_xydata().T, [[1, 2, 3, 4], [0.5, 0.8, 0.95, 1]])
     assert corner.get_xydata().tolist() == [[0, 0.7], [2, 0.7], [2, 0]]
-    assert set(active.get_xdata()) == {3}
+    assert set(active.get_xdata()) == {2}
     assert corner.get_color() == "black"
-    assert {"70% of the variance: 2 components", "3 active latents"} <= texts(figure)
+    assert {"components for 70% of the variance: 2", "active latents: 2"} <= texts(figure)
 
 
 def test_cosines_are_shown_as_numbers_or_with_a_dash():
     matrix = np.array([[1, -0.456, -0.001], [-0.456, 1, 0.2], [-0.001, 0.2, 1]])
-    figure = figures.cosine_matrix(matrix, NAMES[:3])
+    figure = figures.cosine_matrix(cosines(matrix))
     cells = [text.get_text() for text in figure.axes[0].texts]
     assert cells == ["1.00", "−0.46", "0.00", "−0.46", "1.00", "0.20", "0.00", "0.20", "1.00"]
-    figure = figures.cosine_matrices([2, 5], np.stack([matrix, matrix**2]))
+    of_grid = [cosines(matrix).assign(n_z=2), cosines(matrix**2).assign(n_z=5)]
+    figure = figures.cosine_matrices(pd.concat(of_grid))
     panels = figure.axes[:2]
     assert [axes.get_title() for axes in panels] == ["$N_z = 2$", "$N_z = 5$"]
     for axes, expected in zip(panels, [matrix, matrix**2], strict=True):
-        assert np.array_equal(axes.images[0].get_array(), expected)
-    dashes = [axes.collections[0].get_offsets().tolist() for axes in panels]
-    assert dashes == [[[1, 0], [2, 0], [0, 1], [0, 2]], []]
+        np.testing.assert_array_equal(axes.collections[0].get_array().reshape(3, 3), expected)
+    dashes = [axes.collections[1].get_offsets().tolist() for axes in panels]
+    assert dashes == [[[1.5, 0.5], [2.5, 0.5], [0.5, 1.5], [0.5, 2.5]], []]
+
+
+def test_the_labels_of_cosines_stand_in_their_own_order():
+    """And not in that of the alphabet."""
+    table = cosines(COSINES).replace(dict(zip(NAMES, "zyx", strict=False)))
+    (axes,) = figures.cosine_matrix(table).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["z", "y"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["z", "y"]
 
 
 def luminance(colour):
@@ -437,62 +540,85 @@ def luminance(colour):
 
 def test_numbers_and_dashes_stand_out_from_their_cells():
     values = np.linspace(-1, 1, 100).reshape(10, 10)
+    of_grid = cosines(values).assign(n_z=2)
     for figure, marks in (
-        (figures.cosine_matrix(values, NAMES), lambda axes: [t.get_color() for t in axes.texts]),
+        (figures.cosine_matrix(of_grid), lambda axes: [t.get_color() for t in axes.texts]),
         (
-            figures.cosine_matrices([2], values[None]),
-            lambda axes: axes.collections[0].get_edgecolor()[:, :3],
+            figures.cosine_matrices(of_grid),
+            lambda axes: axes.collections[1].get_edgecolor()[:, :3],
         ),
     ):
         axes = figure.axes[0]
-        cells = axes.images[0].to_rgba(values)[..., :3].reshape(-1, 3)
+        cells = axes.collections[0].to_rgba(values)[..., :3].reshape(-1, 3)
         for cell, mark in zip(cells, marks(axes), strict=False):
             dark, light = sorted((luminance(cell), luminance(mark)))
             assert (light + 0.05) / (dark + 0.05) > 4
 
 
-def against_dimension(epochs):
-    return figures.against_dimension([2, 8, 20, 100], ROOTS, LEAST, AROUND_MEAN, INSETS, epochs)
-
-
 def test_orthogonality_is_drawn_over_its_bound_with_three_insets():
-    figure = against_dimension([60] * 4)
-    main, *panels = figure.axes
+    """Those of the paper, 2, 20 and 100, where the grid has them."""
+    main, *panels = figures.against_dimension(networks([60] * 4), BOUNDS, curves(GRID)).axes
     *segments, concepts, around_mean, bound = main.lines
     ends = np.array([[2, 7], [8, 5], [20, 2], [100, 1]])
     drawn = [segment.get_xydata().tolist() for segment in segments]
     assert drawn == [ends[i : i + 2].tolist() for i in range(3)]
     assert {segment.get_linestyle() for segment in segments} == {"-"}
     np.testing.assert_allclose(concepts.get_xydata(), ends)
-    np.testing.assert_allclose(bound.get_xydata().T, [range(2, 101), LEAST])
-    np.testing.assert_allclose(around_mean.get_xydata().T, [range(2, 101), AROUND_MEAN])
+    np.testing.assert_allclose(bound.get_xydata(), BOUNDS[["n_z", "least"]])
+    np.testing.assert_allclose(around_mean.get_xydata(), BOUNDS[["n_z", "least_around_mean"]])
     lettered = {text.get_text(): text.xy for text in main.texts}
-    assert lettered == {"(A)": (2, 7), "(B)": (8, 5), "(C)": (100, 1)}
-    assert not any("epochs" in text.get_text() for text in main.get_legend().get_texts())
-    for axes, (_, curves, line) in zip(panels, INSETS, strict=True):
+    assert lettered == {"(A)": (2, 7), "(B)": (20, 2), "(C)": (100, 1)}
+    for axes, k in zip(panels, (0, 2, 3), strict=True):
         dashed, solid, *_ = axes.lines
-        np.testing.assert_allclose(solid.get_ydata(), curves.mean(1))
-        np.testing.assert_allclose(dashed.get_ydata(), line.mean(1))
+        np.testing.assert_allclose(solid.get_ydata(), CURVES[k].mean(1))
+        np.testing.assert_allclose(dashed.get_ydata(), CURVES[k, ::-1].mean(1))
+
+
+def test_a_grid_without_the_papers_dimensions_has_its_first_middle_and_last_as_insets():
+    of_grid = networks([60] * 4).assign(n_z=[2, 8, 20, 50])
+    main = figures.against_dimension(of_grid, BOUNDS[:49], curves((2, 8, 20, 50))).axes[0]
+    assert [text.xy[0] for text in main.texts] == [2, 20, 50]
+    of_two = figures.against_dimension(of_grid[:2], BOUNDS[:7], curves((2, 8)))
+    assert [text.xy[0] for text in of_two.axes[0].texts] == [2, 8]
 
 
 def test_networks_trained_for_fewer_epochs_are_told_from_the_others():
-    figure = against_dimension([60, 60, 1500, 1500])
+    of_grid = networks([60, 60, 1500, 1500])
+    figure = figures.against_dimension(of_grid, BOUNDS, curves(GRID))
     main, *panels = figure.axes
     *segments, longest, fewer, _, _ = main.lines
     assert [segment.get_linestyle() for segment in segments] == ["-", "--", "-"]
     assert longest.get_xydata().tolist() == [[20, 2], [100, 1]]
     assert fewer.get_xydata().tolist() == [[2, 7], [8, 5]]
     assert fewer.get_markerfacecolor() == "white"
-    legend = [text.get_text() for text in main.get_legend().get_texts()]
-    assert {"the concepts, after 1,500 epochs", "the concepts, after fewer"} <= set(legend)
-    titles = [axes.get_title(loc="left").split("\n") for axes in panels]
-    assert [title[:2] for title in titles] == [
-        ["(A) $N_z = 2$", "60 epochs"],
-        ["(B) $N_z = 8$", "60 epochs"],
-        ["(C) $N_z = 100$", "1,500 epochs"],
+    assert {"the concepts, after 1,500 epochs", "the concepts, after fewer"} <= texts(figure)
+    minima = [CURVES[k].mean(1).argmin() for k in (0, 2, 3)]
+    insets = zip("ABC", (2, 20, 100), (60, 1500, 1500), minima, strict=True)
+    assert [axes.get_title(loc="left").split("\n") for axes in panels] == [
+        [f"({letter}) $N_z = {n_z}$", f"{epochs:,} epochs", f"minimum at t = {t}"]
+        for letter, n_z, epochs, t in insets
     ]
-    minima = [curves.mean(1).argmin() for _, curves, _ in INSETS]
-    assert [title[2] for title in titles] == [f"minimum at t = {t}" for t in minima]
+
+
+def test_each_dimension_has_its_curve_and_its_stages():
+    panels = figures.approach_by_dimension(curves(GRID)).axes
+    assert [axes.get_title(loc="left") for axes in panels] == [f"$N_z = {n_z}$" for n_z in GRID]
+    for axes, of_trials in zip(panels, CURVES, strict=False):
+        assert axes.get_title(loc="right") == f"minimum at t = {of_trials.mean(1).argmin()}"
+        np.testing.assert_allclose(axes.lines[1].get_ydata(), of_trials.mean(1))
+    figure = figures.stages_by_dimension(STAGES)
+    (axes,) = figure.axes
+    bars = [
+        (round(bar.get_y() + bar.get_height() / 2), bar.get_x(), bar.get_x() + bar.get_width())
+        for bar in axes.patches
+    ]
+    assert bars == [(0, 0, 0.3), (1, 0, 0.2), (1, 0.2, 1), (0, 0.3, 1)]
+    assert [text.get_text() for text in axes.texts] == ["I", "I", "II", "III"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["2", "100"]
+    assert axes.yaxis_inverted()  # the fewest latent variables at the top
+    names = {"I: memory", "II: concept", "III: abstract concept"}
+    assert names <= texts(figure)
+    assert len({bar.get_hatch() for bar in axes.patches}) == 3  # told apart in grey
 
 
 def test_the_times_of_every_reading_are_in_the_panel_of_their_centre_and_noise():
@@ -516,10 +642,11 @@ def test_the_times_of_every_reading_are_in_the_panel_of_their_centre_and_noise()
 
 def test_an_embedding_names_every_label_and_none_hides_another():
     wide = CLOUD * [100, 1]
-    figure = figures.embedding([("(a)", CLOUD, LABELLED), ("(b)", wide, LABELLED)], NAMES, 100)
+    figure = figures.embedding(*planes({"narrow": CLOUD, "wide": wide}))
     FigureCanvasAgg(figure).draw()
+    assert "(b) wide: 50% of the variance" in texts(figure)
     for axes, points in zip(figure.axes, (CLOUD, wide), strict=True):
-        np.testing.assert_allclose(axes.collections[0].get_offsets(), points[::3])
+        np.testing.assert_allclose(axes.collections[0].get_offsets(), points)
         assert [text.get_text() for text in axes.texts] == NAMES
         means = [line.get_xydata()[0] for line in axes.lines if line.get_marker() == "o"]
         expected = [points[k::10].mean(0) for k in range(10)]

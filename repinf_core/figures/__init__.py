@@ -4,10 +4,12 @@ from repinf_core.figures.approach import approach_counts, approach_panels
 from repinf_core.figures.curves import against_noise, distance_panels
 from repinf_core.figures.dimension import (
     against_dimension,
+    approach_by_dimension,
     concepts_by_latent,
     contribution,
     cosine_matrices,
     cosine_matrix,
+    stages_by_dimension,
 )
 from repinf_core.figures.generalization import best_of_settings, by_setting
 from repinf_core.figures.images import image_rows, inference_frames, samples_at, strip
@@ -20,6 +22,7 @@ from repinf_core.figures.training import training_curve
 __all__ = [
     "against_dimension",
     "against_noise",
+    "approach_by_dimension",
     "approach_counts",
     "approach_panels",
     "architecture",
@@ -39,6 +42,7 @@ __all__ = [
     "label_map",
     "samples_at",
     "schematic",
+    "stages_by_dimension",
     "staying",
     "strip",
     "times_by_reading",

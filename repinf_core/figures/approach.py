@@ -1,5 +1,7 @@
 """How mean trajectories pass their targets (Fig. 3, Suppl. C), and whether they approach."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -34,18 +36,33 @@ def approach_panels(curves: pd.DataFrame, target: str) -> Figure:
         target: one of its targets.
     """
     of_target = curves[curves.target == target]
-    panels = list(of_target.groupby("label", sort=False))
+    return distance_curves(
+        of_target.groupby("label", sort=False),
+        _COLOURS[target],
+        _AXIS.get(target, f"distance to the {target}"),
+    )
+
+
+def distance_curves(panels: Iterable[tuple[str, pd.DataFrame]], colour: str, ylabel: str) -> Figure:
+    """A panel for each title, drawn by :func:`distance_curve`, with one legend for all.
+
+    Args:
+        panels: ``(title, rows)`` each.
+        colour: of the target.
+        ylabel: the distance.
+    """
+    panels = list(panels)
     rows = -(-len(panels) // 2)
     figure = Figure(figsize=(WIDTH, 1.95 * rows + 0.7))
     grid = figure.subplots(rows, 2, sharex=True)
-    for axes, (label, panel) in zip(grid.flat, panels, strict=False):
-        distance_curve(axes, panel, _COLOURS[target])
-        axes.set_title(label, loc="left", fontweight="bold")
+    for axes, (title, panel) in zip(grid.flat, panels, strict=False):
+        distance_curve(axes, panel, colour)
+        axes.set_title(title, loc="left", fontweight="bold")
         best = panel.loc[panel["mean"].idxmin()]
-        axes.set_title(f"minimum at t = {best.t}", loc="right", fontsize=12)
+        axes.set_title(f"minimum at t = {int(best.t)}", loc="right", fontsize=12)
     leave_empty(grid, len(panels))
     figure.supxlabel("t (steps)", fontsize=13)
-    figure.supylabel(_AXIS.get(target, f"distance to the {target}"), fontsize=13)
+    figure.supylabel(ylabel, fontsize=13)
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=12)
     return figure

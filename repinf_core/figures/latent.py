@@ -1,8 +1,10 @@
 """Figures of the latent space: trajectories of many trials in a plane."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -157,40 +159,59 @@ def _arrowheads(axes: Axes, path: np.ndarray) -> None:
 
 
 @styled
-def embedding(
-    panels: Sequence[tuple[str, np.ndarray, np.ndarray]], names: Sequence[str], at_most: int
-) -> Figure:
+def embedding(points: pd.DataFrame, means: pd.DataFrame, planes: pd.DataFrame) -> Figure:
     """Preprint Fig. A.1: memories in the plane of their two leading principal components.
 
     Args:
-        panels: ``(title, points [n, 2], labels [n])`` each.
-        names: of all labels; each stands beside the mean of its points, tied to it by a line.
-        at_most: points drawn in a panel, evenly spaced in the order given.
+        points: of :class:`repinf_core.studies.latent_dimension.LatentDimension`.
+        means: likewise; the name of each label stands beside its mean, tied to it by a line.
+        planes: likewise; the share of the variance stands in the title.
     """
-    figure = Figure(figsize=(WIDTH, 5.4 * len(panels)))
-    grid = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
-    for axes, (title, points, labels) in zip(grid, panels, strict=True):
-        points, labels = np.asarray(points), np.asarray(labels)
-        drawn = slice(None, None, -(-len(points) // at_most))
-        colours = np.asarray(LABELS)[labels[drawn]]
-        axes.scatter(*points[drawn].T, s=9, c=colours, alpha=0.6, linewidths=0, rasterized=True)
-        present = np.unique(labels)
-        means = np.array([points[labels == k].mean(0) for k in present])
-        room = np.array([0.05 + 0.022 * max(len(names[k]) for k in present), 0.09])
-        places = _beside(means, room * np.ptp(points, axis=0).max())
-        for k, mean, place in zip(present, means, places, strict=True):
-            axes.plot(*np.stack([mean, place]).T, "-", color="black", linewidth=1)
-            axes.plot(
-                *mean, "o", color=LABELS[k], markeredgecolor="black", markersize=8, zorder=4
-            )  # fmt: skip
-            axes.text(
-                *place, names[k], ha="center", va="center", fontsize=14, fontweight="bold",
-                bbox={"facecolor": "white", "edgecolor": LABELS[k], "linewidth": 2, "pad": 2.5},
-            )  # fmt: skip
-        _same_scale(axes, np.concatenate([points[drawn], places]), 0.8)
-        axes.set_title(title, loc="left")
+    if points.empty:
+        return _no_plane()
+    colours = dict(zip(means.label.unique(), LABELS, strict=True))
+    shares = planes.set_index("space").share_of_variance
+    figure = Figure(figsize=(WIDTH, 5.4 * points.space.nunique()))
+    grid = figure.subplots(points.space.nunique(), 1, squeeze=False)[:, 0]
+    panels = zip(
+        points.groupby("space", sort=False), means.groupby("space", sort=False), strict=True
+    )
+    for letter, axes, ((space, cloud), (_, of_labels)) in zip("ab", grid, panels, strict=False):
+        sns.scatterplot(
+            cloud, x="first", y="second", hue="label", palette=colours, s=9, alpha=0.6,
+            linewidth=0, legend=False, rasterized=True, ax=axes,
+        )  # fmt: skip
+        places = _name_means(axes, cloud, of_labels, colours)
+        drawn = cloud[["first", "second"]].to_numpy()
+        _same_scale(axes, np.concatenate([drawn, places]), 0.8)
+        axes.set_title(f"({letter}) {space}: {shares[space]:.0%} of the variance", loc="left")
         axes.set(xlabel="first principal component", ylabel="second principal component")
     return figure
+
+
+def _no_plane() -> Figure:
+    figure = Figure(figsize=(WIDTH, 0.6))
+    figure.text(0.5, 0.5, "One latent variable: there is no plane.", ha="center", va="center")
+    return figure
+
+
+def _name_means(
+    axes: Axes, cloud: pd.DataFrame, means: pd.DataFrame, colours: Mapping[str, str]
+) -> np.ndarray:
+    """A dot for each mean, and its label beside it; the places of the names ``[labels, 2]``."""
+    centres = means[["first", "second"]].to_numpy()
+    room = np.array([0.05 + 0.022 * means.label.str.len().max(), 0.09])
+    places = _beside(centres, room * np.ptp(cloud[["first", "second"]], axis=0).max())
+    for name, centre, place in zip(means.label, centres, places, strict=True):
+        axes.plot(*np.stack([centre, place]).T, "-", color="black", linewidth=1)
+        axes.plot(
+            *centre, "o", color=colours[name], markeredgecolor="black", markersize=8, zorder=4
+        )  # fmt: skip
+        axes.text(
+            *place, name, ha="center", va="center", fontsize=14, fontweight="bold",
+            bbox={"facecolor": "white", "edgecolor": colours[name], "linewidth": 2, "pad": 2.5},
+        )  # fmt: skip
+    return places
 
 
 def _beside(points: np.ndarray, room: np.ndarray) -> np.ndarray:

@@ -1,0 +1,283 @@
+"""What changes with the number of latent variables?  Fig. 8, Suppl. E and preprint Fig. 6."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import pandas as pd
+import torch
+
+from repinf_core import data, geometry, models
+from repinf_core.agreement import rank_correlation
+from repinf_core.data import LabelledImages
+from repinf_core.dynamics import approach
+from repinf_core.models.mlp import VAE, VAESpec
+from repinf_core.profiles import Experiment
+from repinf_core.studies.study import Study, default_device
+from repinf_core.training import progress, sweep
+from repinf_core.training.run import TrainingRun
+
+STAGES = dict(zip(approach.LANDMARKS, ("I", "II", "III"), strict=True))
+"""Number of the stage in which each landmark is approached closest (Fig. 4)."""
+
+
+@dataclass(frozen=True)
+class DimensionGrid(Study):
+    """The tables of Fig. 8 and of what else is compared over N_z; one network for each ``n_z``.
+
+    Attributes:
+        networks: a row for each network: ``epochs_trained``; ``test_negative_elbo`` (nats per
+            image, after as many epochs as all of them had); ``active_latents``;
+            ``components_for_70_percent`` of the variance of the memories;
+            ``mean_absolute_cosine`` of the concepts of different labels;
+            ``orthogonality_sum_of_squares``, ||C - I||_F^2, and its ``orthogonality_root``;
+            ``least_root`` that any ten vectors can have; ``random_root``, about that of ten random
+            directions in as many dimensions as there are active latents (missing without any);
+            ``label_approaches`` below the whole chord, and ``..._by_the_weaker_reading`` below
+            the chord at the same time: whether the label's mean curve approaches its concept;
+            ``step_of_label``, its minimum; ``closer_than_the_line``, the attraction: by what share
+            of the chord's smallest distance it comes closer than the chord, and
+            ``..._at_that_time`` likewise at the same time; ``labels_approaching`` and
+            ``..._by_the_weaker_reading``, of all ten.
+        bounds: a row for each integer from the smallest ``n_z`` to the largest: the ``least``
+            ||C - I||_F of any ten vectors, and ``least_around_mean`` of ten whose mean is the
+            origin.
+        curves: a row for each network and t, of the label's trials: ``t`` (steps), ``mean`` and
+            ``sem`` of the distance to the concept (Euclidean, in latent space), ``chord`` (mean
+            distance of the chords at the same t).
+        stages: a row for each network and stage: its number (``stage``), the landmark approached
+            closest (``nearest``), the noise fractions at which it begins and ends (``start``,
+            ``stop``).
+        cosines_by_dimension: a row for each network, ``label`` and ``other`` label: the
+            ``cosine`` of their concepts.
+    """
+
+    networks: pd.DataFrame
+    bounds: pd.DataFrame
+    curves: pd.DataFrame
+    stages: pd.DataFrame
+    cosines_by_dimension: pd.DataFrame
+
+
+class _Measured(NamedTuple):
+    numbers: dict[str, Any]
+    curve: pd.DataFrame
+    cosines: pd.DataFrame
+
+
+def run(experiment: Experiment, device: str | None = None) -> DimensionGrid:
+    """Train a network for each N_z of the grid, and infer with each from the same noisy images.
+
+    Args:
+        experiment: of it the ``n_z_grid`` and ``grid_epochs`` are taken, what else names a
+            network, the ``label``, and what :mod:`repinf_core.dynamics.approach` takes.
+        device: where; by default a GPU if there is one, else the CPU.
+
+    Raises:
+        DataError, StoreError, SweepError: as :func:`repinf_core.training.sweep.load_or_train`.
+    """
+    device = device or default_device()
+    train = data.load(experiment.dataset, "train")
+    runs = _trained_grid(experiment, len(train.images), device)
+    common = min(run.epoch for run in runs)  # objectives are compared after as many epochs
+    measured = {
+        n_z: _measure(run, common, train, experiment, device)
+        for n_z, run in zip(experiment.n_z_grid, runs, strict=True)
+    }
+    by_n_z = {n_z: found.numbers for n_z, found in measured.items()}
+    networks, stages = _networks(by_n_z), _stages(by_n_z)
+    numbers = _numbers(by_n_z, networks)
+    return DimensionGrid(
+        experiment=experiment,
+        device=device,
+        numbers=numbers,
+        finding=_finding(experiment, networks),
+        networks=networks,
+        bounds=_bounds(experiment.n_z_grid),
+        curves=_by_n_z({n_z: found.curve for n_z, found in measured.items()}),
+        stages=stages,
+        cosines_by_dimension=_by_n_z({n_z: found.cosines for n_z, found in measured.items()}),
+    )
+
+
+def cosine_table(cosines: torch.Tensor, names: tuple[str, ...]) -> pd.DataFrame:
+    """The cosines ``[K, K]`` of the concepts: a row for each ``label`` and ``other`` label."""
+    return pd.DataFrame(
+        {
+            "label": [name for name in names for _ in names],
+            "other": [*names] * len(names),
+            "cosine": cosines.flatten(),
+        }
+    )
+
+
+def _trained_grid(experiment: Experiment, n_images: int, device: str) -> list[TrainingRun]:
+    each = dataclasses.replace(VAESpec.of(experiment), epochs=experiment.grid_epochs)
+    specs = sweep.product(each, n_z=experiment.n_z_grid)
+    dimensions = ", ".join(map(str, experiment.n_z_grid))
+    print(f"\ngrid     N_z = {dimensions}; epochs of each: up to {each.epochs:,}")
+    print(progress.estimate_runtime(specs, device, n_images))
+    return sweep.load_or_train(specs, device)
+
+
+def _measure(
+    run: TrainingRun, common: int, train: LabelledImages, experiment: Experiment, device: str
+) -> _Measured:
+    """What one network of the grid shows; ``common``: the epoch of its objective."""
+    model = cast(VAE, run.model)
+    memories = models.memories(model, train.images.to(device)).cpu()
+    concepts = geometry.concepts(memories, train.labels)
+    cosines = geometry.cosine_matrix(concepts)
+    departure = geometry.orthogonality_error(concepts)
+    distances, chords = approach.to_concepts(model, train, concepts.to(device), experiment)
+    names = data.DATASETS[experiment.dataset].class_names
+    numbers = {
+        "epochs_trained": run.epoch,
+        "test_negative_elbo": run.history[common - 1].test["negative_elbo"],
+        "active_latents": int(geometry.active_latents(memories).sum()),
+        "components_for_70_percent": geometry.components(memories, 0.7),
+        "mean_absolute_cosine": geometry.mean_over_pairs(cosines.abs()),
+        "orthogonality_sum_of_squares": departure.sum_of_squares,
+        "orthogonality_root": departure.root,
+        **_approach(distances, chords, experiment.label),
+        "stages": _stages_of(model, train, memories.to(device), experiment),
+    }
+    curve = _curve(distances[experiment.label], chords[experiment.label])
+    return _Measured(numbers, curve, cosine_table(cosines, names))
+
+
+def _approach(distances: torch.Tensor, chords: torch.Tensor, label: int) -> dict[str, Any]:
+    """How the mean curves pass their concepts; ``[labels, T+1, trials]`` each."""
+    strict, weaker = geometry.approach_of_means(distances, chords)
+    minimum, step = float(strict.minimum[label]), int(strict.step[label])
+    chord = chords[label].mean(1)
+    return {
+        "label_approaches": bool(strict.approaches[label]),
+        "label_approaches_by_the_weaker_reading": bool(weaker[label]),
+        "step_of_label": step,
+        "closer_than_the_line": _closer(minimum, float(chord.min())),
+        "closer_than_the_line_at_that_time": _closer(minimum, float(chord[step])),
+        "labels_approaching": int(strict.approaches.sum()),
+        "labels_approaching_by_the_weaker_reading": int(weaker.sum()),
+    }
+
+
+def _closer(minimum: float, chord: float) -> float:
+    """By what share of the chord's distance; rounded, for both may have the same end."""
+    return round(1 - minimum / chord, 4) + 0.0 if chord else 0.0
+
+
+def _stages_of(
+    model: VAE, train: LabelledImages, memories: torch.Tensor, experiment: Experiment
+) -> list[dict[str, Any]]:
+    closest = approach.closest_approach_by_noise(model, train, memories, experiment)
+    p_grid = torch.tensor(experiment.p_grid, dtype=torch.float64)
+    return [
+        {"nearest": approach.LANDMARKS[stage.nearest], "start": stage.start, "stop": stage.stop}
+        for stage in geometry.stages(p_grid, closest.distance.mean(-1))
+    ]
+
+
+def _curve(distances: torch.Tensor, chords: torch.Tensor) -> pd.DataFrame:
+    """Over time, of trials ``[T+1, trials]``."""
+    return pd.DataFrame(
+        {
+            "t": range(len(distances)),
+            "mean": distances.mean(1),
+            "sem": distances.std(1) / distances.shape[1] ** 0.5,
+            "chord": chords.mean(1),
+        }
+    )
+
+
+def _by_n_z(tables: dict[int, pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(tables, names=["n_z"]).reset_index("n_z").reset_index(drop=True)
+
+
+def _networks(by_n_z: dict[int, dict[str, Any]]) -> pd.DataFrame:
+    plain = [
+        {"n_z": n_z} | {name: value for name, value in numbers.items() if name != "stages"}
+        for n_z, numbers in by_n_z.items()
+    ]
+    networks = pd.DataFrame(plain)
+    active = networks.active_latents.astype("Float64")
+    return networks.assign(
+        least_root=[geometry.welch_bound(10, n_z).root for n_z in by_n_z],
+        # The squared cosine of two random directions in d dimensions is 1/d on average.
+        random_root=(90 / active.where(active > 0)) ** 0.5,
+    )
+
+
+def _stages(by_n_z: dict[int, dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"n_z": n_z, "stage": STAGES[stage["nearest"]], **stage}
+            for n_z, numbers in by_n_z.items()
+            for stage in numbers["stages"]
+        ]
+    )
+
+
+def _bounds(grid: tuple[int, ...]) -> pd.DataFrame:
+    every = range(grid[0], grid[-1] + 1)
+    return pd.DataFrame(
+        {
+            "n_z": every,
+            "least": [geometry.welch_bound(10, n_z).root for n_z in every],
+            "least_around_mean": [geometry.welch_bound(10, min(n_z, 9)).root for n_z in every],
+        }
+    )
+
+
+def _numbers(by_n_z: dict[int, dict[str, Any]], networks: pd.DataFrame) -> dict[str, Any]:
+    at = networks.set_index("n_z")
+    weaker = "by_the_weaker_reading"
+    objective = networks.test_negative_elbo.tolist()
+    return {
+        "grid_epochs_trained": int(networks.epochs_trained.min()),
+        "by_n_z": {str(n_z): numbers for n_z, numbers in by_n_z.items()},
+        "orthogonality_levels_off_at": _levels_off(at.orthogonality_root),
+        "rank_correlation_of_attraction_and_objective": rank_correlation(
+            networks.closer_than_the_line.tolist(), objective
+        ),
+        f"rank_correlation_{weaker}": rank_correlation(
+            networks.closer_than_the_line_at_that_time.tolist(), objective
+        ),
+        "label_approaches_from": _holds_from(at.label_approaches),
+        f"label_approaches_{weaker}_from": _holds_from(at[f"label_approaches_{weaker}"]),
+        "all_labels_approach_from": _holds_from(at.labels_approaching == 10),
+        f"all_labels_approach_{weaker}_from": _holds_from(at[f"labels_approaching_{weaker}"] == 10),
+    }
+
+
+def _holds_from(holds: pd.Series) -> int | None:
+    """The smallest N_z at which it holds and at every larger one too; ``holds`` by N_z."""
+    later = holds[::-1].cummin()[::-1]
+    return int(later.idxmax()) if later.any() else None
+
+
+def _levels_off(roots: pd.Series) -> int | None:
+    """From which N_z on the root stays near its last value; at the last that says nothing.
+
+    Near is within a tenth of the whole fall, from the first N_z to the last.
+    """
+    near = (roots - roots.iloc[-1]).abs() <= 0.1 * (roots.iloc[0] - roots.iloc[-1])
+    n_z = _holds_from(near)
+    return None if n_z == roots.index[-1] else n_z
+
+
+def _finding(experiment: Experiment, networks: pd.DataFrame) -> str:
+    first, last = networks.iloc[0], networks.iloc[-1]
+    name = data.DATASETS[experiment.dataset].class_names[experiment.label]
+    whole = networks.n_z[networks.label_approaches]
+    same = networks.n_z[networks.label_approaches_by_the_weaker_reading]
+    return (
+        f"From $N_z = {first.n_z}$ to ${last.n_z}$ the concepts' distance from orthogonality goes "
+        f"from {first.orthogonality_root:.2f} to {last.orthogonality_root:.2f}. "
+        f"The mean trajectory from '{name}' passes its concept below the chord at the same time "
+        f"{_at(same)}, and below the whole chord {_at(whole)}."
+    )
+
+
+def _at(n_z: pd.Series) -> str:
+    return f"at $N_z$ = {', '.join(map(str, n_z))}" if len(n_z) else "at no $N_z$"
