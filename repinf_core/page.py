@@ -104,7 +104,7 @@ def styled(table: pd.DataFrame, caption: str, columns: Mapping[str, tuple[str, s
         .set_properties(subset=texts, **{"text-align": "left"})
         .set_caption(caption)
         .set_table_attributes('class="data-table"')
-        .set_uuid("")
+        .set_uuid("-".join(columns))  # the cells' styles: not those of the page's other tables
     )
 
 

@@ -392,9 +392,9 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
         f"On {title} with $N_z = {experiment.n_z}$ a classifier gives most of the images that are "
         f"generated from '{final['label']}' their own label at every step "
         f"{_up_to_which_p(own['right_at_every_step_up_to_p'])}, and in a window near 20 to 30 "
-        f"steps {_up_to_which_p(own['window_near_20_to_30_up_to_p'])}. From $p = {experiment.p:g}$ "
-        f"it gives '{final['label']}' to {final['judged_own']} of {final['trials']} trials still "
-        f"at $t = {final['step']}$."
+        f"steps {_up_to_which_p(own['window_near_20_to_30_up_to_p'])}. At $t = {final['step']}$ it "
+        f"still gives '{final['label']}' to {final['judged_own']} of {final['trials']} trials that "
+        f"began with $p = {experiment.p:g}$."
     )
 
 
