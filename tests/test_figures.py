@@ -16,7 +16,7 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 
 from repinf_core import data, figures
-from repinf_core.figures.style import ABSTRACT, CONCEPT, CONTROL, MEMORY, Figure
+from repinf_core.figures.style import ABSTRACT, CONCEPT, MEMORY, Figure
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.random((31, 784))
@@ -61,7 +61,58 @@ FASHION = data.DATASETS["fashion_mnist"].class_names
 MODAL = np.full((11, 31), 6)
 MODAL[6:, :15], MODAL[6:, 15:] = 2, 9
 SHARE = np.where(MODAL == 9, 1, 0.5)
+TENTHS = np.linspace(0, 1, 11)
+
+
+def votes_table(p, panels, names):
+    """As the study has it, of ``(own label, modal labels [P, T+1], shares [P, T+1])`` each."""
+    tables = []
+    for own, modal, share in panels:
+        rows, t = np.indices(modal.shape).reshape(2, -1)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "label": pd.Categorical.from_codes(np.full(modal.size, own), names),
+                    "p": np.asarray(p, float)[rows],
+                    "t": t,
+                    "vote": pd.Categorical.from_codes(modal.ravel(), names),
+                    "share": share.ravel(),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def fashion_map(modal=MODAL, share=SHARE):
+    return figures.label_map(votes_table(TENTHS, [(6, modal, share)], FASHION))
+
+
 PROBABILITIES = RANDOM.dirichlet(np.full(10, 0.1), 40)
+GIVEN = PROBABILITIES.argmax(1)
+FINAL = pd.DataFrame(
+    {
+        "trial": np.repeat(np.arange(40), 10),
+        "given": pd.Categorical.from_codes(np.repeat(GIVEN, 10), FASHION),
+        "label": pd.Categorical.from_codes(np.tile(np.arange(10), 40), FASHION),
+        "probability": PROBABILITIES.ravel(),
+    }
+)
+JUDGED = pd.DataFrame({"label": FASHION, "trials": np.bincount(GIVEN, minlength=10)})
+RUNS = pd.DataFrame(
+    {"label": ["6"] * 3 + ["1"] * 3, "p": [0, 0.5, 1] * 2, "length": [31, 20, 0, 31, 0, 2]}
+)
+STAYING = pd.DataFrame(
+    {
+        "group": np.repeat(["all", "staying", "leaving"], 31),
+        "t": np.tile(np.arange(31), 3),
+        "mean": RANDOM.random(93),
+        "sem": 0.1 * RANDOM.random(93),
+        "chord": RANDOM.random(93),
+    }
+)
+GROUPS = pd.DataFrame(
+    {"group": ["all", "staying", "leaving"], "trials": [20, 19, 1], "step": [3, 4, 5]}
+)
 ERRORS = np.array(
     [[[330.0, 340], [350, 345]], [[310, 305], [9000, np.inf]], [[308, 311], [325, 320]]]
 )
@@ -204,14 +255,18 @@ FIGURES = {
     ),
     "without concepts": lambda: figures.samples_at({"swap": IMAGES[:3]}, [0, 1, 5]),
     "label_map": lambda: figures.label_map(
-        np.linspace(0, 1, 11), [(6, MODAL, SHARE), (1, MODAL, SHARE)], FASHION
+        votes_table(TENTHS, [(6, MODAL, SHARE), (1, MODAL, SHARE)], FASHION)
     ),
-    "final_probabilities": lambda: figures.final_probabilities(PROBABILITIES, FASHION),
-    "staying": lambda: figures.staying(CURVES[0], CURVES[1], np.arange(20) < 12, "6"),
-    "none stays": lambda: figures.staying(CURVES[0], CURVES[1], np.zeros(20, bool), "6"),
-    "one stays": lambda: figures.staying(CURVES[0], CURVES[1], np.arange(20) == 3, "6"),
     "label_map of few": lambda: figures.label_map(
-        [0, 1], [(6, MODAL[5:7, :4], SHARE[5:7, :4])], NAMES
+        votes_table([0, 1], [(6, MODAL[5:7, :4], SHARE[5:7, :4])], NAMES)
+    ),
+    "right_steps": lambda: figures.right_steps(RUNS),
+    "final_probabilities": lambda: figures.final_probabilities(FINAL, JUDGED),
+    "three trials": lambda: figures.final_probabilities(FINAL[:30], JUDGED),
+    "staying": lambda: figures.staying(STAYING, GROUPS),
+    "none stays": lambda: figures.staying(STAYING[:31], GROUPS[:1]),
+    "one leaves": lambda: figures.staying(
+        STAYING.assign(sem=STAYING["sem"].where(STAYING.group != "leaving")), GROUPS
     ),
     "distance_panels": lambda: figures.distance_panels(CURVES, CURVES, NAMES, "concept"),
     "times_by_reading": lambda: figures.times_by_reading([0, 0.5, 1], TIMES, (20, 30)),
@@ -664,9 +719,7 @@ def test_an_embedding_names_every_label_and_none_hides_another():
 
 
 def test_a_label_map_names_its_regions_and_is_paler_where_fewer_agree():
-    p = np.linspace(0, 1, 11)
-    figure = figures.label_map(p, [(6, MODAL, SHARE)], FASHION)
-    axes = figure.axes[0]
+    axes = fashion_map().axes[0]
     assert axes.get_title(loc="left") == "from 'shirt'"
     named = {text.get_text(): text for text in axes.texts}
     assert set(named) == {"shirt", "pullover", "boot"}
@@ -676,14 +729,14 @@ def test_a_label_map_names_its_regions_and_is_paler_where_fewer_agree():
         assert text.get_fontweight() == ("bold" if name == "shirt" else "normal")
     colours = np.asarray(axes.collections[0].get_array())
     assert len(np.unique(colours.reshape(-1, 3), axis=0)) == 3
-    half = figures.label_map(p, [(6, MODAL, 0 * SHARE + 0.5)], FASHION).axes[0]
+    half = fashion_map(share=0 * SHARE + 0.5).axes[0]
     paler = np.asarray(half.collections[0].get_array())[10, 30]
     assert (paler > colours[10, 30]).all()
 
 
 def test_below_a_label_map_stands_what_each_colour_means():
     share = np.tile(np.linspace(0.12, 1, 31), (11, 1))
-    figure = figures.label_map(np.linspace(0, 1, 11), [(6, MODAL, share)], FASHION)
+    figure = fashion_map(share=share)
     cells = np.asarray(figure.axes[0].collections[0].get_array())
     strips = figure.axes[1]
     assert [text.get_text() for text in strips.get_yticklabels()] == ["pullover", "shirt", "boot"]
@@ -699,8 +752,7 @@ def test_below_a_label_map_stands_what_each_colour_means():
 def test_a_label_map_hatches_every_wrong_cell_and_no_right_one():
     modal = MODAL.copy()
     modal[2, 3] = 2  # an enclave
-    figure = figures.label_map(np.linspace(0, 1, 11), [(6, modal, SHARE)], FASHION)
-    axes = figure.axes[0]
+    axes = fashion_map(modal).axes[0]
     (hatched,) = (cells for cells in axes.collections if cells.get_hatch())
     centres = {tuple(path.vertices[:4].mean(0).round(6)) for path in hatched.get_paths()}
     assert centres == {(t, round(row / 10, 6)) for row, t in np.argwhere(modal != 6)}
@@ -709,7 +761,7 @@ def test_a_label_map_hatches_every_wrong_cell_and_no_right_one():
 
 
 def test_a_label_map_draws_a_border_wherever_labels_change_and_a_strong_one_around_the_own():
-    axes = figures.label_map(np.linspace(0, 1, 11), [(6, MODAL, SHARE)], FASHION).axes[0]
+    axes = fashion_map().axes[0]
     thin, thick = axes.collections[2:]
     own = {((t - 0.5, 0.55), (t + 0.5, 0.55)) for t in range(31)}
     other = {((14.5, k / 10 - 0.05), (14.5, k / 10 + 0.05)) for k in range(6, 11)}
@@ -727,7 +779,8 @@ def test_a_name_lies_wholly_in_its_region():
     modal = np.kron(RANDOM.integers(10, size=(9, 10)), np.ones((3, 10), int))
     modal[:2] = 1  # two rows high, at the edge
     p = np.arange(len(modal))
-    figure = figures.label_map(p, [(1, modal, 0 * modal + 1)] * 2, FASHION)
+    panels = [(label, modal, np.ones(modal.shape)) for label in (6, 1)]
+    figure = figures.label_map(votes_table(p, panels, FASHION))
     FigureCanvasAgg(figure).draw()
     axes = figure.axes[1]
     names = [text.get_text() for text in axes.texts]
@@ -744,39 +797,44 @@ def test_a_name_lies_wholly_in_its_region():
 def test_a_region_too_small_for_its_name_has_none():
     modal = np.full((11, 31), 6)
     modal[5, 5] = 2
-    axes = figures.label_map(np.linspace(0, 1, 11), [(6, modal, SHARE)], FASHION).axes[0]
+    axes = fashion_map(modal).axes[0]
     assert [text.get_text() for text in axes.texts] == ["shirt"]
 
 
 def test_final_probabilities_show_every_trial_once_in_the_order_of_its_label():
-    figure = figures.final_probabilities(PROBABILITIES, FASHION)
-    shown = figure.axes[0].images[0].get_array()
-    assert shown.shape == (10, 40)
+    axes = figures.final_probabilities(FINAL, JUDGED).axes[0]
+    shown = np.asarray(axes.collections[0].get_array()).reshape(10, 40)
     np.testing.assert_array_equal(np.unique(shown.T, axis=0), np.unique(PROBABILITIES, axis=0))
-    judged = shown.argmax(0)
-    assert (np.diff(judged) >= 0).all()
-    right = figure.axes[0].child_axes[0]
-    counts = [int(label.get_text()) for label in right.get_yticklabels()]
-    assert counts == [(PROBABILITIES.argmax(1) == k).sum() for k in range(10)]
+    given = shown.argmax(0)
+    assert (np.diff(given) >= 0).all()
+    for k in range(10):
+        assert (np.diff(shown[k, given == k]) <= 0).all()
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(FASHION)
+    counts = [int(label.get_text()) for label in axes.child_axes[0].get_yticklabels()]
+    assert counts == JUDGED.trials.tolist()
 
 
-def test_curves_of_all_and_of_those_that_stay_and_their_straight_lines():
-    stays = np.arange(20) < 12
-    figure = figures.staying(CURVES[0], CURVES[1], stays, "6")
-    (axes,) = figure.axes
-    for group, members in ((axes.lines[:4], slice(None)), (axes.lines[4:], slice(12))):
-        solid, dashed, *points = group
-        means = [CURVES[1][:, members].mean(1), CURVES[0][:, members].mean(1)]
-        np.testing.assert_allclose([dashed.get_ydata(), solid.get_ydata()], means)
-        assert (dashed.get_linestyle(), solid.get_linestyle()) == ("--", "-")
-        for point, mean in zip(points, means, strict=True):
-            np.testing.assert_allclose(point.get_xydata(), [[mean.argmin(), mean.min()]])
-        assert points[0].get_markerfacecolor() == "white"
-    assert axes.lines[1].get_color() == axes.lines[5].get_color() == CONTROL
-    names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == ["all 20 trials", "the 12 that stay '6'", "straight line of each"]
-    (alone,) = figures.staying(CURVES[0], CURVES[1], np.zeros(20, bool), "6").axes
-    assert len(alone.lines) == 4
+def test_the_longest_runs_of_each_label_are_drawn_against_the_noise():
+    (axes,) = figures.right_steps(RUNS).axes
+    drawn = [line.get_xydata().tolist() for line in axes.lines if len(line.get_xydata())]
+    assert drawn == [[[0, 31], [0.5, 20], [1, 0]], [[0, 31], [0.5, 0], [1, 2]]]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["6", "1"]
+
+
+def test_every_group_of_trials_has_its_curve_its_chord_and_both_minima():
+    figure = figures.staying(STAYING, GROUPS)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["all: 20", "staying: 19", "leaving: 1"]
+    for axes, group in zip(figure.axes, GROUPS.group, strict=True):
+        expected = STAYING[STAYING.group == group]
+        dashed, solid, of_chord, of_mean = axes.lines
+        np.testing.assert_allclose(dashed.get_ydata(), expected.chord)
+        np.testing.assert_allclose(solid.get_ydata(), expected["mean"])
+        assert of_chord.get_ydata() == [expected.chord.min()]
+        assert of_mean.get_ydata() == [expected["mean"].min()]
+        (band,) = (path.vertices for of in axes.collections for path in of.get_paths())
+        top = (expected["mean"] + expected["sem"]).to_numpy()
+        assert max(y for x, y in band if x == 2) == pytest.approx(top[2])
 
 
 def counts_above(axes):
@@ -841,17 +899,6 @@ def test_a_dimension_whose_trainings_all_failed_has_no_point_and_does_not_set_th
     assert axes.get_ylim()[1] < 9000
     assert "$N_z^* = 100$" in texts(axes)
     assert counts_above(axes) == {2: "1", 10: "4"}
-
-
-def test_the_band_is_one_standard_error_and_each_dot_the_minimum_of_its_own_curve():
-    distances, lines = RANDOM.random((6, 5)), RANDOM.random((6, 5))
-    (axes,) = figures.staying(distances, lines, np.array([True] * 3 + [False] * 2), "6").axes
-    band = axes.collections[0].get_paths()[0].vertices
-    sem = distances[2].std(ddof=1) / 5**0.5
-    assert max(y for x, y in band if x == 2) == pytest.approx(distances[2].mean() + sem)
-    dots = [line.get_xydata()[0].tolist() for line in axes.lines if line.get_marker() == "o"]
-    of_line = lines.mean(1)
-    assert dots[0] == pytest.approx([of_line.argmin(), of_line.min()])
 
 
 # --- a reader's own settings -------------------------------------------------------------------

@@ -222,9 +222,8 @@ def test_without_a_parameters_cell_one_sentence_says_what_to_do(cells):
 # --- outside Jupyter --------------------------------------------------------------------------
 
 FIRST_CELLS = [
-    cell.source
-    for cell in nbformat.read(NOTEBOOKS / "06_label_detection.ipynb", 4).cells[:5]
-    if cell.cell_type == "code"
+    *(nbformat.read(NOTEBOOKS / "06_label_detection.ipynb", 4).cells[i].source for i in (1, 2)),
+    "from repinf_core import notebook\n\nexperiment = notebook.experiment(globals())",
 ]
 # As `jupyter nbconvert --to script` writes them, of a page without and with its outputs.
 LAYOUTS = {

@@ -13,7 +13,7 @@ from repinf_core.figures.dimension import (
 )
 from repinf_core.figures.generalization import best_of_settings, by_setting
 from repinf_core.figures.images import image_rows, inference_frames, samples_at, strip
-from repinf_core.figures.labels import final_probabilities, label_map, staying
+from repinf_core.figures.labels import final_probabilities, label_map, right_steps, staying
 from repinf_core.figures.latent import collective, collective_frames, embedding, schematic
 from repinf_core.figures.network import architecture
 from repinf_core.figures.readings import times_by_reading
@@ -40,6 +40,7 @@ __all__ = [
     "image_rows",
     "inference_frames",
     "label_map",
+    "right_steps",
     "samples_at",
     "schematic",
     "stages_by_dimension",

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.patheffects import withStroke
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
+from repinf_core.figures.approach import distance_curve
 from repinf_core.figures.style import CONCEPT, CONTROL, LABELS, WIDTH, Figure, styled
 
-_CLASSES = len(LABELS)
 _SHARES = np.array([0, 0.25, 0.5, 0.75, 1])  # of the trials; between two of them one colour
 _STRENGTHS = np.array([0.25, 0.45, 0.65, 0.85])  # of a label's colour there; hatching shows on all
 _LETTER, _LINE = 8.5, 13.0  # width and height of a letter in points, with its halo
@@ -20,11 +22,7 @@ _HALO = [withStroke(linewidth=3, foreground="white")]
 
 
 @styled
-def label_map(
-    p: Sequence[float],
-    panels: Sequence[tuple[int, np.ndarray, np.ndarray]],
-    names: Sequence[str],
-) -> Figure:
+def label_map(votes: pd.DataFrame) -> Figure:
     """Fig. 5: the label that most trials are given, over time and noise fraction.
 
     A region carries its label's name, if it has room, and colour, the paler, the fewer trials
@@ -32,19 +30,22 @@ def label_map(
     the others, which are wrong, are hatched.
 
     Args:
-        p: noise fractions ``[P]``.
-        panels: ``(own label, modal label [P, T+1], share of the trials [P, T+1])`` each.
-        names: of the ten labels.
+        votes: of :class:`repinf_core.studies.label_detection.LabelDetection`.
     """
-    present = np.unique([np.asarray(modal) for _, modal, _ in panels])
+    panels = list(votes.groupby("label", sort=False, observed=True))
+    names = list(votes.vote.cat.categories)
+    present = np.unique(votes.vote.cat.codes)
     heights = 2.9 * len(panels) + 0.4, 0.24 * len(present) + 0.9
     figure = Figure(figsize=(WIDTH, sum(heights)))
     top, bottom = figure.subfigures(2, 1, height_ratios=heights)
     rows = top.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, (own, modal, share) in zip(rows, panels, strict=True):
-        modal = np.asarray(modal)
-        x, y = _edges(np.arange(modal.shape[1])), _edges(np.asarray(p, float))
-        axes.pcolormesh(x, y, _colours(modal, np.asarray(share)))
+    for axes, (label, panel) in zip(rows, panels, strict=True):
+        own = names.index(label)
+        panel = panel.assign(code=panel.vote.cat.codes)
+        modal, share = (panel.pivot(index="p", columns="t", values=of) for of in ("code", "share"))
+        x, y = _edges(modal.columns.to_numpy()), _edges(modal.index.to_numpy())
+        modal = modal.to_numpy()
+        axes.pcolormesh(x, y, _colours(modal, share.to_numpy()))
         axes.pcolor(
             x, y, np.ma.masked_where(modal == own, modal), facecolors="none",
             edgecolors="black", linewidths=0, hatch="////",
@@ -52,7 +53,7 @@ def label_map(
         _draw_borders(axes, modal, x, y, linewidth=0.7)
         _draw_borders(axes, modal == own, x, y, linewidth=2.6)
         _write_names(axes, modal, x, y, names, own)
-        axes.set_title(f"from '{names[own]}'", loc="left", fontweight="bold")
+        axes.set_title(f"from '{label}'", loc="left", fontweight="bold")
         axes.set_title("hatched: another label", loc="right", fontsize=12)
         axes.set(ylabel="noise fraction p", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     rows[-1].set_xlabel("t (steps)")
@@ -129,71 +130,74 @@ def _write_names(
 
 
 @styled
-def final_probabilities(probabilities: np.ndarray, names: Sequence[str]) -> Figure:
-    """Suppl. F, preprint Fig. B.2a: the class probabilities of every trial's final image.
+def right_steps(runs: pd.DataFrame) -> Figure:
+    """How long the longest run of steps is at which most trials are given their own label.
 
     Args:
-        probabilities: ``[trials, 10]``; shown in the order of the named class, and within it of
-            its probability.
-        names: of the ten labels.
+        runs: of :class:`repinf_core.studies.label_detection.LabelDetection`.
     """
-    probabilities = np.asarray(probabilities)
-    named = probabilities.argmax(1)
-    order = np.lexsort((-probabilities.max(1), named))
-    figure = Figure(figsize=(WIDTH, 4.6))
+    figure = Figure(figsize=(WIDTH, 3.4))
     axes = figure.subplots()
-    image = axes.imshow(
-        probabilities[order].T,
-        cmap="gray_r",
-        vmin=0,
-        vmax=1,
-        aspect="auto",
-        interpolation="nearest",
-    )
-    axes.set_yticks(range(_CLASSES), names)
-    axes.set_yticks(np.arange(_CLASSES - 1) + 0.5, minor=True)
-    axes.grid(axis="y", which="minor", color="#C8C8C8", linewidth=0.6)
-    axes.tick_params(which="minor", length=0)
-    axes.set(xlabel="trials, in order of the label they are given", ylabel="label")
-    counts = axes.secondary_yaxis("right")
-    counts.set_yticks(range(_CLASSES), np.bincount(named, minlength=_CLASSES))
-    counts.set_ylabel("trials given this label")
-    figure.colorbar(image, ax=axes, location="bottom", aspect=40, label="probability of the label")
+    sns.lineplot(
+        runs, x="p", y="length", hue="label", style="label", markers=True, errorbar=None,
+        palette=["black", CONTROL], ax=axes,
+    )  # fmt: skip
+    axes.set(xlabel="noise fraction p", ylabel="longest run of right steps")
+    axes.set_ylim(bottom=0)
+    axes.legend(title="from", fontsize=12)
     return figure
 
 
 @styled
-def staying(distances: np.ndarray, lines: np.ndarray, stays: np.ndarray, name: str) -> Figure:
-    """Suppl. F, preprint Fig. B.2b: the distance to the concept, of all trials and of some.
+def final_probabilities(final: pd.DataFrame, judged: pd.DataFrame) -> Figure:
+    """Suppl. F, preprint Fig. B.2a: the class probabilities of every trial's final image.
+
+    The trials are shown in the order of the label that they are given, and within it of its
+    probability.
 
     Args:
-        distances: ``[T+1, trials]``.
-        lines: those of the synthetic linear interpolations, ``[T+1, trials]``.
-        stays: ``[trials]``, which of them are given their own label at the end.
-        name: of the label.
+        final: of :class:`repinf_core.studies.label_detection.LabelDetection`.
+        judged: likewise.
     """
-    distances, lines, stays = np.asarray(distances), np.asarray(lines), np.asarray(stays)
-    steps = np.arange(len(distances))
+    best = final[final.label == final.given].sort_values(
+        ["given", "probability"], ascending=[True, False]
+    )
+    image = final.pivot(index="label", columns="trial", values="probability")[best.trial]
+    image.columns = range(1, len(best) + 1)
     figure = Figure(figsize=(WIDTH, 4.6))
     axes = figure.subplots()
-    for chosen, colour, text in (
-        (np.full(len(stays), True), "black", f"all {len(stays)} trials"),
-        (stays, CONCEPT, f"the {stays.sum()} that stay '{name}'"),
-    ):
-        trials = chosen.sum()
-        if trials == 0:
-            continue
-        curves, line = distances[:, chosen], lines[:, chosen].mean(1)
-        mean = curves.mean(1)
-        if trials > 1:
-            sem = curves.std(1, ddof=1) / np.sqrt(trials)
-            axes.fill_between(steps, mean - sem, mean + sem, color=colour, alpha=0.25, linewidth=0)
-        axes.plot(steps, mean, color=colour, label=text)
-        (control,) = axes.plot(steps, line, "--", color=CONTROL)
-        for curve, fill in ((line, "white"), (mean, colour)):
-            best = int(curve.argmin())
-            axes.plot(best, curve[best], "o", color=colour, markerfacecolor=fill, markersize=8)
-    control.set_label("straight line of each")
-    axes.set(xlabel="t (steps)", ylabel="distance to the concept")
-    figure.legend(loc="outside lower center", ncols=2, fontsize=12)
+    sns.heatmap(
+        image, cmap="gray_r", vmin=0, vmax=1, ax=axes, xticklabels=max(len(best) // 6, 1),
+        cbar_kws={"location": "bottom", "aspect": 40, "label": "probability of the label"},
+    )  # fmt: skip
+    axes.hlines(range(1, len(image)), *axes.get_xlim(), color="#C8C8C8", linewidth=0.6)
+    axes.tick_params(axis="y", rotation=0)
+    axes.tick_params(axis="x", rotation=0)
+    axes.set(xlabel="trials, in order of the label they are given", ylabel="label")
+    counts = axes.secondary_yaxis("right")
+    counts.set_yticks(axes.get_yticks(), judged.trials)
+    counts.tick_params(length=0)
+    counts.set_ylabel("trials given this label")
+    return figure
+
+
+@styled
+def staying(curves: pd.DataFrame, groups: pd.DataFrame) -> Figure:
+    """Suppl. F, preprint Fig. B.2b: distance to the concept, by what becomes of the trials' label.
+
+    Args:
+        curves: of :class:`repinf_core.studies.label_detection.LabelDetection`.
+        groups: likewise; a panel for each of its rows.
+    """
+    figure = Figure(figsize=(WIDTH, 1.95 * len(groups) + 0.9))
+    panels = figure.subplots(len(groups), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, row in zip(panels, groups.itertuples(), strict=True):
+        distance_curve(axes, curves[curves.group == row.group], CONCEPT)
+        axes.set_title(f"{row.group}: {row.trials}", loc="left", fontweight="bold")
+        axes.set_title(f"minimum at t = {row.step}", loc="right", fontsize=12)
+    figure.supxlabel("t (steps)", fontsize=13)
+    figure.supylabel("distance to the concept", fontsize=13)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize=12
+    )
     return figure

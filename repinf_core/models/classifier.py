@@ -19,7 +19,7 @@ from repinf_core.kernels.precision import exact_float32
 from repinf_core.models.base import Model, Spec
 
 CLASSES = 10
-_CHUNK = 256  # images classified at once: what they become between the layers stays in the cache
+_CHUNK = 128  # images classified at once: what they become between the layers stays in the cache
 
 
 class Classifier(Model):

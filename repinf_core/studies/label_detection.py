@@ -1,0 +1,402 @@
+"""Does a classifier recognise the label of the noisy image in what the inference generates?
+
+Fig. 5, Supplementary Information F, Appendix B of the preprint.
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pandas as pd
+import torch
+
+from repinf_core import data, geometry, votes
+from repinf_core.dynamics import approach, rollout
+from repinf_core.models import classifier
+from repinf_core.models.classifier import Classifier, ClassifierSpec
+from repinf_core.noise import label_seed, noisy_trials
+from repinf_core.profiles import Experiment
+from repinf_core.studies.study import Study, Trained, trained
+from repinf_core.training import progress, store
+from repinf_core.training.run import TrainingRun
+
+REGION = (20, 30)
+"""Steps, first and last, close to which the paper finds the right label (text on Fig. 5)."""
+
+_HORIZONS = (30, 40, 60)  # steps T at which the inference might have been stopped
+
+
+@dataclass(frozen=True)
+class LabelDetection(Study):
+    """The tables of Fig. 5 and of the final states.
+
+    ``label`` is the name of the noisy images' own label where no other meaning is given.
+
+    Attributes:
+        votes: a row for each label, ``p`` and ``t`` (steps): the ``vote``, the label that most
+            trials are given (of equals, the lower); the ``share`` of the trials that are given it,
+            and the share that are given their ``own``.
+        runs: a row for each label and ``p``: whether the vote is right at ``every_step``; the
+            ``start`` and ``stop`` of the longest run of right steps (missing if there is none),
+            its ``length`` in steps, and whether it overlaps :data:`REGION`; the ``first_vote`` (at
+            t = 0) and the ``last_vote`` (at t = T).
+        limits: a row for each label and ``criterion``: up to which p of the grid it holds,
+            ``up_to_p`` (missing if not even at the smallest), and at which it ``fails_at_p``
+            first (missing if at none).
+        horizons: the same for each label if the inference stops after ``steps``, and the vote is
+            to be right at every step.
+        final: a row for each ``trial`` of the images' first label and each ``label`` of the data:
+            its ``probability`` for the image that the final state generates; ``given`` is the most
+            probable label of the trial.
+        judged: a row for each ``label`` of the data: how many ``trials`` are given it at the end.
+        curves: a row for each ``group`` of trials (``all``, those ``staying`` with their label at
+            the end, those ``leaving`` it) and ``t``: ``mean`` and ``sem`` of the Euclidean distance
+            to the concept in latent space, and ``chord``, the mean distance of the chords. The
+            ``sem`` of a single trial is missing, and so is a group without trials.
+        groups: a row for each such ``group``: its number of ``trials``; whether its mean curve
+            approaches the concept below the ``whole_chord`` and below the chord at the
+            ``same_time``; ``step`` and ``minimum`` of the mean curve, with its ``sem``;
+            ``chord_minimum``; the ``first`` and the ``last`` distance; whether the last exceeds the
+            minimum by more than two standard errors, ``leaves_again`` (missing for one trial).
+        reliability: one row: ``test_accuracy`` and ``test_cross_entropy`` (nats per image) of the
+            classifier; ``own_at_start``, the share of images at the smallest p, decoded once,
+            that are given their own label; ``undecided``, the number of final states for which no
+            label has a probability of one half.
+    """
+
+    votes: pd.DataFrame
+    runs: pd.DataFrame
+    limits: pd.DataFrame
+    horizons: pd.DataFrame
+    final: pd.DataFrame
+    judged: pd.DataFrame
+    curves: pd.DataFrame
+    groups: pd.DataFrame
+    reliability: pd.DataFrame
+
+
+def run(experiment: Experiment, device: str | None = None) -> LabelDetection:
+    """Classify what the inference generates from two labels, and follow the trajectories of one.
+
+    Args:
+        experiment: of it are taken the first ``label`` (the other is 1, or 6 beside 1), the
+            ``p_grid``, ``classified_trials`` and ``steps`` of Fig. 5; ``p``, ``trials`` and
+            ``final_step`` of the final states; ``noise`` and ``trial_seed``; and all that names
+            the network and the classifier.
+        device: as in :func:`repinf_core.studies.study.trained`, whose errors it raises.
+    """
+    network = trained(experiment, device)
+    judge_run = _classifier(experiment, network)
+    judge = cast(Classifier, judge_run.model)
+    names = network.class_names
+    labels = (experiment.label, 6 if experiment.label == 1 else 1)
+    named = {label: _named(network, judge, experiment, label) for label in labels}
+    voted = pd.concat(
+        [_votes(named[label], experiment.p_grid, label, names) for label in labels],
+        ignore_index=True,
+    )
+    right = {names[label]: votes.vote(named[label]).label == label for label in labels}
+    runs = _runs(voted, right, experiment.p_grid)
+    limits = _limits(runs, experiment.p_grid)
+    probabilities, distances, chords = _final_states(network, judge, experiment)
+    given = probabilities.argmax(1)
+    groups, curves = _groups(distances, chords, given == experiment.label)
+    judged = pd.DataFrame({"label": names, "trials": torch.bincount(given, minlength=len(names))})
+    reliability = pd.DataFrame(
+        {
+            "test_accuracy": [judge_run.history[-1].test["accuracy"]],
+            "test_cross_entropy": [judge_run.history[-1].test["cross_entropy"]],
+            "own_at_start": [voted.own[0]],
+            "undecided": [int((probabilities.max(1).values < 0.5).sum())],
+        }
+    )
+    numbers = {
+        "classifier": {
+            "name": judge_run.spec.name,
+            "epochs": judge_run.epoch,
+            "test_accuracy": reliability.test_accuracy.item(),
+            "test_cross_entropy": reliability.test_cross_entropy.item(),
+        },
+        "epochs_trained": network.run.epoch,
+        "p": list(experiment.p_grid),
+        "labels": {name: _numbers_of_label(name, voted, runs, limits) for name in right},
+        "final": {
+            "label": names[experiment.label],
+            "step": experiment.final_step,
+            "trials": experiment.trials,
+            "judged_own": int(judged.trials[experiment.label]),
+            "share_judged_own": int(judged.trials[experiment.label]) / experiment.trials,
+            "judged": dict(zip(names, judged.trials.tolist(), strict=True)),
+            "undecided": reliability.undecided.item(),
+            "distance_to_concept": _numbers_of_groups(groups),
+        },
+    }
+    return LabelDetection(
+        experiment=experiment,
+        device=network.device,
+        numbers=numbers,
+        finding=_finding(experiment, numbers),
+        votes=voted,
+        runs=runs,
+        limits=limits,
+        horizons=_horizons(right, experiment),
+        final=_final(probabilities, names),
+        judged=judged,
+        curves=curves,
+        groups=groups,
+        reliability=reliability,
+    )
+
+
+def _classifier(experiment: Experiment, network: Trained) -> TrainingRun:
+    spec = ClassifierSpec.of(experiment)
+    print(progress.estimate_runtime([spec], network.device, len(network.train.images)))
+    with progress.bar(spec) as report:
+        return store.load_or_train(spec, network.device, report)
+
+
+def _named(network: Trained, judge: Classifier, experiment: Experiment, label: int) -> torch.Tensor:
+    """The label that each trial is given at every noise fraction and step, ``[P, T+1, trials]``."""
+    drawn = dataclasses.replace(experiment, trial_seed=label_seed(experiment.trial_seed, label))
+    _, x0 = approach.trials_by_noise(network.train, label, experiment.classified_trials, drawn)
+    ran = rollout.rollout(
+        network.model,
+        x0.to(network.device),
+        experiment.steps + 1,
+        {"label": classifier.predictions(judge)},
+        at=range(1, experiment.steps + 2),  # the image that z(t) generates is x(t+1)
+    )
+    return approach.by_group(ran.observed["label"], len(experiment.p_grid))
+
+
+def _votes(
+    named: torch.Tensor, p_grid: tuple[float, ...], label: int, names: tuple[str, ...]
+) -> pd.DataFrame:
+    n_p, n_steps, _ = named.shape
+    vote = votes.vote(named)
+    return pd.DataFrame(
+        {
+            "label": pd.Categorical.from_codes([label] * n_p * n_steps, names),
+            "p": [p for p in p_grid for _ in range(n_steps)],
+            "t": [*range(n_steps)] * n_p,
+            "vote": pd.Categorical.from_codes(vote.label.flatten(), names),
+            "share": vote.share.flatten(),
+            "own": (named == label).double().mean(2).flatten(),
+        }
+    )
+
+
+def _runs(
+    voted: pd.DataFrame, right: dict[str, torch.Tensor], p_grid: tuple[float, ...]
+) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    for label, of_label in right.items():
+        for p, steps in zip(p_grid, of_label, strict=True):
+            run = votes.longest_run(steps)
+            start, stop = run or (None, None)
+            here = voted.vote[(voted.label == label) & (voted.p == p)]
+            rows.append(
+                {
+                    "label": label,
+                    "p": p,
+                    "every_step": bool(steps.all()),
+                    "start": start,
+                    "stop": stop,
+                    "length": run[1] - run[0] + 1 if run else 0,
+                    "in_region": run is not None and run[0] <= REGION[1] and run[1] >= REGION[0],
+                    "first_vote": here.iloc[0],
+                    "last_vote": here.iloc[-1],
+                }
+            )
+    return pd.DataFrame(rows).astype({"start": "Int64", "stop": "Int64"})
+
+
+_CRITERIA = {
+    "right_at_every_step": "at every step",
+    "right_in_some_window": "at some step",
+    "window_near_20_to_30": "in a window near 20 to 30",
+}
+
+
+def _limits(runs: pd.DataFrame, p_grid: tuple[float, ...]) -> pd.DataFrame:
+    """Up to which p the vote is right, by each criterion."""
+    rows = []
+    for label, of_label in runs.groupby("label", sort=False):
+        holds = of_label.every_step, of_label.length > 0, of_label.in_region
+        rows += [
+            {"label": label, "criterion": criterion, **_up_to(p_grid, passes.tolist())}
+            for criterion, passes in zip(_CRITERIA.values(), holds, strict=True)
+        ]
+    return _with_missing_p(rows)
+
+
+def _horizons(right: dict[str, torch.Tensor], experiment: Experiment) -> pd.DataFrame:
+    """Up to which p the vote is right at every step, if fewer steps are taken."""
+    stops = [*(steps for steps in _HORIZONS if steps < experiment.steps), experiment.steps]
+    rows = [
+        {
+            "label": label,
+            "steps": steps,
+            **_up_to(experiment.p_grid, of_label[:, : steps + 1].all(1).tolist()),
+        }
+        for label, of_label in right.items()
+        for steps in stops
+    ]
+    return _with_missing_p(rows)
+
+
+def _up_to(p_grid: tuple[float, ...], passes: list[bool]) -> dict[str, float | None]:
+    """Of the noise fractions from the smallest on: the last that passes, the first that fails."""
+    first = passes.index(False) if False in passes else len(passes)
+    return {
+        "up_to_p": p_grid[first - 1] if first else None,
+        "fails_at_p": p_grid[first] if first < len(passes) else None,
+    }
+
+
+def _with_missing_p(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(rows).astype({"up_to_p": "Float64", "fails_at_p": "Float64"})
+
+
+def _final_states(
+    network: Trained, judge: Classifier, experiment: Experiment
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Probabilities for what z(T) generates, ``[trials, 10]``; distances to the concept.
+
+    Returns:
+        the probabilities; the distances, and those of the chords, ``[T+1, trials]`` each.
+    """
+    label, steps = experiment.label, experiment.final_step
+    concept = network.concepts[label].to(network.device)
+    seed = label_seed(experiment.trial_seed, label)
+    _, x0 = noisy_trials(
+        network.train, [label], experiment.trials, experiment.p, experiment.noise, seed
+    )
+    ran = rollout.rollout(
+        network.model,
+        x0.to(network.device),
+        steps,
+        {"distance": lambda x, z, trials: geometry.distance(z, concept)},
+    )
+    with torch.no_grad():
+        generated = network.model.decode_mean(ran.z_last)
+    chords = geometry.chord_distances(ran.z_first, ran.z_last, concept, steps)
+    return judge.probabilities(generated).cpu(), ran.observed["distance"].cpu(), chords.cpu()
+
+
+def _final(probabilities: torch.Tensor, names: tuple[str, ...]) -> pd.DataFrame:
+    trials, n_labels = probabilities.shape
+    given = probabilities.argmax(1).repeat_interleave(n_labels)
+    return pd.DataFrame(
+        {
+            "trial": [trial for trial in range(trials) for _ in names],
+            "given": pd.Categorical.from_codes(given, names),
+            "label": pd.Categorical.from_codes([*range(n_labels)] * trials, names),
+            "probability": probabilities.flatten(),
+        }
+    )
+
+
+def _groups(
+    distances: torch.Tensor, chords: torch.Tensor, stays: torch.Tensor
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Whether the mean curves of all trials and of some approach the concept; the curves."""
+    members = {"all": torch.ones_like(stays), "staying": stays, "leaving": ~stays}
+    groups, curves = [], []
+    for group, chosen in members.items():
+        trials = int(chosen.sum())
+        if trials == 0:
+            continue
+        of_group = distances[:, chosen].double()
+        mean, chord = of_group.mean(1), chords[:, chosen].double().mean(1)
+        sem = of_group.std(1) / trials**0.5 if trials > 1 else torch.full_like(mean, torch.nan)
+        groups.append({"group": group, "trials": trials, **_approach(mean, sem, chord)})
+        of_time = {"t": range(len(mean)), "mean": mean, "sem": sem, "chord": chord}
+        curves.append(pd.DataFrame({"group": group, **of_time}))
+    table = pd.DataFrame(groups).astype({"leaves_again": "boolean"})
+    return table, pd.concat(curves, ignore_index=True)
+
+
+def _approach(mean: torch.Tensor, sem: torch.Tensor, chord: torch.Tensor) -> dict[str, Any]:
+    """Whether a mean curve ``[T+1]`` approaches its target, and whether it leaves it again."""
+    whole_chord = geometry.approach(mean, chord.min())
+    step, minimum = int(whole_chord.step), float(whole_chord.minimum)
+    error = float(sem[step])
+    return {
+        "whole_chord": bool(whole_chord.approaches),
+        "same_time": bool(geometry.approach(mean, chord[step]).approaches),
+        "step": step,
+        "minimum": minimum,
+        "sem": error,
+        "chord_minimum": float(chord.min()),
+        "first": float(mean[0]),
+        "last": float(mean[-1]),
+        "leaves_again": None if math.isnan(error) else bool(mean[-1] > minimum + 2 * error),
+    }
+
+
+def _numbers_of_label(
+    label: str, voted: pd.DataFrame, runs: pd.DataFrame, limits: pd.DataFrame
+) -> dict[str, Any]:
+    own, of_label = runs[runs.label == label], limits[limits.label == label]
+    spans = [
+        None if pd.isna(start) else [int(start), int(stop)]
+        for start, stop in zip(own.start, own.stop, strict=True)
+    ]
+    found: dict[str, Any] = {
+        "modal_label": [
+            "".join(map(str, row.vote.cat.codes))
+            for _, row in voted[voted.label == label].groupby("p")
+        ],
+    }
+    for key, limit in zip(_CRITERIA, of_label.itertuples(), strict=True):
+        found[f"{key}_up_to_p"] = _none_if_missing(limit.up_to_p)
+        found[f"{key}_fails_at_p"] = _none_if_missing(limit.fails_at_p)
+    last = found["right_in_some_window_up_to_p"]
+    wrong = own[~own.every_step]
+    return found | {
+        "window": None if last is None else spans[own.p.tolist().index(last)],
+        "longest_run_at_each_p": spans,
+        "where_it_fails_first_labels": wrong.first_vote.tolist(),
+        "where_it_fails_last_labels": wrong.last_vote.tolist(),
+    }
+
+
+def _none_if_missing(p: Any) -> float | None:
+    return None if pd.isna(p) else float(p)
+
+
+def _numbers_of_groups(groups: pd.DataFrame) -> dict[str, Any]:
+    names = {
+        "trials": "trials",
+        "whole_chord": "approaches",
+        "same_time": "approaches_by_the_weaker_reading",
+        "step": "step",
+        "minimum": "minimum",
+        "sem": "minimum_sem",
+        "chord_minimum": "line_minimum",
+        "first": "first",
+        "last": "last",
+        "leaves_again": "leaves_again",
+    }
+    renamed = groups.set_index("group")[[*names]].rename(columns=names).astype(object)
+    return renamed.where(renamed.notna(), None).to_dict("index")
+
+
+def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
+    title = data.DATASETS[experiment.dataset].title
+    final = found["final"]
+    own = found["labels"][final["label"]]
+    return (
+        f"On {title} with $N_z = {experiment.n_z}$ a classifier gives most of the images that are "
+        f"generated from '{final['label']}' their own label at every step "
+        f"{_up_to_which_p(own['right_at_every_step_up_to_p'])}, and in a window near 20 to 30 "
+        f"steps {_up_to_which_p(own['window_near_20_to_30_up_to_p'])}. At $t = {final['step']}$ it "
+        f"still gives '{final['label']}' to {final['judged_own']} of {final['trials']} trials that "
+        f"began with $p = {experiment.p:g}$."
+    )
+
+
+def _up_to_which_p(last: float | None) -> str:
+    return "at no noise fraction" if last is None else f"up to $p = {last:g}$"
