@@ -52,9 +52,15 @@ def record(epoch):
 CURVES = RANDOM.random((10, 31, 20)) + np.linspace(1, 0, 31)[None, :, None]
 NAMES = [f"label {k}" for k in range(10)]
 POINTS = RANDOM.random((31, 20, 2))
-NEAREST = RANDOM.integers(0, 10, (31, 20))
+NEAREST = np.random.default_rng(1).integers(0, 10, (31, 20))
 CLOUD_OF_TRIALS = Cloud(
-    1, "one", POINTS, POINTS[:, 0], NEAREST, np.linspace(3, 1, 31), RANDOM.random((31, 4, 784))
+    1,
+    "one",
+    POINTS,
+    POINTS[:, 0],
+    NEAREST,
+    np.linspace(3, 1, 31),
+    np.random.default_rng(1).random((31, 4, 784)),
 )
 GROUPS = pd.DataFrame({"group": [1, 2], "trials": [12, 8], "nearest_own": [0.75, 0.25]})
 CONCEPTS = RANDOM.standard_normal((10, 20))
