@@ -14,7 +14,13 @@ from PIL import Image
 from repinf_core.atomic import replacing
 
 
-def write(path: str | Path, frames: Iterable[np.ndarray], fps: int, poster_frame: int = 0) -> int:
+def write(
+    path: str | Path,
+    frames: Iterable[np.ndarray],
+    fps: int,
+    poster_frame: int = 0,
+    crf: int = 23,
+) -> int:
     """Write ``path`` (mp4: H.264, yuv420p, faststart) and, beside it, its poster as PNG.
 
     Args:
@@ -22,6 +28,7 @@ def write(path: str | Path, frames: Iterable[np.ndarray], fps: int, poster_frame
         frames: ``[height, width, 3]`` uint8 each, all alike, both sides even.
         fps: frames per second.
         poster_frame: which frame, from 0, is shown before the movie plays.
+        crf: x264's constant rate factor, 0 to 51: a larger one makes a smaller, coarser movie.
 
     Returns:
         How many frames were written.
@@ -36,7 +43,7 @@ def write(path: str | Path, frames: Iterable[np.ndarray], fps: int, poster_frame
             for frame in frames:
                 if writer is None:
                     shape = _even(frame.shape)
-                    writer = _writer(temporary, shape, fps)
+                    writer = _writer(temporary, shape, fps, crf)
                 if frame.shape != shape:
                     raise ValueError(f"Frame {count} has shape {frame.shape}; allowed is {shape}.")
                 writer.send(np.ascontiguousarray(frame))
@@ -68,7 +75,7 @@ def _even(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
-def _writer(path: Path, shape: tuple[int, ...], fps: int):
+def _writer(path: Path, shape: tuple[int, ...], fps: int, crf: int):
     writer = imageio_ffmpeg.write_frames(
         str(path),
         (shape[1], shape[0]),
@@ -77,7 +84,7 @@ def _writer(path: Path, shape: tuple[int, ...], fps: int):
         pix_fmt_out="yuv420p",
         macro_block_size=2,
         quality=None,
-        output_params=["-crf", "23", "-preset", "slow", "-movflags", "+faststart"],
+        output_params=["-crf", str(crf), "-preset", "slow", "-movflags", "+faststart"],
     )
     writer.send(None)
     return writer

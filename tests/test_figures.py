@@ -16,10 +16,23 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 
 from repinf_core import data, figures
-from repinf_core.figures.style import ABSTRACT, CONCEPT, MEMORY, Figure
+from repinf_core.figures.style import ABSTRACT, CONCEPT, LABELS, MEMORY, Figure
+from repinf_core.studies.collective_dynamics import Cloud
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.random((31, 784))
+
+
+def shown_places(times, points=None):
+    """Tables of the places of trials and of the concept, which is where the first trial is."""
+    points = POINTS if points is None else points
+    rows = [
+        (t, trial, *points[t, trial], NAMES[NEAREST[t, trial]])
+        for t in times
+        for trial in range(20)
+    ]
+    places = pd.DataFrame(rows, columns=["t", "trial", "axis_1", "axis_2", "nearest"])
+    return places, places[places.trial == 0][["t", "axis_1", "axis_2"]]
 
 
 def history(n):
@@ -51,6 +64,17 @@ def of_trial(concept_step, memory_step):
 CURVES = RANDOM.random((10, 31, 20)) + np.linspace(1, 0, 31)[None, :, None]
 NAMES = [f"label {k}" for k in range(10)]
 POINTS = RANDOM.random((31, 20, 2))
+NEAREST = np.random.default_rng(1).integers(0, 10, (31, 20))
+CLOUD_OF_TRIALS = Cloud(
+    1,
+    "one",
+    POINTS,
+    POINTS[:, 0],
+    NEAREST,
+    np.linspace(3, 1, 31),
+    np.random.default_rng(1).random((31, 4, 784)),
+)
+GROUPS = pd.DataFrame({"group": [1, 2], "trials": [12, 8], "nearest_own": [0.75, 0.25]})
 CONCEPTS = RANDOM.standard_normal((10, 20))
 VARIANCES = np.r_[np.full(5, 0.9), np.full(14, 1e-4), 0]
 LATENTS = pd.DataFrame({"latent": range(20), "variance": VARIANCES, "active": VARIANCES > 0.01})
@@ -240,7 +264,8 @@ FIGURES = {
     "against_noise": lambda: figures.against_noise(
         [0, 0.5, 1], np.ones((3, 3)), np.ones((3, 3)), [(0, 0, 0.4), (1, 0.4, 1)], "distance"
     ),
-    "collective": lambda: figures.collective(POINTS, POINTS[:, 0], [0, 5, 30], 1, "one"),
+    "collective": lambda: figures.collective(*shown_places([0, 5, 30]), NAMES, 1),
+    "group_images": lambda: figures.group_images(GROUPS, [IMAGES[:10], IMAGES[10:20]]),
     "schematic": lambda: figures.schematic(
         POINTS[0], POINTS[1, :6], POINTS[:, :6], POINTS[0, 0], POINTS[0, 1]
     ),
@@ -273,12 +298,13 @@ FIGURES = {
 }
 MOVIES = {
     "inference_frames": lambda: figures.inference_frames(IMAGES, IMAGES[0], of_trial(4, 2)),
-    "collective_frames": lambda: figures.collective_frames(POINTS, POINTS[:, 0], 1, "one"),
+    "collective_frames": lambda: figures.collective_frames(CLOUD_OF_TRIALS, NAMES),
 }
 
 
 def test_every_function_for_figures_is_tried_here():
-    assert set(figures.__all__) <= FIGURES.keys() | MOVIES.keys()
+    texts_alone = {"collective_description"}
+    assert set(figures.__all__) <= FIGURES.keys() | MOVIES.keys() | texts_alone
 
 
 def test_the_objective_is_in_the_picture_once_the_first_epochs_are_over():
@@ -411,7 +437,8 @@ def test_a_movie_has_a_frame_per_step_and_no_two_alike(name):
     assert len(frames) == 31
     assert {frame.dtype.name for frame in frames} == {"uint8"}
     ((height, width, channels),) = {frame.shape for frame in frames}
-    assert (height % 2, width % 660, channels) == (0, 0, 3)  # H.264 takes even sizes only
+    # H.264 takes even sizes only; a movie of twice the width of the page is sharp on any screen.
+    assert (height % 2, width % 660, channels) == (0, 0, 3)
     assert len({frame.tobytes() for frame in frames}) == 31
 
 
@@ -433,14 +460,18 @@ def test_a_curve_against_noise_shades_and_numbers_its_stages():
     assert {"I", "II", "III"} <= texts(figure)
 
 
-def test_the_cloud_of_each_time_is_that_of_its_panel():
+def test_the_cloud_of_each_time_is_that_of_its_panel_in_the_colours_of_the_nearest_concepts():
     times = [0, 5, 30]
-    figure = figures.collective(POINTS, POINTS[:, 0], times, 1, "one")
+    figure = figures.collective(*shown_places(times), NAMES, 1)
     panels = [axes for axes in figure.axes if axes.collections]
     for axes, t in zip(panels, times, strict=True):
         assert axes.get_title(loc="left") == f"t = {t}"
         np.testing.assert_allclose(axes.collections[0].get_offsets(), POINTS[t])
         np.testing.assert_allclose(axes.lines[0].get_xydata(), [POINTS[t, 0]])
+        colours = [to_hex(colour) for colour in axes.collections[0].get_facecolors()]
+        assert colours == [LABELS[label].lower() for label in NEAREST[t]]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == [*(NAMES[k] for k in np.unique(NEAREST[times])), "concept of 'label 1'"]
 
 
 def same_scale(axes):
@@ -455,7 +486,7 @@ def same_scale(axes):
 def test_the_panels_of_a_cloud_have_one_scale_that_holds_what_they_show():
     points = POINTS * np.linspace(5, 1, 31)[:, None, None]
     points[20] = 1000  # not shown
-    figure = figures.collective(points, points[:, 0], [0, 5, 30], 1, "one")
+    figure = figures.collective(*shown_places([0, 5, 30], points), NAMES, 1)
     FigureCanvasAgg(figure).draw()
     panels = figure.axes[:3]
     (limits,) = {(*axes.get_xlim(), *axes.get_ylim()) for axes in panels}
@@ -473,22 +504,57 @@ def test_no_axis_of_the_turned_plane_is_called_a_principal_component():
     assert not any("principal component" in text for text in shown)
 
 
-@pytest.mark.parametrize("label", range(10))
-def test_points_of_every_label_have_a_dark_edge(label):
-    axes = figures.collective(POINTS, POINTS[:, 0], [0], label, "it").axes[0]
+def test_points_have_a_dark_edge_and_no_transparency():
+    axes = figures.collective(*shown_places([0]), NAMES, 1).axes[0]
     assert to_rgb(axes.collections[0].get_edgecolor()[0, :3]) < (0.2, 0.2, 0.2)
     assert axes.collections[0].get_alpha() is None
 
 
-def test_a_movie_of_a_cloud_has_one_scale_for_x_and_y():
-    """A square of points is a square of pixels."""
+def coloured(frame, colour):
+    """Where a frame has a label's colour, ``[n, 2]`` as x to the right and y upwards."""
+    wanted = 255 * np.array(to_rgb(colour))
+    rows, columns = (np.abs(frame - wanted).sum(-1) < 12).nonzero()
+    return np.stack([columns, -rows], axis=1)
+
+
+def test_a_movie_of_a_cloud_has_one_scale_and_the_colours_of_the_nearest_concepts():
+    """A square of points is a square of pixels; a point that changes its concept, its colour."""
     square = np.tile(np.array([[0, 0], [0, 1], [1, 0], [1, 1.0]]), (2, 1, 1))
-    far = np.full((2, 2), 0.5)
-    frame = next(figures.collective_frames(square, far, 7, "7")).astype(int)
-    purple = (np.abs(frame - np.array([136, 34, 85])).sum(-1) < 60).nonzero()
-    height, width = (np.ptp(places) for places in purple)
+    nearest = np.array([[7, 7, 7, 7], [7, 7, 7, 3]])
+    cloud = Cloud(7, "7", square, np.full((2, 2), 0.5), nearest, np.ones(2), np.zeros((2, 0, 784)))
+    frames = [frame.astype(int)[:800] for frame in figures.collective_frames(cloud, NAMES)]
+    seven, of_both = coloured(frames[0], LABELS[7]), coloured(frames[1], LABELS[7])
+    width, height = np.ptp(seven, axis=0)
     assert height == pytest.approx(width, abs=3)
-    assert height > 100
+    assert height > 200
+    other = coloured(frames[1], LABELS[3])
+    assert len(other) == pytest.approx(len(seven) / 4, rel=0.1)
+    assert len(of_both) == pytest.approx(3 * len(seven) / 4, rel=0.1)
+    assert (other.min(0) > seven.mean(0)).all()  # the upper right point
+    assert len(coloured(frames[0], LABELS[3])) == 0
+
+
+def test_a_movie_of_a_cloud_shows_what_its_trials_decode_to_and_names_every_label():
+    blank = CLOUD_OF_TRIALS._replace(images=np.zeros((31, 4, 784)))
+    black = CLOUD_OF_TRIALS._replace(images=np.ones((31, 4, 784)))
+    without, with_ink = (
+        next(figures.collective_frames(c, NAMES)).astype(int) for c in (blank, black)
+    )
+    rows, columns = (without != with_ink).any(-1).nonzero()
+    assert columns.min() > 850  # beside the plane
+    assert rows.max() < 700  # above the curve
+    assert len(rows) > 4 * 150**2
+
+
+def test_the_images_of_a_group_stand_under_its_size_and_its_share():
+    shown = texts(FIGURES["group_images"]())
+    assert "group 1: 12 trials, own concept nearest to 75%" in shown
+    assert "group 2: 8 trials, own concept nearest to 25%" in shown
+
+
+def test_a_movie_is_described_with_its_trials_and_steps():
+    words = figures.collective_description(CLOUD_OF_TRIALS)
+    assert "'one': the latent states of 20 noisy images, t = 0 to 30" in words
 
 
 def test_a_schematic_shows_each_trials_memory_start_path_and_end():

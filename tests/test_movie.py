@@ -37,6 +37,20 @@ def test_every_frame_is_in_the_movie_in_order(tmp_path):
     assert (decoded.mean((2, 3)).argmax(1) // 2).tolist() == list(range(12))
 
 
+def test_the_first_frames_of_a_slowed_movie_last_longer():
+    frames = [np.full((2, 2, 3), k, np.uint8) for k in range(4)]
+    shown = [int(frame[0, 0, 0]) for frame in movie.slow_start(frames, slow=2, times=3)]
+    assert shown == [0, 0, 0, 1, 1, 1, 2, 3]
+
+
+def test_a_larger_rate_factor_makes_a_smaller_movie(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
+    for crf in (18, 40):
+        movie.write(tmp_path / f"{crf}.mp4", noise, fps=4, crf=crf)
+    sizes = [(tmp_path / f"{crf}.mp4").stat().st_size for crf in (18, 40)]
+    assert sizes[1] < sizes[0] / 2
+
+
 def test_the_index_comes_before_the_pictures(tmp_path):
     path = tmp_path / "bar.mp4"
     movie.write(path, frames(4), fps=4)
@@ -79,7 +93,7 @@ def test_a_movie_that_lacks_frames_is_none(tmp_path, monkeypatch):
     """As after ffmpeg was killed or met a full disk: its writer goes on as if nothing were."""
 
     class Swallowing:
-        def __init__(self, path, shape, fps):
+        def __init__(self, path, shape, fps, crf):
             path.write_bytes(b"partial")
 
         def send(self, frame):

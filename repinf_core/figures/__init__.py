@@ -14,7 +14,14 @@ from repinf_core.figures.dimension import (
 from repinf_core.figures.generalization import best_of_settings, by_setting
 from repinf_core.figures.images import image_rows, inference_frames, samples_at, strip
 from repinf_core.figures.labels import final_probabilities, label_map, right_steps, staying
-from repinf_core.figures.latent import collective, collective_frames, embedding, schematic
+from repinf_core.figures.latent import (
+    collective,
+    collective_description,
+    collective_frames,
+    embedding,
+    group_images,
+    schematic,
+)
 from repinf_core.figures.network import architecture
 from repinf_core.figures.readings import times_by_reading
 from repinf_core.figures.training import training_curve
@@ -29,6 +36,7 @@ __all__ = [
     "best_of_settings",
     "by_setting",
     "collective",
+    "collective_description",
     "collective_frames",
     "concepts_by_latent",
     "contribution",
@@ -37,6 +45,7 @@ __all__ = [
     "distance_panels",
     "embedding",
     "final_probabilities",
+    "group_images",
     "image_rows",
     "inference_frames",
     "label_map",

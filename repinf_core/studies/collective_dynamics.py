@@ -1,0 +1,276 @@
+"""How does the cloud of many trials of one label move?  Fig. 2, Suppl. A and B, movies S1-S10."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.cluster import KMeans
+from sklearn.metrics import silhouette_score
+
+from repinf_core import data, geometry
+from repinf_core.dynamics import rollout
+from repinf_core.noise import label_seed, noisy_trials
+from repinf_core.profiles import Experiment
+from repinf_core.studies.study import Study, Trained, trained
+
+LABEL = 1
+"""The label of Fig. 2."""
+BRANCH_TIME = 10
+"""The step at which the paper sees two branches."""
+_SHOWN = (0, 2, 5, BRANCH_TIME, 30)  # steps of the panels, besides the last one
+_FOLLOWED = 4  # trials whose images a movie shows: the first of the random order
+_EXAMPLES = 10  # images of each group
+
+
+class Cloud(NamedTuple):
+    """All trials of one label in the moving plane: what its movie shows.
+
+    Attributes:
+        label: 0 to 9.
+        name: of the label.
+        places: of the trials in the plane, ``[T+1, trials, 2]``, Euclidean units of latent space.
+        concept: of the label, in the same planes, ``[T+1, 2]``.
+        nearest: the label of the concept that is the nearest of all, ``[T+1, trials]``.
+        distance: mean distance of the trials to the concept of their label, ``[T+1]``.
+        images: decoded from z(t) of the first trials, ``[T+1, followed, 784]``.
+    """
+
+    label: int
+    name: str
+    places: np.ndarray
+    concept: np.ndarray
+    nearest: np.ndarray
+    distance: np.ndarray
+    images: np.ndarray
+
+
+@dataclass(frozen=True)
+class CollectiveDynamics(Study):
+    """The tables of Fig. 2 and Suppl. B, and the clouds of the movies.
+
+    Attributes:
+        places: a row for each shown ``t`` (steps) and ``trial`` of label 1: ``axis_1`` and
+            ``axis_2``, its place in the plane (Euclidean, in latent space), and the name of the
+            ``nearest`` concept.
+        concept_places: a row for each shown ``t``: the place of the concept of label 1.
+        groups: a row for each group of the trials of label 1 at the branch time, the one with
+            the larger share first: how many ``trials`` it has, and of them the share
+            ``nearest_own`` whose nearest concept is their own.  One row if all are one point.
+        curves: a row for each label and ``t``: ``mean`` and ``sem`` of the distance to the
+            concept over the trials, and the share ``nearest_own``.
+        labels: a row for each label: the ``silhouette`` of two groups at the branch time (missing
+            if all trials are one point), and the share of trials nearest to their own concept at
+            the ``first`` step, at the ``branch`` time and at the ``last`` step.
+        clouds: of every label.
+        group_images: of each group, decoded at the branch time, ``[n, 784]``: of the trials
+            closest to the group's centre.
+        class_names: of the labels.
+    """
+
+    places: pd.DataFrame
+    concept_places: pd.DataFrame
+    groups: pd.DataFrame
+    curves: pd.DataFrame
+    labels: pd.DataFrame
+    clouds: tuple[Cloud, ...]
+    group_images: tuple[np.ndarray, ...]
+    class_names: tuple[str, ...]
+
+
+def run(experiment: Experiment, device: str | None = None) -> CollectiveDynamics:
+    """Follow noisy images of every label through the plane of the time-windowed PCA.
+
+    Args:
+        experiment: of it ``trials`` per label, ``p``, ``noise``, ``trial_seed``, ``steps`` and
+            ``window`` are taken, and all that names the network.
+        device: as in :func:`repinf_core.studies.study.trained`, whose errors it raises.
+    """
+    network = trained(experiment, device)
+    branch_time = min(BRANCH_TIME, experiment.steps)
+    clouds, curves, labels = [], [], []
+    for label, name in enumerate(network.class_names):
+        z = _trajectories(network, experiment, label)
+        cloud, curve = _cloud(network, z, label, experiment.window)
+        grouping = _grouping(z[branch_time], experiment.trial_seed)
+        own = curve.nearest_own
+        labels.append((name, grouping.silhouette, own[0], own[branch_time], own.iloc[-1]))
+        clouds.append(cloud)
+        curves.append(curve)
+        if label == LABEL:
+            groups, group_images = _groups(network, z[branch_time], grouping)
+    times = sorted({*(min(t, experiment.steps) for t in _SHOWN), experiment.steps})
+    places, concept_places = _places(clouds[LABEL], times, network.class_names)
+    of_labels = pd.DataFrame(labels, columns=["label", "silhouette", "first", "branch", "last"])
+    numbers = _numbers(network.run.epoch, branch_time, groups, of_labels)
+    return CollectiveDynamics(
+        experiment=experiment,
+        device=network.device,
+        numbers=numbers,
+        finding=_finding(experiment, numbers, len(groups)),
+        places=places,
+        concept_places=concept_places,
+        groups=groups,
+        curves=pd.concat(curves, ignore_index=True),
+        labels=of_labels,
+        clouds=tuple(clouds),
+        group_images=group_images,
+        class_names=network.class_names,
+    )
+
+
+def _trajectories(network: Trained, experiment: Experiment, label: int) -> torch.Tensor:
+    """z(t) of noisy images of a label, ``[T+1, trials, N_z]``, on the CPU."""
+    seed = label_seed(experiment.trial_seed, label)
+    _, x0 = noisy_trials(
+        network.train, [label], experiment.trials, experiment.p, experiment.noise, seed
+    )
+    ran = rollout.rollout(
+        network.model, x0.to(network.device), experiment.steps, {"z": rollout.latents}
+    )
+    return ran.observed["z"].cpu()
+
+
+def _cloud(
+    network: Trained, z: torch.Tensor, label: int, window: int
+) -> tuple[Cloud, pd.DataFrame]:
+    """The trials of a label in the moving plane, and their rows of the curves."""
+    name, concept = network.class_names[label], network.concepts[label]
+    flat = (0, 1) if z.shape[2] == 1 else (0, 0)  # one latent: a line in an empty plane
+    z_flat, concept_flat = torch.nn.functional.pad(z, flat), torch.nn.functional.pad(concept, flat)
+    planes = geometry.windowed_pca(z_flat, window).float()
+    nearest = torch.stack([_nearest(at_t, network) for at_t in z])
+    distances = geometry.distance(z, concept)
+    curve = pd.DataFrame(
+        {
+            "label": name,
+            "t": range(len(z)),
+            "mean": distances.mean(1),
+            "sem": distances.std(1) / z.shape[1] ** 0.5,
+            "nearest_own": (nearest == label).float().mean(1),
+        }
+    )
+    cloud = Cloud(
+        label,
+        name,
+        (z_flat @ planes).numpy(),
+        (concept_flat @ planes).numpy(),
+        nearest.numpy(),
+        distances.mean(1).numpy(),
+        _decoded(network, z[:, :_FOLLOWED]),
+    )
+    return cloud, curve
+
+
+def _nearest(z: torch.Tensor, network: Trained) -> torch.Tensor:
+    """The label of the concept nearest to each of ``[n, N_z]``."""
+    return torch.cdist(z, network.concepts).argmin(1)
+
+
+@torch.no_grad()
+def _decoded(network: Trained, z: torch.Tensor) -> np.ndarray:
+    """Images decoded from ``[..., N_z]``: ``[..., 784]``."""
+    images = network.model.decode_mean(z.flatten(0, -2).to(network.device))
+    return images.cpu().view(*z.shape[:-1], -1).numpy()
+
+
+class _Grouping(NamedTuple):
+    """Trials of one label in two groups, or in one if all are one point.
+
+    Attributes:
+        members: of each group, the trials.
+        centres: ``[groups, N_z]``.
+        silhouette: of the groups; missing (NaN) if there is one.
+    """
+
+    members: list[torch.Tensor]
+    centres: torch.Tensor
+    silhouette: float
+
+
+def _grouping(states: torch.Tensor, seed: int) -> _Grouping:
+    """k-means of latent states ``[trials, N_z]`` in the full space."""
+    # In a collapsed network all states are one point, but for rounding.
+    apart = float(geometry.distance(states, states.mean(0)).max()) > geometry.ROUNDING
+    fitted = KMeans(2 if apart else 1, n_init=10, random_state=seed).fit(states)
+    groups = torch.from_numpy(fitted.labels_)
+    return _Grouping(
+        [(groups == group).nonzero()[:, 0] for group in range(fitted.n_clusters)],
+        torch.from_numpy(fitted.cluster_centers_),
+        float(silhouette_score(states, fitted.labels_)) if apart else float("nan"),
+    )
+
+
+def _groups(
+    network: Trained, states: torch.Tensor, grouping: _Grouping
+) -> tuple[pd.DataFrame, tuple[np.ndarray, ...]]:
+    """The groups of label 1, and images of each: the larger share of own concepts first."""
+    own = (_nearest(states, network) == LABEL).float()
+    shares = [float(own[members].mean()) for members in grouping.members]
+    order = sorted(range(len(shares)), key=lambda group: -shares[group])
+    table = pd.DataFrame(
+        {
+            "group": range(1, len(order) + 1),
+            "trials": [len(grouping.members[group]) for group in order],
+            "nearest_own": [shares[group] for group in order],
+        }
+    )
+    shown = min(_EXAMPLES, *table.trials)
+    images = []
+    for group in order:
+        members = grouping.members[group]
+        distances = geometry.distance(states[members], grouping.centres[group])
+        images.append(_decoded(network, states[members[distances.argsort()[:shown]]]))
+    return table, tuple(images)
+
+
+def _places(
+    cloud: Cloud, times: Sequence[int], names: tuple[str, ...]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    trials = cloud.places.shape[1]
+    of_trials = pd.DataFrame(
+        {
+            "t": np.repeat(times, trials),
+            "trial": np.tile(range(trials), len(times)),
+            "axis_1": cloud.places[times, :, 0].ravel(),
+            "axis_2": cloud.places[times, :, 1].ravel(),
+            "nearest": np.array(names)[cloud.nearest[times].ravel()],
+        }
+    )
+    of_concept = pd.DataFrame(cloud.concept[times], columns=["axis_1", "axis_2"])
+    of_concept.insert(0, "t", times)
+    return of_trials, of_concept
+
+
+def _numbers(
+    epochs: int, branch_time: int, groups: pd.DataFrame, labels: pd.DataFrame
+) -> dict[str, Any]:
+    both = groups if len(groups) == 2 else pd.concat([groups, groups])  # one point is both
+    return {
+        "epochs_trained": epochs,
+        "branch_time": branch_time,
+        "silhouette": float(labels.silhouette.fillna(0)[LABEL]),
+        "group_sizes": both.trials.tolist(),
+        "share_nearest_own_concept": both.nearest_own.tolist(),
+        "share_of_all_nearest_own_concept": float(labels.branch[LABEL]),
+        "movies": len(labels),
+    }
+
+
+def _finding(experiment: Experiment, found: dict[str, Any], n_groups: int) -> str:
+    dataset = data.DATASETS[experiment.dataset]
+    name = dataset.class_names[LABEL]
+    start = (
+        f"On {dataset.title} with $N_z = {experiment.n_z}$ and $p = {experiment.p:g}$, at "
+        f"$t = {found['branch_time']}$, "
+    )
+    if n_groups == 1:
+        return f"{start}all trials are one point: this network has no branches."
+    (one, other), (share, other_share) = found["group_sizes"], found["share_nearest_own_concept"]
+    return (
+        f"{start}k-means splits the trials of '{name}' into groups of {one} and {other} with a "
+        f"silhouette of {found['silhouette']:.2f}. The concept of '{name}' is the nearest to "
+        f"{share:.0%} of the one group and {other_share:.0%} of the other."
+    )
