@@ -134,7 +134,7 @@ STAYING = pd.DataFrame(
         "chord": RANDOM.random(93),
     }
 )
-GROUPS = pd.DataFrame(
+STAYING_GROUPS = pd.DataFrame(
     {"group": ["all", "staying", "leaving"], "trials": [20, 19, 1], "step": [3, 4, 5]}
 )
 ERRORS = np.array(
@@ -288,10 +288,10 @@ FIGURES = {
     "right_steps": lambda: figures.right_steps(RUNS),
     "final_probabilities": lambda: figures.final_probabilities(FINAL, JUDGED),
     "three trials": lambda: figures.final_probabilities(FINAL[:30], JUDGED),
-    "staying": lambda: figures.staying(STAYING, GROUPS),
-    "none stays": lambda: figures.staying(STAYING[:31], GROUPS[:1]),
+    "staying": lambda: figures.staying(STAYING, STAYING_GROUPS),
+    "none stays": lambda: figures.staying(STAYING[:31], STAYING_GROUPS[:1]),
     "one leaves": lambda: figures.staying(
-        STAYING.assign(sem=STAYING["sem"].where(STAYING.group != "leaving")), GROUPS
+        STAYING.assign(sem=STAYING["sem"].where(STAYING.group != "leaving")), STAYING_GROUPS
     ),
     "distance_panels": lambda: figures.distance_panels(CURVES, CURVES, NAMES, "concept"),
     "times_by_reading": lambda: figures.times_by_reading([0, 0.5, 1], TIMES, (20, 30)),
@@ -888,10 +888,10 @@ def test_the_longest_runs_of_each_label_are_drawn_against_the_noise():
 
 
 def test_every_group_of_trials_has_its_curve_its_chord_and_both_minima():
-    figure = figures.staying(STAYING, GROUPS)
+    figure = figures.staying(STAYING, STAYING_GROUPS)
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["all: 20", "staying: 19", "leaving: 1"]
-    for axes, group in zip(figure.axes, GROUPS.group, strict=True):
+    for axes, group in zip(figure.axes, STAYING_GROUPS.group, strict=True):
         expected = STAYING[STAYING.group == group]
         dashed, solid, of_chord, of_mean = axes.lines
         np.testing.assert_allclose(dashed.get_ydata(), expected.chord)
