@@ -109,7 +109,8 @@ def collective_frames(cloud: Cloud, names: Sequence[str]) -> Iterator[np.ndarray
     figure = Figure(figsize=(WIDTH, _HEIGHT), dpi=200, layout="none")
     canvas = FigureCanvasAgg(figure)
     parts = (_Plane(figure, cloud), _Decoded(figure, cloud, names), _Curve(figure, cloud.distance))
-    _label_legend(figure, names, names, cloud.name, "lower center")
+    # At the top: a player's controls cover the foot of a movie.
+    _label_legend(figure, names, names, cloud.name, "upper center")
     moving = [artist for part in parts for artist in part.moving]
     for artist in moving:
         artist.set_animated(True)
@@ -136,7 +137,7 @@ class _Plane:
 
     def __init__(self, figure: Figure, cloud: Cloud) -> None:
         self.cloud = cloud
-        axes = _axes_in_inches(figure, 0.65, 1.7, 3.5, 3.8)
+        axes = _axes_in_inches(figure, 0.65, 0.65, 3.5, 3.8)
         self.dots = axes.scatter(*cloud.places[0].T, s=22, **_EDGE)
         (self.star,) = axes.plot(*cloud.concept[0], "*", **_STAR)
         self.letters = [
@@ -169,7 +170,7 @@ class _Decoded:
         self.images, self.names_shown, self.moving = [], [], []
         for trial, image in enumerate(cloud.images[0]):
             row, column = divmod(trial, 2)
-            axes = _axes_in_inches(figure, 4.45 + 1.1 * column, 4.32 - 1.23 * row, 0.95, 0.95)
+            axes = _axes_in_inches(figure, 4.45 + 1.1 * column, 3.27 - 1.23 * row, 0.95, 0.95)
             show_image(axes, image)
             axes.spines[:].set(linewidth=4)
             name = axes.text(0.5, 1.05, "", fontsize=11, ha="center", transform=axes.transAxes)
@@ -180,7 +181,7 @@ class _Decoded:
             self.images.append(axes)
             self.names_shown.append(name)
             self.moving += [*axes.images, *axes.spines.values(), name, letter]
-        figure.text(5.47 / WIDTH, 5.57 / _HEIGHT, "decoded from z(t)", fontsize=12, ha="center")
+        figure.text(5.47 / WIDTH, 4.52 / _HEIGHT, "decoded from z(t)", fontsize=12, ha="center")
 
     def show(self, t: int) -> None:
         for trial, axes in enumerate(self.images):
@@ -195,7 +196,7 @@ class _Curve:
 
     def __init__(self, figure: Figure, distance: np.ndarray) -> None:
         self.distance = distance
-        axes = _axes_in_inches(figure, 4.7, 1.7, 1.75, 0.95)
+        axes = _axes_in_inches(figure, 4.7, 0.65, 1.75, 0.95)
         axes.plot(distance, color=CONCEPT, alpha=0.25)
         (line,) = axes.plot([], [], color=CONCEPT)
         (dot,) = axes.plot([], [], "o", color=CONCEPT, markersize=8, clip_on=False)
