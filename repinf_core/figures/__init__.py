@@ -10,6 +10,7 @@ from repinf_core.figures.dimension import (
     cosine_matrix,
 )
 from repinf_core.figures.generalization import best_of_settings, by_setting
+from repinf_core.figures.hierarchy import closest_by_noise
 from repinf_core.figures.images import image_rows, inference_frames, noise_readings, strip
 from repinf_core.figures.labels import final_probabilities, label_map, staying
 from repinf_core.figures.latent import collective, collective_frames, embedding, schematic
@@ -24,6 +25,7 @@ __all__ = [
     "architecture",
     "best_of_settings",
     "by_setting",
+    "closest_by_noise",
     "collective",
     "collective_frames",
     "concepts_by_latent",
