@@ -38,7 +38,7 @@ def best_of_settings(
     whole, *below = panels[:, 0]
     _scale(whole, trainings, best.error)
     whole.annotate(
-        f"$N_z^* = {star.n_z}$", (star.n_z, star.error), (0, -14), textcoords="offset points",
+        f"$N_z^* = {star.n_z:.0f}$", (star.n_z, star.error), (0, -14), textcoords="offset points",
         ha="center", va="top",
     )  # fmt: skip
     _count_above(whole, trainings)
@@ -64,8 +64,9 @@ def by_setting(curves: pd.DataFrame) -> Figure:
     axes = figure.subplots()
     for setting, (colour, marker, line) in zip(settings, drawn, strict=True):
         sns.lineplot(
-            curves[curves.setting == setting], x="n_z", y="error", ax=axes, color=colour,
-            marker=marker, markeredgecolor=colour, linestyle=line, label=setting, legend=False,
+            curves[curves.setting == setting], x="n_z", y="error", errorbar=None, ax=axes,
+            color=colour, marker=marker, markeredgecolor=colour, linestyle=line, label=setting,
+            legend=False,
         )  # fmt: skip
     _scale(axes, curves, curves.groupby("n_z").error.min())
     _count_above(axes, curves)
@@ -79,8 +80,9 @@ def _draw_best(
     """A line through the best, a dot for each setting, a circle about the smallest."""
     n_settings = len(trainings) // len(best)
     sns.lineplot(
-        best, x="n_z", y="error", ax=axes, color=TEST, marker="D", markersize=11, legend=False,
+        best, x="n_z", y="error", errorbar=None, ax=axes, color=TEST, marker="D", markersize=11,
         markerfacecolor="white", markeredgecolor=TEST, markeredgewidth=2, label="best setting",
+        legend=False,
     )  # fmt: skip
     sns.scatterplot(
         trainings, x="n_z", y="error", ax=axes, color=CONTROL, s=22, linewidth=0, zorder=3,

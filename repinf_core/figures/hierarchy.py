@@ -31,8 +31,9 @@ def closest_by_noise(landmarks: pd.DataFrame, stages: pd.DataFrame, quantity: st
         points = landmarks[landmarks.landmark == name]
         points = points.assign(p=points.p + place * aside)
         sns.lineplot(
-            points, x="p", y=quantity, ax=axes, color=colour, marker=marker, markersize=6,
-            markeredgecolor=colour, linestyle=line, linewidth=1.5, label=name, legend=False,
+            points, x="p", y=quantity, errorbar=None, ax=axes, color=colour, marker=marker,
+            markersize=6, markeredgecolor=colour, linestyle=line, linewidth=1.5, label=name,
+            legend=False,
         )  # fmt: skip
         axes.errorbar(
             points.p, points[quantity], points[f"{quantity}_two_sem"], fmt="none", ecolor=colour,
