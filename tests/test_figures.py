@@ -137,10 +137,65 @@ STAYING = pd.DataFrame(
 STAYING_GROUPS = pd.DataFrame(
     {"group": ["all", "staying", "leaving"], "trials": [20, 19, 1], "step": [3, 4, 5]}
 )
-ERRORS = np.array(
-    [[[330.0, 340], [350, 345]], [[310, 305], [9000, np.inf]], [[308, 311], [325, 320]]]
+ERRORS = np.array(  # at three N_z of four settings, one of which failed
+    [[330.0, 340, 350, 345], [310, 305, 9000, np.nan], [308, 311, 325, 320]]
 )
-OF_RATES = {"rate 0.1": ERRORS[:, 0].min(1), "rate 0.01": ERRORS[:, 1].min(1)}
+OF_RATES = pd.DataFrame(
+    {
+        "setting": ["rate 0.1"] * 3 + ["rate 0.01"] * 3,
+        "n_z": [2, 10, 100] * 2,
+        "error": [330, 305, 308, 345, 9000, 320],
+    }
+)
+
+
+def trainings(n_z, errors):
+    """Of errors ``[N_z, settings]``: a row for each, and the best of each N_z."""
+    rows = pd.DataFrame({"n_z": np.repeat(n_z, errors.shape[1]), "error": errors.ravel()})
+    return rows, rows.groupby("n_z", as_index=False).error.min()
+
+
+LANDMARKS = pd.DataFrame(
+    {
+        "landmark": np.repeat(["memory", "concept", "abstract concept"], 3),
+        "p": [0, 0.5, 1] * 3,
+        **{name: RANDOM.random(9) for name in ("distance", "time")},
+        **{f"{name}_two_sem": RANDOM.random(9) for name in ("distance", "time")},
+    }
+)
+STAGES = pd.DataFrame(
+    {
+        "stage": ["I", "II", "III"],
+        "nearest": ["memory", "concept", "abstract concept"],
+        "start": [0, 0.2, 0.7],
+        "stop": [0.2, 0.7, 1],
+    }
+)
+
+
+def plane(memories, own, paths, concept, abstract):
+    """The table of points ``[n, 2]`` and paths ``[T+1, trials, 2]`` in the plane."""
+    steps, shown, _ = paths.shape
+    parts = [
+        ("memory of the label", memories, None, None),
+        ("own memory", own, range(shown), None),
+        (
+            "trajectory",
+            paths.reshape(-1, 2),
+            np.tile(range(shown), steps),
+            np.repeat(range(steps), shown),
+        ),
+        ("concept", concept[None], None, None),
+        ("abstract concept", abstract[None], None, None),
+    ]
+    return pd.concat(
+        pd.DataFrame({"what": what, "trial": trial, "t": t, "right": xy[:, 0], "up": xy[:, 1]})
+        for what, xy, trial, t in parts
+    )
+
+
+PLANE = plane(POINTS[0], POINTS[1, :6], POINTS[:, :6], POINTS[0, 0], POINTS[0, 1])
+ROOTS = np.array([7, 5, 2, 1])
 LEAST = np.linspace(6.3, 0, 99)  # at every N_z from 2 to 100
 BOUNDS = pd.DataFrame(
     {"n_z": range(2, 101), "least": LEAST, "least_around_mean": np.maximum(LEAST, 1.1)}
@@ -240,8 +295,10 @@ FIGURES = {
     "approach_counts": lambda: figures.approach_counts(
         pd.DataFrame({"target": ["concept", "memory"], "whole_chord": [1, 0], "same_time": [10, 3]})
     ),
-    "best_of_settings": lambda: figures.best_of_settings([2, 10, 100], ERRORS, (10, 20)),
-    "by_setting": lambda: figures.by_setting([2, 10, 100], OF_RATES),
+    "best_of_settings": lambda: figures.best_of_settings(
+        *trainings([2, 10, 100], ERRORS), (10, 20)
+    ),
+    "by_setting": lambda: figures.by_setting(OF_RATES),
     "against_dimension": lambda: figures.against_dimension(
         networks([60, 60, 60, 1500]), BOUNDS, curves(GRID)
     ),
@@ -266,9 +323,9 @@ FIGURES = {
     ),
     "collective": lambda: figures.collective(*shown_places([0, 5, 30]), NAMES, 1),
     "group_images": lambda: figures.group_images(GROUPS, [IMAGES[:10], IMAGES[10:20]]),
-    "schematic": lambda: figures.schematic(
-        POINTS[0], POINTS[1, :6], POINTS[:, :6], POINTS[0, 0], POINTS[0, 1]
-    ),
+    "closest_by_noise": lambda: figures.closest_by_noise(LANDMARKS, STAGES, "time"),
+    "schematic": lambda: figures.schematic(PLANE),
+    "no plane": lambda: figures.schematic(PLANE[:0]),
     "architecture": lambda: figures.architecture(100, 1024),
     "training_curve": lambda: figures.training_curve(history(8), 45.5),
     "one epoch": lambda: figures.training_curve(history(1), 45.5),
@@ -460,6 +517,27 @@ def test_a_curve_against_noise_shades_and_numbers_its_stages():
     assert {"I", "II", "III"} <= texts(figure)
 
 
+@pytest.mark.parametrize("quantity", ["distance", "time"])
+def test_the_closest_approach_shows_means_bars_and_stages(quantity):
+    figure = figures.closest_by_noise(LANDMARKS, STAGES, quantity)
+    (axes,) = figure.axes
+    curves = {line.get_label(): line for line in axes.lines if len(line.get_xdata()) == 3}
+    bars = [container.lines[2][0].get_segments() for container in axes.containers]
+    for (name, of_name), bar in zip(LANDMARKS.groupby("landmark", sort=False), bars, strict=True):
+        p, mean = of_name.p.to_numpy(), of_name[quantity].to_numpy()
+        np.testing.assert_allclose(curves[name].get_ydata(), mean)
+        half = of_name[f"{quantity}_two_sem"].to_numpy()
+        np.testing.assert_allclose(np.array(bar)[:, :, 1], np.stack([mean - half, mean + half], 1))
+        assert np.abs(curves[name].get_xdata() - p).max() < 0.01
+        assert (curves[name].get_xdata() == p).all() == (name == "concept")  # no bar on another
+    boundaries = [line.get_xdata() for line in axes.lines if set(line.get_ydata()) == {0, 1}]
+    assert boundaries == [[0.2, 0.2], [0.7, 0.7]]
+    shaded = [patch.get_extents().transformed(axes.transData.inverted()) for patch in axes.patches]
+    spans = [(box.x0, box.x1) for box in shaded]
+    np.testing.assert_allclose(spans, STAGES[["start", "stop"]])
+    assert {"I", "II", "III"} <= texts(figure)
+
+
 def test_the_cloud_of_each_time_is_that_of_its_panel_in_the_colours_of_the_nearest_concepts():
     times = [0, 5, 30]
     figure = figures.collective(*shown_places(times), NAMES, 1)
@@ -560,7 +638,8 @@ def test_a_movie_is_described_with_its_trials_and_steps():
 def test_a_schematic_shows_each_trials_memory_start_path_and_end():
     paths, own = POINTS[:, :6].copy(), POINTS[1, 6:12]
     paths[:, 5] = paths[0, 5]  # stays where it is
-    figure = figures.schematic(POINTS[2], own, paths, POINTS[3, 0], POINTS[3, 1])
+    table = plane(POINTS[2], own, paths, POINTS[3, 0], POINTS[3, 1])
+    figure = figures.schematic(table)
     FigureCanvasAgg(figure).draw()
     (axes,) = figure.axes
     drawn = [line.get_xydata().tolist() for line in axes.lines]
@@ -576,7 +655,14 @@ def test_a_schematic_shows_each_trials_memory_start_path_and_end():
         step = paths[:, i // 2].tolist().index(list(tail))
         assert paths[step + 1, i // 2].tolist() == list(head)
     names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert len(names) == len(set(names)) == 8
     assert {"own memory", "displaced by noise", "t = 0", "t = T"} <= set(names)
+
+
+def test_where_there_is_no_plane_the_schematic_says_so():
+    figure = figures.schematic(PLANE[:0])
+    assert any("No plane" in text for text in texts(figure))
+    assert not figure.axes[0].lines
 
 
 def test_an_odd_number_of_panels_leaves_no_empty_axes():
@@ -909,19 +995,17 @@ def counts_above(axes):
 
 
 def test_the_best_setting_of_each_dimension_is_the_curve_and_what_lies_above_is_counted():
-    figure = figures.best_of_settings([2, 10, 100], ERRORS, (10, 20))
-    (axes,) = figure.axes
-    every, best, circle = axes.lines
-    assert sorted(map(tuple, every.get_xydata())) == sorted(
-        (n_z, error)
-        for n_z, of_n_z in zip([2, 10, 100], ERRORS, strict=True)
-        for error in of_n_z.flat
-    )
+    rows, best_rows = trainings([2, 10, 100], ERRORS)
+    (axes,) = figures.best_of_settings(rows, best_rows, (10, 20)).axes
+    best, circle = axes.lines
+    (every,) = axes.collections
+    drawn = [tuple(point) for point in every.get_offsets() if np.isfinite(point).all()]
+    assert sorted(drawn) == sorted(rows.dropna().itertuples(index=False, name=None))
     assert best.get_xydata().tolist() == [[2, 330], [10, 305], [100, 308]]
     assert circle.get_xydata().tolist() == [[10, 305]]
     assert every.get_zorder() > best.get_zorder()  # no dot hidden by a diamond
     assert best.get_markerfacecolor() == "white"
-    assert "$N_z^* = 10$" in texts(figure)
+    assert "$N_z^* = 10$" in texts(axes)
     assert counts_above(axes) == {10: "2"}
     low, high = axes.get_ylim()
     assert low < 305
@@ -929,8 +1013,9 @@ def test_the_best_setting_of_each_dimension_is_the_curve_and_what_lies_above_is_
 
 
 def test_the_end_of_the_fall_is_magnified_by_the_criterion_of_flatness():
-    errors = np.array([150, 112, 104.8, 100, 102, 120.0])[:, None, None] + np.array([[[0, 3]]])
-    whole, below = figures.best_of_settings([2, 5, 8, 10, 20, 100], errors, (10, 20)).axes
+    errors = np.array([150, 112, 104.8, 100, 102, 120.0])[:, None] + np.array([[0, 3]])
+    tables = trainings([2, 5, 8, 10, 20, 100], errors)
+    whole, below = figures.best_of_settings(*tables, (10, 20)).axes
     assert below.get_ylim() == pytest.approx((98.5, 105))  # of a fall of 50
     low, high = below.get_xlim()
     assert 5 < low < 8
@@ -940,13 +1025,14 @@ def test_the_end_of_the_fall_is_magnified_by_the_criterion_of_flatness():
 
 
 def test_where_nothing_is_cut_off_the_scale_ends_just_above_the_highest_point():
-    (axes,) = figures.best_of_settings([2, 10, 100], ERRORS[:, :, :1] * 0 + 300, (10, 20)).axes
+    level = trainings([2, 10, 100], np.full((3, 1), 300.0))
+    (axes,) = figures.best_of_settings(*level, (10, 20)).axes
     assert axes.get_ylim()[1] == 301
     assert counts_above(axes) == {}
 
 
 def test_each_setting_has_its_own_curve_colour_and_marker():
-    (axes,) = figures.by_setting([2, 10, 100], OF_RATES).axes
+    (axes,) = figures.by_setting(OF_RATES).axes
     assert [line.get_ydata().tolist() for line in axes.lines] == [
         [330, 305, 308],
         [345, 9000, 320],
@@ -959,9 +1045,9 @@ def test_each_setting_has_its_own_curve_colour_and_marker():
 
 def test_a_dimension_whose_trainings_all_failed_has_no_point_and_does_not_set_the_scale():
     failed = ERRORS.copy()
-    failed[1] = np.inf
-    (axes,) = figures.best_of_settings([2, 10, 100], failed, (10, 20)).axes
-    assert np.isinf(axes.lines[1].get_ydata()[1])
+    failed[1] = np.nan
+    (axes,) = figures.best_of_settings(*trainings([2, 10, 100], failed), (10, 20)).axes
+    assert axes.lines[0].get_xdata().tolist() == [2, 100]
     assert axes.get_ylim()[1] < 9000
     assert "$N_z^* = 100$" in texts(axes)
     assert counts_above(axes) == {2: "1", 10: "4"}

@@ -12,6 +12,7 @@ from repinf_core.figures.dimension import (
     stages_by_dimension,
 )
 from repinf_core.figures.generalization import best_of_settings, by_setting
+from repinf_core.figures.hierarchy import closest_by_noise
 from repinf_core.figures.images import image_rows, inference_frames, samples_at, strip
 from repinf_core.figures.labels import final_probabilities, label_map, right_steps, staying
 from repinf_core.figures.latent import (
@@ -35,6 +36,7 @@ __all__ = [
     "architecture",
     "best_of_settings",
     "by_setting",
+    "closest_by_noise",
     "collective",
     "collective_description",
     "collective_frames",

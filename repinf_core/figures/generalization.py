@@ -1,9 +1,9 @@
 """Figures of the generalization error against the latent dimension (Fig. 9)."""
 
-from collections.abc import Mapping, Sequence
-
-import matplotlib as mpl
 import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
 
 from repinf_core.figures.style import CONTROL, TEST, WIDTH, Figure, styled
 
@@ -12,7 +12,7 @@ _CURVES = (("black", "s", "--"), (TEST, "o", "-"), (CONTROL, "^", ":"), ("#8FC9B
 
 @styled
 def best_of_settings(
-    n_z: Sequence[int], objectives: np.ndarray, printed: tuple[float, float]
+    trainings: pd.DataFrame, best: pd.DataFrame, printed: tuple[float, float]
 ) -> Figure:
     """Fig. 9: the test objective of the best setting against N_z, and of each other one.
 
@@ -20,33 +20,31 @@ def best_of_settings(
     N_z reaches it: by this much it may rise after the best and still count as flat.
 
     Args:
-        n_z: latent dimensions ``[D]``, increasing.
-        objectives: nats per image, ``[D, rates, minibatches]``; infinite where a training
-            failed, but not everywhere.
+        trainings: of :class:`repinf_core.studies.generalization.Generalization`; errors that are
+            missing are counted at the upper edge with those that lie above it.
+        best: likewise.
         printed: the range of N_z that counts as the paper's minimum, shaded.
     """
-    of_settings = objectives.reshape(len(n_z), -1)
-    best = of_settings.min(1)
-    star = int(best.argmin())
-    tenth = 0.1 * (best[0] - best[star])
-    flat = np.flatnonzero(best <= best[star] + tenth)
-    magnified = len(flat) > 1 and 0 < tenth < np.inf
+    star = best.loc[best.error.idxmin()]
+    tenth = 0.1 * (best.error.iloc[0] - star.error)
+    flat = best[best.error <= star.error + tenth]
+    magnified = len(flat) > 1 and tenth > 0
     figure = Figure(figsize=(WIDTH, 4.8 + 2.6 * magnified))
     panels = figure.subplots(
         1 + magnified, 1, squeeze=False, height_ratios=(1.8, 1)[: 1 + magnified]
     )
     for axes in panels[:, 0]:
-        _draw_best(axes, n_z, of_settings, printed)
+        _draw_best(axes, trainings, best, printed)
     whole, *below = panels[:, 0]
-    _scale(whole, n_z, of_settings, best)
+    _scale(whole, trainings, best.error)
     whole.annotate(
-        f"$N_z^* = {n_z[star]}$", (n_z[star], best[star]), (0, -14), textcoords="offset points",
+        f"$N_z^* = {star.n_z:.0f}$", (star.n_z, star.error), (0, -14), textcoords="offset points",
         ha="center", va="top",
     )  # fmt: skip
-    _count_above(whole, n_z, of_settings)
+    _count_above(whole, trainings)
     for axes in below:
-        _label(axes, [n_z[i] for i in range(flat[0], len(n_z))])
-        axes.set_ylim(best[star] - 0.3 * tenth, best[star] + tenth)
+        _label(axes, best.n_z[best.n_z >= flat.n_z.min()])
+        axes.set_ylim(star.error - 0.3 * tenth, star.error + tenth)
         axes.set_title("the last tenth of the fall, magnified", loc="left", fontsize=12)
     handles, labels = whole.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=12)
@@ -54,83 +52,77 @@ def best_of_settings(
 
 
 @styled
-def by_setting(n_z: Sequence[int], objectives: Mapping[str, np.ndarray]) -> Figure:
+def by_setting(curves: pd.DataFrame) -> Figure:
     """The test objective against N_z, a line for each of several settings.
 
     Args:
-        n_z: latent dimensions ``[D]``, increasing.
-        objectives: name of a curve, such as its learning rate, to its values ``[D]``, nats per
-            image; infinite where a training failed.
+        curves: of :class:`repinf_core.studies.generalization.Generalization`.
     """
-    columns = np.stack(list(objectives.values()), 1)
+    settings = curves.setting.unique()
+    drawn = [_CURVES[i % len(_CURVES)] for i in range(len(settings))]
     figure = Figure(figsize=(WIDTH, 4.8))
     axes = figure.subplots()
-    _scale(axes, n_z, columns, columns.min(1))
-    for i, (name, values) in enumerate(objectives.items()):
-        colour, marker, line = _CURVES[i % len(_CURVES)]
-        axes.plot(n_z, values, color=colour, marker=marker, linestyle=line, label=name)
-    _count_above(axes, n_z, columns)
-    figure.legend(loc="outside lower center", ncols=min(3, len(objectives)), fontsize=12)
+    for setting, (colour, marker, line) in zip(settings, drawn, strict=True):
+        sns.lineplot(
+            curves[curves.setting == setting], x="n_z", y="error", errorbar=None, ax=axes,
+            color=colour, marker=marker, markeredgecolor=colour, linestyle=line, label=setting,
+            legend=False,
+        )  # fmt: skip
+    _scale(axes, curves, curves.groupby("n_z").error.min())
+    _count_above(axes, curves)
+    figure.legend(loc="outside lower center", ncols=min(3, len(settings)), fontsize=12)
     return figure
 
 
 def _draw_best(
-    axes: mpl.axes.Axes,
-    n_z: Sequence[int],
-    of_settings: np.ndarray,
-    printed: tuple[float, float],
+    axes: Axes, trainings: pd.DataFrame, best: pd.DataFrame, printed: tuple[float, float]
 ) -> None:
-    """A line through the best of ``[D, settings]``, a dot for each, a circle about the smallest."""
-    best, n_settings = of_settings.min(1), of_settings.shape[1]
-    places = np.broadcast_to(np.asarray(n_z)[:, None], of_settings.shape)
-    axes.plot(
-        places.ravel(), of_settings.ravel(), "o", color=CONTROL, markersize=4, zorder=3,
-        label=f"each of {n_settings} setting{'s' * (n_settings > 1)}",
+    """A line through the best, a dot for each setting, a circle about the smallest."""
+    n_settings = len(trainings) // len(best)
+    sns.lineplot(
+        best, x="n_z", y="error", errorbar=None, ax=axes, color=TEST, marker="D", markersize=11,
+        markerfacecolor="white", markeredgecolor=TEST, markeredgewidth=2, label="best setting",
+        legend=False,
     )  # fmt: skip
-    axes.plot(
-        n_z, best, "D-", color=TEST, markersize=11, markerfacecolor="white", markeredgewidth=2,
-        label="best setting",
+    sns.scatterplot(
+        trainings, x="n_z", y="error", ax=axes, color=CONTROL, s=22, linewidth=0, zorder=3,
+        label=f"each of {n_settings} setting{'s' * (n_settings > 1)}", legend=False,
     )  # fmt: skip
     axes.axvspan(*printed, color="0.92", zorder=0, label="near the paper's minimum")
-    star = int(best.argmin())
-    axes.plot(n_z[star], best[star], "o", color="black", markersize=21, fillstyle="none")
+    star = best.loc[best.error.idxmin()]
+    axes.plot(star.n_z, star.error, "o", color="black", markersize=21, fillstyle="none")
 
 
-def _label(axes: mpl.axes.Axes, n_z: Sequence[int]) -> None:
-    """The axes of some N_z, a tick for each."""
+def _label(axes: Axes, n_z: pd.Series) -> None:
+    """The axes of some N_z, increasing, a tick for each."""
     axes.set_xscale("log")
     axes.set_xticks(n_z, [str(dimension) for dimension in n_z], fontsize=12)
     axes.minorticks_off()
     axes.set(
         xlabel="latent variables $N_z$",
         ylabel="test objective\n(nats per image)",
-        xlim=(n_z[0] / 1.2, n_z[-1] * 1.2),
+        xlim=(n_z.iloc[0] / 1.2, n_z.iloc[-1] * 1.2),
     )
 
 
-def _scale(
-    axes: mpl.axes.Axes, n_z: Sequence[int], objectives: np.ndarray, best: np.ndarray
-) -> None:
+def _scale(axes: Axes, drawn: pd.DataFrame, best: pd.Series) -> None:
     """A scale on which the best can be told apart: a training that diverged does not set it.
 
     Args:
         axes: labelled and scaled.
-        n_z: ``[D]``.
-        objectives: all that is drawn, ``[D, curves]``.
-        best: for each N_z, ``[D]``.
+        drawn: all points that are drawn, by ``n_z`` and ``error``.
+        best: the smallest error of each N_z.
     """
-    _label(axes, n_z)
-    finite = best[np.isfinite(best)]
-    unit = 0.1 * (finite.max() - finite.min()) + 1
-    highest = finite.max() + 6 * unit
-    shown = objectives[objectives <= highest].max()
-    axes.set_ylim(finite.min() - 2.5 * unit, shown + unit)
+    _label(axes, drawn.n_z.drop_duplicates().sort_values())
+    unit = 0.1 * (best.max() - best.min()) + 1
+    shown = drawn.error[drawn.error <= best.max() + 6 * unit].max()
+    axes.set_ylim(best.min() - 2.5 * unit, shown + unit)
 
 
-def _count_above(axes: mpl.axes.Axes, n_z: Sequence[int], objectives: np.ndarray) -> None:
-    """At the upper edge, how many points of each N_z lie above it."""
-    above = (objectives > axes.get_ylim()[1]).sum(1)
-    for dimension, count in zip(n_z, above, strict=True):
+def _count_above(axes: Axes, drawn: pd.DataFrame) -> None:
+    """At the upper edge, how many points of each N_z lie above it; those that failed do."""
+    above = drawn.error.fillna(np.inf) > axes.get_ylim()[1]
+    for dimension, count in above.groupby(drawn.n_z).sum().items():
         if count:
             axes.annotate(
                 f"{count}", (dimension, 1), xycoords=("data", "axes fraction"),

@@ -237,49 +237,50 @@ def collective_description(cloud: Cloud) -> str:
 
 
 @styled
-def schematic(
-    memories: np.ndarray,
-    own_memories: np.ndarray,
-    trajectories: np.ndarray,
-    concept: np.ndarray,
-    abstract: np.ndarray,
-) -> Figure:
+def schematic(plane: pd.DataFrame) -> Figure:
     """Fig. 6, measured: trajectories in a plane spanned by two directions of the latent space.
 
     Args:
-        memories: memories of the label in the plane, ``[N, 2]``.
-        own_memories: that of each trial, ``[trials, 2]``.
-        trajectories: ``[T+1, trials, 2]``; more than six trials are hard to follow.
-        concept: ``[2]``.
-        abstract: ``[2]``.
+        plane: of :class:`repinf_core.studies.noise_and_hierarchy.NoiseAndHierarchy`; without
+            rows, the figure says that there is no plane.
     """
-    points = (memories, own_memories, trajectories, concept, abstract)
-    memories, own_memories, paths, concept, abstract = map(np.asarray, points)
-    figure = Figure(figsize=(WIDTH, 6.2))
+    figure = Figure(figsize=(WIDTH, 6.2 if len(plane) else 1.6))
     axes = figure.subplots()
-    axes.scatter(*memories.T, s=5, color=MEMORY, alpha=0.25, linewidths=0, label="memories")
-    displaced = np.stack([own_memories, paths[0]])
+    if plane.empty:
+        axes.text(0.5, 0.5, "No plane: no noise, or one latent variable.", ha="center", va="center")
+        axes.axis("off")
+        return figure
+    groups = dict(tuple(plane.groupby("what")))
+    paths, own = groups["trajectory"], groups["own memory"]
+    start, end = paths[paths.t == 0], paths[paths.t == paths.t.max()]
+    sns.scatterplot(
+        groups["memory of the label"], x="right", y="up", ax=axes, s=5, color=MEMORY, alpha=0.25,
+        linewidth=0, label="memories", legend=False,
+    )  # fmt: skip
     for lines, style, colour, name in (
-        (displaced, ":", "black", "displaced by noise"),
+        (pd.concat([own, start]), ":", "black", "displaced by noise"),
         (paths, "-", CONTROL, "z(t)"),
     ):
-        first, *_ = axes.plot(*np.moveaxis(lines, 2, 0), style, color=colour, linewidth=1.5)
-        first.set_label(name)
-    for path in paths.swapaxes(0, 1):
-        _arrowheads(axes, path)
+        first = len(axes.lines)
+        sns.lineplot(
+            lines, x="right", y="up", units="trial", estimator=None, sort=False, ax=axes,
+            color=colour, linestyle=style, linewidth=1.5, legend=False,
+        )  # fmt: skip
+        axes.lines[first].set_label(name)  # of one line for each trial
+    for _, path in paths.groupby("trial"):
+        _arrowheads(axes, path[["right", "up"]].to_numpy())
     for place, marker, colour, size, name in (
-        (own_memories, "s", MEMORY, 7, "own memory"),
-        (paths[0], "o", "white", 7, "t = 0"),
-        (paths[-1], "s", "black", 6, "t = T"),
-        (concept, "*", CONCEPT, 17, "concept"),
-        (abstract, "^", ABSTRACT, 10, "abstract concept"),
+        (own, "s", MEMORY, 7, "own memory"),
+        (start, "o", "white", 7, "t = 0"),
+        (end, "s", "black", 6, "t = T"),
+        (groups["concept"], "*", CONCEPT, 17, "concept"),
+        (groups["abstract concept"], "^", ABSTRACT, 10, "abstract concept"),
     ):
         axes.plot(
-            *place.T, marker, color=colour, markeredgecolor="black", markersize=size, label=name,
-            linestyle="none", zorder=4,
+            place.right, place.up, marker, color=colour, markeredgecolor="black", markersize=size,
+            label=name, linestyle="none", zorder=4,
         )  # fmt: skip
-    shown = [part.reshape(-1, 2) for part in (memories, own_memories, paths, concept, abstract)]
-    _same_scale(axes, np.concatenate(shown), 0.8)
+    _same_scale(axes, plane[["right", "up"]].to_numpy(), 0.8)
     axes.set(xlabel="within the label's memories", ylabel="along the displacement by noise")
     legend = figure.legend(loc="outside upper center", ncols=3, fontsize=12)
     legend.legend_handles[0].set(alpha=1, sizes=[30])

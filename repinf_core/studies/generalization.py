@@ -1,0 +1,311 @@
+"""Which latent dimension generalizes best?  The test objective against N_z: Fig. 9."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pandas as pd
+
+from repinf_core import data
+from repinf_core.models.mlp import VAESpec
+from repinf_core.profiles import Experiment
+from repinf_core.studies.study import Study, default_device
+from repinf_core.training import progress, store, sweep, sweep_table
+from repinf_core.training.sweep_table import Outcome
+
+NEAR_14 = (10, 20)
+"""The N_z that count as "in the vicinity of 14"; both ends belong to them."""
+ONE_HALF = 784 * math.log(2)
+"""Nats per image of a model that gives every pixel one half: above it nothing is learned."""
+TRAINED, NOTHING_LEARNED = "trained", "nothing learned"
+
+
+@dataclass(frozen=True)
+class Generalization(Study):
+    """The tables of Fig. 9.  An ``error`` is the objective on the test images, nats per image.
+
+    Attributes:
+        trainings: a row for each training: ``n_z``, learning ``rate``, ``minibatch``, ``epochs``,
+            ``error`` after the last epoch and ``before`` the last tenth of them, the ``fall``
+            between the two, and ``active_latents``, all missing where the training failed; the
+            ``outcome``: "trained", "nothing learned" (error above :data:`ONE_HALF`), or the name
+            of what stopped it.
+        best: a row for each ``n_z``: its training of the smallest error with the columns of
+            ``trainings`` (missing if all failed), and ``second``, by how much the second best
+            setting is above it (missing if there is none).
+        curves: a row for each n_z and ``setting``: the smallest ``error`` over the minibatches
+            for a learning rate; for a minibatch where a single rate was tried.
+        values: a row for each ``value`` of a ``parameter`` (learning rate or minibatch): at how
+            many N_z it is that of the best setting (``best``), the number of ``trainings``, and
+            how many of these failed or learned nothing (``in_vain``).
+        minimum: one row: the best N_z ``n_z_star`` and its ``error``; the ``gain``, error at the
+            smallest N_z less the smallest error; the ``rise``, largest error at any larger N_z
+            less the smallest; their ratio ``rise_to_gain``; whether the error is
+            ``flat_afterwards``; ``second`` as above; ``largest_n_z`` and how many of its latents
+            are active (``active_latents``).
+        left_out: a row for each training of the shipped table of the same network at settings
+            that are not compared here: columns as ``trainings``, and ``better_by``, by how much
+            its error is below that of ``best`` (missing for other epochs or N_z).
+        others: a row for each number of ``epochs`` in ``left_out``: the numbers of ``trainings``,
+            of those in which ``nothing_learned``, of ``settings`` of rate and minibatch, of
+            latent ``dimensions`` and of those where the smallest error is ``better`` than shown
+            here (missing where not compared), the largest ``better_by``, and the ``rate`` and
+            the ``minibatch`` that are best most often.
+    """
+
+    trainings: pd.DataFrame
+    best: pd.DataFrame
+    curves: pd.DataFrame
+    values: pd.DataFrame
+    minimum: pd.DataFrame
+    left_out: pd.DataFrame
+    others: pd.DataFrame
+
+
+def run(
+    experiment: Experiment, device: str | None = None, recompute: bool = False
+) -> Generalization:
+    """Read from the shipped table what the trainings of the grid reached, or train them.
+
+    Args:
+        experiment: of it ``n_z_grid``, ``selection_rates``, ``selection_minibatches`` and
+            ``selection_epochs`` are taken, and what else names the networks.
+        device: where; by default a GPU if there is one, else the CPU.
+        recompute: train also what the table holds.
+
+    Raises:
+        SweepError: every training failed.
+        DataError, StoreError: as :func:`repinf_core.training.sweep.train`.
+    """
+    device = device or default_device()
+    cells = _cells(experiment)
+    found = _outcomes(cells, device, {} if recompute else sweep_table.load())
+    if all(outcome.failure for outcome in found.values()):
+        raise sweep.SweepError({cell: found[cell].failure for cell in cells}, len(cells))
+    trainings = _trainings(found)
+    best = _best(trainings)
+    minimum = _minimum(best)
+    left_out = _left_out(found, best)
+    numbers = _numbers(trainings, best, minimum)
+    return Generalization(
+        experiment=experiment,
+        device=device,
+        numbers=numbers,
+        finding=_finding(experiment, numbers),
+        trainings=trainings,
+        best=best,
+        curves=_curves(trainings),
+        values=_values(trainings, best),
+        minimum=minimum,
+        left_out=left_out,
+        others=_others(left_out),
+    )
+
+
+def _cells(experiment: Experiment) -> list[VAESpec]:
+    """In the order of the grid, the minibatch varying fastest."""
+    cells = sweep.product(
+        dataclasses.replace(VAESpec.of(experiment), epochs=experiment.selection_epochs),
+        n_z=experiment.n_z_grid,
+        learning_rates=[(rate,) for rate in experiment.selection_rates],
+        minibatch=experiment.selection_minibatches,
+    )
+    return cast(list[VAESpec], cells)
+
+
+def _outcomes(
+    cells: Sequence[VAESpec], device: str, table: dict[VAESpec, Outcome]
+) -> dict[VAESpec, Outcome]:
+    """What every cell reached: from the table, else trained now."""
+    to_train = [cell for cell in cells if cell not in table]
+    if len(to_train) < len(cells):
+        print(f"table    {len(cells) - len(to_train)} of {len(cells)} trainings are read from it")
+    failures = {}
+    if to_train:
+        n_images = len(data.load(to_train[0].dataset, "train").images)
+        print(progress.estimate_runtime(to_train, device, n_images))
+        try:
+            sweep.train(to_train, device)
+        except sweep.SweepError as error:  # the cells that ended well are enough to go on
+            failures = error.failures
+
+    def outcome(cell: VAESpec) -> Outcome:
+        if cell in table:
+            return table[cell]
+        if cell in failures:
+            return sweep_table.failed(failures[cell])
+        return sweep_table.reached(store.load_or_train(cell))
+
+    return {cell: outcome(cell) for cell in cells}
+
+
+def _trainings(found: dict[VAESpec, Outcome]) -> pd.DataFrame:
+    rows = [
+        {
+            "n_z": cell.n_z,
+            "rate": cell.learning_rates[0],
+            "minibatch": cell.minibatch,
+            "epochs": None if outcome.failure else cell.epochs,
+            "error": outcome.test_negative_elbo,
+            "before": outcome.before,
+            "active_latents": outcome.active_latents,
+            "outcome": _in_words(outcome),
+        }
+        for cell, outcome in found.items()
+    ]
+    types = {
+        "n_z": int,
+        "rate": float,
+        "minibatch": int,
+        "epochs": "Int64",
+        "error": float,
+        "before": float,
+        "active_latents": "Int64",
+        "outcome": object,
+    }
+    trainings = pd.DataFrame(rows, columns=[*types]).astype(types)
+    return trainings.assign(fall=trainings.before - trainings.error)
+
+
+def _in_words(outcome: Outcome) -> str:
+    if outcome.test_negative_elbo is None:
+        return outcome.failure.split(":")[0]
+    return NOTHING_LEARNED if outcome.test_negative_elbo > ONE_HALF else TRAINED
+
+
+def _best(trainings: pd.DataFrame) -> pd.DataFrame:
+    """The first of the smallest where two errors are equal."""
+    rows = []
+    for n_z, of_n_z in trainings.groupby("n_z"):
+        ranked = of_n_z.dropna(subset="error").sort_values("error", kind="stable")
+        first = ranked.iloc[0].to_dict() if len(ranked) else {"n_z": n_z}
+        second = ranked.error.iloc[1] - ranked.error.iloc[0] if len(ranked) > 1 else math.nan
+        rows.append(first | {"second": second})
+    types = trainings.dtypes.to_dict() | {"minibatch": "Int64", "second": float}
+    return pd.DataFrame(rows, columns=[*types]).astype(types)
+
+
+def _curves(trainings: pd.DataFrame) -> pd.DataFrame:
+    varied = "rate" if trainings.rate.nunique() > 1 else "minibatch"
+    curves = trainings.groupby([varied, "n_z"], sort=False, as_index=False).error.min()
+    curves.insert(0, "setting", [f"{varied} {value:g}" for value in curves[varied]])
+    return curves[["setting", "n_z", "error"]]
+
+
+def _values(trainings: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
+    in_vain = trainings.outcome != TRAINED
+    return pd.DataFrame(
+        {
+            "parameter": name,
+            "value": value,
+            "best": int((best[column] == value).sum()),
+            "trainings": int((trainings[column] == value).sum()),
+            "in_vain": int(in_vain[trainings[column] == value].sum()),
+        }
+        for name, column in (("learning rate", "rate"), ("minibatch", "minibatch"))
+        for value in trainings[column].unique()
+    )
+
+
+def _minimum(best: pd.DataFrame) -> pd.DataFrame:
+    """Where an end of the grid is the best, or trainings failed, nothing is said of afterwards."""
+    star = int(best.error.argmin())
+    smallest = best.error[star]
+    gain = best.error[0] - smallest
+    rise = best.error[star + 1 :].max() - smallest  # missing if there is none
+    inside = 0 < star < len(best) - 1
+    largest = best.dropna(subset="error").iloc[-1]
+    flat = rise <= gain / 10 if inside and not math.isnan(gain) and not math.isnan(rise) else None
+    return pd.DataFrame(
+        {
+            "n_z_star": [best.n_z[star]],
+            "error": [smallest],
+            "gain": [gain],
+            "rise": [rise],
+            "rise_to_gain": [rise / gain if inside else math.nan],
+            "flat_afterwards": pd.array([flat], dtype="boolean"),
+            "second": [best.second[star]],
+            "largest_n_z": [largest.n_z],
+            "active_latents": [largest.active_latents],
+        }
+    )
+
+
+def _left_out(found: dict[VAESpec, Outcome], best: pd.DataFrame) -> pd.DataFrame:
+    def alike(spec: VAESpec) -> VAESpec:
+        return dataclasses.replace(spec, n_z=0, learning_rates=(), minibatch=0, epochs=0)
+
+    one = next(iter(found))
+    left_out = _trainings(
+        {
+            spec: outcome
+            for spec, outcome in sweep_table.load().items()
+            if alike(spec) == alike(one) and spec not in found and not outcome.failure
+        }
+    )
+    shown = left_out.n_z.map(best.set_index("n_z").error)
+    compared = left_out.epochs == one.epochs
+    return left_out.assign(better_by=(shown - left_out.error).where(compared))
+
+
+def _others(left_out: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for epochs, same in left_out.groupby("epochs"):
+        best = same.loc[same.groupby("n_z").error.idxmin()]
+        compared = best.better_by.dropna()
+        rows.append(
+            {
+                "epochs": epochs,
+                "trainings": len(same),
+                "nothing_learned": int((same.outcome == NOTHING_LEARNED).sum()),
+                "settings": len(same[["rate", "minibatch"]].drop_duplicates()),
+                "dimensions": len(best),
+                "better": int((compared > 0).sum()) if len(compared) else None,
+                "better_by": compared.max(),
+                "rate": best.rate.mode()[0],
+                "minibatch": best.minibatch.mode()[0],
+            }
+        )
+    columns = [
+        "epochs", "trainings", "nothing_learned", "settings", "dimensions", "better", "better_by",
+        "rate", "minibatch",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns).astype({"better": "Int64"})
+
+
+def _numbers(trainings: pd.DataFrame, best: pd.DataFrame, minimum: pd.DataFrame) -> dict[str, Any]:
+    columns = ["n_z", "rate", "minibatch", "epochs", "error", "active_latents", "outcome"]
+
+    def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+        plain = table[columns].rename(columns={"error": "test_negative_elbo"}).astype(object)
+        return plain.where(plain.notna(), None).to_dict("records")
+
+    def number(value: float) -> float | None:
+        return None if math.isnan(value) else float(value)
+
+    (found,) = minimum.itertuples()
+    n_z = best.n_z.tolist()
+    return {
+        "n_z": n_z,
+        "best": [row if row["outcome"] else None for row in records(best)],
+        "n_z_star": int(found.n_z_star),
+        "smallest_error": float(found.error),
+        "star_is_at_an_end": found.n_z_star in (n_z[0], n_z[-1]),
+        "star_is_near_14": bool(NEAR_14[0] <= found.n_z_star <= NEAR_14[1]),
+        "gain": number(found.gain),
+        "rise": number(found.rise),
+        "flat_afterwards": None if pd.isna(found.flat_afterwards) else bool(found.flat_afterwards),
+        "cells": records(trainings),
+    }
+
+
+def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
+    title, epochs = data.DATASETS[experiment.dataset].title, experiment.selection_epochs
+    afterwards = {True: " and hardly rises after it", False: " and rises after it", None: ""}
+    return (
+        f"On {title} the test objective is best at $N_z = {found['n_z_star']}$ "
+        f"({found['smallest_error']:.1f} nats per image after {epochs} epoch{'s' * (epochs > 1)})"
+        f"{afterwards[found['flat_afterwards']]}."
+    )
