@@ -6,6 +6,7 @@ each table as tidy CSV.
 
 import dataclasses
 import html
+import zlib
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -104,7 +105,7 @@ def styled(table: pd.DataFrame, caption: str, columns: Mapping[str, tuple[str, s
         .set_properties(subset=texts, **{"text-align": "left"})
         .set_caption(caption)
         .set_table_attributes('class="data-table"')
-        .set_uuid("")
+        .set_uuid(f"{zlib.crc32(caption.encode()):08x}")  # of its own, or tables share styles
     )
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from IPython.core.pylabtools import print_figure
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -57,11 +58,72 @@ OF_RATES = {"rate 0.1": ERRORS[:, 0].min(1), "rate 0.01": ERRORS[:, 1].min(1)}
 ROOTS = np.array([7, 5, 2, 1])
 LEAST = np.linspace(6.3, 0, 99)  # at every N_z from 2 to 100
 AROUND_MEAN = np.maximum(LEAST, 1.1)
-TIMES = {
-    (noise, beta): {"memory": RANDOM.random(3), "concept": RANDOM.random(3)}
-    for noise in ("swap", "invert")
-    for beta in (0.5, 1, 4)
-}
+TIMES = pd.DataFrame(
+    [
+        (noise, beta, landmark, p, RANDOM.random())
+        for noise in ("swap", "invert")
+        for beta in (0.5, 1, 4)
+        for landmark in ("memory", "concept")
+        for p in (0, 0.5, 1)
+    ],
+    columns=["noise", "beta", "landmark", "p", "step"],
+)
+FACTS = pd.DataFrame({"letter": ["A", "B"], "value": ["14", "all p"]})
+JUDGED = pd.DataFrame(
+    [("swap", 1, "A", "14", True), ("swap", 1, "B", "29%", False),
+     ("invert", 1, "A", "3", False), ("invert", 1, "B", "no p", False)],
+    columns=["noise", "beta", "fact", "found", "holds"],
+)  # fmt: skip
+OF_DATASETS = pd.DataFrame(
+    [
+        (dataset, label, t, RANDOM.random(), 0.1, RANDOM.random())
+        for dataset, names in (("digits", NAMES), ("clothes", FASHION))
+        for label in names
+        for t in range(5)
+    ],
+    columns=["dataset", "label", "t", "mean", "sem", "chord"],
+)
+COUNTS = pd.DataFrame(
+    [
+        (dataset, target, chord, count)
+        for dataset, count in (("digits", 3), ("clothes", 10))
+        for target in ("own concept", "wrong concept")
+        for chord in ("whole chord", "same time")
+    ],
+    columns=["dataset", "target", "chord", "labels"],
+)
+CLOSEST = pd.DataFrame(
+    [
+        (dataset, landmark, p, RANDOM.random(), 0.1)
+        for dataset in ("digits", "clothes")
+        for landmark in ("memory", "concept", "abstract concept")
+        for p in (0, 0.5, 1)
+    ],
+    columns=["dataset", "landmark", "p", "mean", "two_sem"],
+)
+STAGES = pd.DataFrame(
+    [("digits", "memory", 0, 0.4), ("digits", "abstract concept", 0.4, 1),
+     ("clothes", "concept", 0, 1)],
+    columns=["dataset", "nearest", "start", "stop"],
+)  # fmt: skip
+EPOCHS = pd.DataFrame(
+    [("loop", "float32", 1.5), ("loop", "float32", 1.7), ("loop", "float32", 1.6),
+     ("ours", "float32", 1.0), ("ours", "bfloat16", 0.5)],
+    columns=["contestant", "precision", "ratio"],
+)  # fmt: skip
+ROLLOUTS = pd.DataFrame(
+    [
+        (trials, contestant, library, share)
+        for trials in (300, 3000)
+        for contestant in ("ours", "plain loop")
+        for library, share in (("sgemm", 1.2), ("oneDNN", 0.7))
+    ],
+    columns=["trials", "contestant", "library", "share"],
+)
+NEIGHBOURS = pd.DataFrame(
+    [(turns, beside, 1.0) for turns in ("many", "none") for beside in ("alone", "beside")],
+    columns=["turns", "beside", "ratio"],
+)
 FIGURES = {
     "best_of_settings": lambda: figures.best_of_settings([2, 10, 100], ERRORS, (10, 20)),
     "by_setting": lambda: figures.by_setting([2, 10, 100], OF_RATES),
@@ -100,7 +162,15 @@ FIGURES = {
         [0, 1], [(6, MODAL[5:7, :4], SHARE[5:7, :4])], NAMES
     ),
     "distance_panels": lambda: figures.distance_panels(CURVES, CURVES, NAMES, "concept"),
-    "times_by_reading": lambda: figures.times_by_reading([0, 0.5, 1], TIMES, (20, 30)),
+    "times_by_reading": lambda: figures.times_by_reading(TIMES, (20, 30)),
+    "facts_by_reading": lambda: figures.facts_by_reading(JUDGED, FACTS),
+    "approach_by_dataset": lambda: figures.approach_by_dataset(OF_DATASETS),
+    "counts_by_dataset": lambda: figures.counts_by_dataset(COUNTS),
+    "one data set": lambda: figures.counts_by_dataset(COUNTS[COUNTS.dataset == "digits"]),
+    "stages_by_dataset": lambda: figures.stages_by_dataset(CLOSEST, STAGES),
+    "training_ratios": lambda: figures.training_ratios(EPOCHS),
+    "inference_shares": lambda: figures.inference_shares(ROLLOUTS),
+    "neighbour_ratios": lambda: figures.neighbour_ratios(NEIGHBOURS),
 }
 MOVIES = {
     "inference_frames": lambda: figures.inference_frames(
@@ -152,7 +222,9 @@ def test_the_architecture_names_its_sizes():
     assert {"784", "1,024", "2·100", "100"} <= texts(figures.architecture(100, 1024))
 
 
-@pytest.mark.parametrize("name", ["architecture", "training_curve", "by_setting"])
+@pytest.mark.parametrize(
+    "name", ["architecture", "training_curve", "by_setting", "training_ratios", "counts_by_dataset"]
+)
 def test_the_colours_of_the_centres_stand_for_nothing_else(name):
     figure = FIGURES[name]()
     coloured = figure.findobj(
@@ -454,8 +526,7 @@ def test_networks_trained_for_fewer_epochs_are_told_from_the_others():
 
 
 def test_the_times_of_every_reading_are_in_the_panel_of_their_centre_and_noise():
-    p = [0, 0.5, 1]
-    figure = figures.times_by_reading(p, TIMES, (20, 30))
+    figure = figures.times_by_reading(TIMES, (20, 30))
     axes = figure.axes
     for handle, beta in zip(figure.legends[0].legend_handles, (0.5, 1, 4), strict=True):
         assert handle.get_label() == rf"$\beta={beta:g}$"
@@ -464,12 +535,60 @@ def test_the_times_of_every_reading_are_in_the_panel_of_their_centre_and_noise()
     for panel, (centre, noise) in zip(axes, panels, strict=True):
         assert panel.get_title(loc="left") == f"{centre}, {noise}"
         for line, beta in zip(panel.lines, (0.5, 1, 4), strict=True):
-            np.testing.assert_allclose(line.get_xydata().T, [p, TIMES[noise, beta][centre]])
+            of_panel = TIMES[(TIMES.noise == noise) & (TIMES.landmark == centre)]
+            of_line = of_panel[of_panel.beta == beta]
+            np.testing.assert_allclose(line.get_xydata(), of_line[["p", "step"]])
             assert line.get_alpha() is None  # dashes would show through one another
             assert line.get_markevery() == 2
         assert len({(line.get_linestyle(), line.get_marker()) for line in panel.lines}) == 3
         printed = [(band.get_y(), band.get_y() + band.get_height()) for band in panel.patches]
         assert printed == ([(20, 30)] if centre == "concept" else [])
+
+
+def test_the_facts_of_a_reading_are_shaded_and_bold_where_they_are_met():
+    axes = figures.facts_by_reading(JUDGED, FACTS).axes[0]
+    shown = [text.get_text() for text in axes.texts]
+    assert shown == ["14", "all p", "14", "29%", "3", "no p"]
+    assert [text.get_fontweight() for text in axes.texts] == [
+        "bold" if i == 2 else "normal" for i in range(6)
+    ]
+    shaded = (axes.collections[0].get_facecolors() != 1).any(1)
+    assert shaded.tolist() == [i == 2 for i in range(6)]
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert rows == ["the paper", "swap, β = 1", "invert, β = 1"]
+
+
+def test_two_data_sets_stand_side_by_side_label_by_label():
+    figure = figures.approach_by_dataset(OF_DATASETS)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == [name for pair in zip(NAMES, FASHION, strict=True) for name in pair]
+    for axes, title in zip(figure.axes, titles, strict=True):
+        of_label = OF_DATASETS[OF_DATASETS.label == title]
+        np.testing.assert_allclose(axes.lines[1].get_ydata(), of_label["mean"])
+    alone = figures.approach_by_dataset(OF_DATASETS[OF_DATASETS.dataset == "digits"])
+    assert [axes.get_title(loc="left") for axes in alone.axes] == NAMES
+
+
+def test_every_data_set_has_its_own_stages():
+    upper, lower = figures.stages_by_dataset(CLOSEST, STAGES).axes
+    assert [text.get_text() for text in upper.texts] == ["I", "III"]
+    assert [text.get_text() for text in lower.texts] == ["II"]
+
+
+def test_the_bars_of_the_counts_are_the_counts():
+    axes = figures.counts_by_dataset(COUNTS).axes[0]
+    widths = [[bar.get_width() for bar in bars] for bars in axes.containers]
+    assert widths == [[3] * 4, [10] * 4]
+
+
+def test_bars_of_ratios_are_medians_of_the_repeats_with_their_range():
+    """Slowest contestant first; what was not measured has no bar."""
+    axes = figures.training_ratios(EPOCHS).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["loop", "ours"]
+    float32, bfloat16 = axes.containers
+    assert [bar.get_width() for bar in float32] == pytest.approx([1.6, 1.0])
+    assert [bar.get_width() for bar in bfloat16 if bar.get_width() > 0] == pytest.approx([0.5])
+    assert axes.lines[0].get_xdata() == pytest.approx([1.5, 1.7])
 
 
 def test_an_embedding_names_every_label_and_none_hides_another():

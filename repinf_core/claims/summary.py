@@ -92,6 +92,12 @@ def _settings(one: Judged) -> str | None:
     return OTHER if one.deviations else STATED
 
 
+def _by_settings(judged: Sequence[Judged]) -> dict[str | None, list[Judged]]:
+    return {
+        mark: [one for one in judged if _settings(one) == mark] for mark in (STATED, OTHER, None)
+    }
+
+
 def _verdicts(chapters: dict[str, list[Judged]]) -> pd.DataFrame:
     rows = [
         {
@@ -132,33 +138,31 @@ def _told(judged: Sequence[Judged]) -> str:
 
 def _finding(judged: Sequence[Judged]) -> str:
     """The counts at the paper's settings first; those at others are never among them."""
-    at = {mark: [one for one in judged if _settings(one) == mark] for mark in (STATED, OTHER, None)}
+    at = _by_settings(judged)
     if not at[STATED] and not at[OTHER]:
         return (
-            "No results of this edition are in the folder `results`. Run the pages of the chapters "
-            "there first, with the same profile and parameters; `book/build.py` runs all of them."
+            f"Of {len(judged)} claims of the paper none could be judged. Run the pages of the "
+            "chapters in this folder first, with the same profile and parameters; `book/build.py` "
+            "runs all of them."
         )
-    sentences = [
-        f"Of {len(judged)} claims of the paper, {len(at[STATED])} were judged at the settings that "
-        f"the paper states{': ' if at[STATED] else ''}{_told(at[STATED])}."
-    ]
+    parts = [f"{len(at[STATED])} at the settings that the paper states"]
+    if at[STATED]:
+        parts[0] += f" ({_told(at[STATED])})"
     if at[OTHER]:
-        sentences.append(f"{len(at[OTHER])} were judged at other settings: {_told(at[OTHER])}.")
+        parts.append(f"{len(at[OTHER])} at other settings ({_told(at[OTHER])})")
     if at[None]:
-        sentences.append(f"{len(at[None])} were not run.")
-    return " ".join(sentences)
+        parts.append(f"{len(at[None])} not run")
+    return f"Of {len(judged)} claims of the paper: {'; '.join(parts)}."
 
 
 def _score(chapter: str, judged: Sequence[Judged]) -> str:
     """A chapter's verdicts, those at other settings apart."""
-    ran = any(_settings(one) for one in judged)
+    at = _by_settings(judged)
+    ran = at[STATED] or at[OTHER]
     title = f"[{chapter}]({judged[0].claim.page}.ipynb)" if ran else chapter
-    as_stated, at_others, not_run = (
-        [one for one in judged if _settings(one) == mark] for mark in (STATED, OTHER, None)
-    )
     parts = [
-        _told(as_stated),
-        f"at other settings {_told(at_others)}" if at_others else "",
-        _told(not_run),
+        _told(at[STATED]),
+        f"at other settings {_told(at[OTHER])}" if at[OTHER] else "",
+        _told(at[None]),
     ]
     return f"- {title}: {'; '.join(filter(None, parts))}"

@@ -5,7 +5,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from repinf_core.figures.approach import distance_curve
-from repinf_core.figures.style import ABSTRACT, CONCEPT, CONTROL, MEMORY, WIDTH, Figure, styled
+from repinf_core.figures.style import ABSTRACT, CONCEPT, MEMORY, PAIR, WIDTH, Figure, styled
 
 _LANDMARKS = {  # colour, marker, line, number of the stage in which it is the nearest
     "memory": (MEMORY, "s", "--", "I"),
@@ -24,8 +24,10 @@ def counts_by_dataset(counts: pd.DataFrame) -> Figure:
     named = counts.assign(asked=counts.target + ",\n" + counts.chord)
     figure = Figure(figsize=(WIDTH, 4.2))
     axes = figure.subplots()
-    colours = [CONTROL, CONCEPT][-counts.dataset.nunique() :]
-    sns.barplot(named, y="asked", x="labels", hue="dataset", palette=colours, ax=axes)
+    colours = PAIR[: counts.dataset.nunique()]
+    sns.barplot(
+        named, y="asked", x="labels", hue="dataset", palette=list(colours), saturation=1, ax=axes
+    )
     for bars in axes.containers:
         axes.bar_label(bars, padding=3, fontsize=12)
     axes.get_legend().remove()
@@ -81,7 +83,7 @@ def stages_by_dataset(closest: pd.DataFrame, stages: pd.DataFrame) -> Figure:
     figure.supxlabel("noise fraction p", fontsize=13)
     figure.supylabel("mean smallest distance over t", fontsize=13)
     figure.legend(
-        *grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=12
+        *grid[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=12
     )
     return figure
 

@@ -4,9 +4,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from repinf_core.figures.style import CONCEPT, CONTROL, WIDTH, Figure, styled
-
-_PALETTE = (CONTROL, CONCEPT)
+from repinf_core.figures.style import PAIR, WIDTH, Figure, styled
 
 
 @styled
@@ -68,7 +66,7 @@ def _bars(
     """Medians of the repeats, with a line from the least to the most of them."""
     sns.barplot(
         table, x=value, y=name, hue=hue, order=order, estimator="median",
-        errorbar=("pi", 100), palette=list(_PALETTE), err_kws={"linewidth": 1.2}, ax=axes,
+        errorbar=("pi", 100), palette=list(PAIR), saturation=1, err_kws={"linewidth": 1.2}, ax=axes,
     )  # fmt: skip
     axes.get_legend().remove()
 

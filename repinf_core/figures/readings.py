@@ -10,7 +10,7 @@ from repinf_core.figures.style import CONCEPT, CONTROL, MEMORY, WIDTH, Figure, s
 
 _LINES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D")
-_MET = ListedColormap(["white", "#9CC9E3"])
+_MET = ListedColormap(["white", "#BFE3D5"])
 
 
 @styled
@@ -60,7 +60,13 @@ def times_by_reading(times: pd.DataFrame, printed: tuple[float, float]) -> Figur
     grid = figure.subplots(2, len(noises), sharex=True, sharey="row", squeeze=False)
     # Opaque, or dashes would show through one another.
     styles = [
-        {"linestyle": _LINES[i % 4], "marker": _MARKERS[i % 4], "markersize": 5, "linewidth": 1.5}
+        {
+            "linestyle": _LINES[i % 4],
+            "marker": _MARKERS[i % 4],
+            "markersize": 5,
+            "markeredgewidth": 0,
+            "linewidth": 1.5,
+        }
         for i in range(len(betas))
     ]
     shades = np.linspace(1, 0.65, len(betas))
@@ -77,9 +83,7 @@ def times_by_reading(times: pd.DataFrame, printed: tuple[float, float]) -> Figur
             if landmark == "concept":
                 axes.axhspan(*printed, color="0.9", zorder=0)
             axes.set_title(f"{landmark}, {noise}", loc="left")
-            axes.set(
-                xticks=(0, 0.5, 1), xticklabels=("0", "0.5", "1"), xlabel="", ylabel=""
-            )  # fmt: skip
+            axes.set(xticks=(0, 0.5, 1), xticklabels=("0", "0.5", "1"), xlabel="", ylabel="")
     figure.supxlabel("noise fraction p", fontsize=13)
     figure.supylabel("mean t of the smallest distance (steps)", fontsize=13)
     # In grey, as the rows differ in colour.
