@@ -260,7 +260,7 @@ def planes(clouds):
     return points, means, shares
 
 
-STAGES = pd.DataFrame(
+STAGES_BY_N_Z = pd.DataFrame(
     [
         (2, "I", "memory", 0, 0.3),
         (2, "III", "abstract concept", 0.3, 1),
@@ -269,11 +269,72 @@ STAGES = pd.DataFrame(
     ],
     columns=["n_z", "stage", "nearest", "start", "stop"],
 )
-TIMES = {
-    (noise, beta): {"memory": RANDOM.random(3), "concept": RANDOM.random(3)}
-    for noise in ("swap", "invert")
-    for beta in (0.5, 1, 4)
-}
+TIMES = pd.DataFrame(
+    [
+        (noise, beta, landmark, p, RANDOM.random())
+        for noise in ("swap", "invert")
+        for beta in (0.5, 1, 4)
+        for landmark in ("memory", "concept")
+        for p in (0, 0.5, 1)
+    ],
+    columns=["noise", "beta", "landmark", "p", "step"],
+)
+FACTS = pd.DataFrame({"letter": ["A", "B"], "value": ["14", "all p"]})
+FACTS_JUDGED = pd.DataFrame(
+    [("swap", 1, "A", "14", True), ("swap", 1, "B", "29%", False),
+     ("invert", 1, "A", "3", False), ("invert", 1, "B", "no p", False)],
+    columns=["noise", "beta", "fact", "found", "holds"],
+)  # fmt: skip
+OF_DATASETS = pd.DataFrame(
+    [
+        (dataset, label, t, RANDOM.random(), 0.1, RANDOM.random())
+        for dataset, names in (("digits", NAMES), ("clothes", FASHION))
+        for label in names
+        for t in range(5)
+    ],
+    columns=["dataset", "label", "t", "mean", "sem", "chord"],
+)
+COUNTS = pd.DataFrame(
+    [
+        (dataset, target, chord, count)
+        for dataset, count in (("digits", 3), ("clothes", 10))
+        for target in ("own concept", "wrong concept")
+        for chord in ("whole chord", "same time")
+    ],
+    columns=["dataset", "target", "chord", "labels"],
+)
+CLOSEST = pd.DataFrame(
+    [
+        (dataset, landmark, p, RANDOM.random(), 0.1)
+        for dataset in ("digits", "clothes")
+        for landmark in ("memory", "concept", "abstract concept")
+        for p in (0, 0.5, 1)
+    ],
+    columns=["dataset", "landmark", "p", "mean", "two_sem"],
+)
+STAGES_BY_DATASET = pd.DataFrame(
+    [("digits", "memory", 0, 0.4), ("digits", "abstract concept", 0.4, 1),
+     ("clothes", "concept", 0, 1)],
+    columns=["dataset", "nearest", "start", "stop"],
+)  # fmt: skip
+EPOCHS = pd.DataFrame(
+    [("loop", "float32", 1.5), ("loop", "float32", 1.7), ("loop", "float32", 1.6),
+     ("ours", "float32", 1.0), ("ours", "bfloat16", 0.5)],
+    columns=["contestant", "precision", "ratio"],
+)  # fmt: skip
+ROLLOUTS = pd.DataFrame(
+    [
+        (trials, contestant, library, share)
+        for trials in (300, 3000)
+        for contestant in ("ours", "plain loop")
+        for library, share in (("sgemm", 1.2), ("oneDNN", 0.7))
+    ],
+    columns=["trials", "contestant", "library", "share"],
+)
+NEIGHBOURS = pd.DataFrame(
+    [(turns, beside, 1.0) for turns in ("many", "none") for beside in ("alone", "beside")],
+    columns=["turns", "beside", "ratio"],
+)
 APPROACH = pd.DataFrame(
     [
         {
@@ -303,7 +364,7 @@ FIGURES = {
         networks([60, 60, 60, 1500]), BOUNDS, curves(GRID)
     ),
     "approach_by_dimension": lambda: figures.approach_by_dimension(curves(GRID)),
-    "stages_by_dimension": lambda: figures.stages_by_dimension(STAGES),
+    "stages_by_dimension": lambda: figures.stages_by_dimension(STAGES_BY_N_Z),
     "concepts_by_latent": lambda: figures.concepts_by_latent(
         by_label(CONCEPTS, "concept", "latent"), LATENTS, 0.01
     ),
@@ -318,14 +379,11 @@ FIGURES = {
     ),
     "embedding": lambda: figures.embedding(*planes({"plane of 10 labels": CLOUD})),
     "no plane": lambda: figures.embedding(*(table[:0] for table in planes({"a": CLOUD}))),
-    "against_noise": lambda: figures.against_noise(
-        [0, 0.5, 1], np.ones((3, 3)), np.ones((3, 3)), [(0, 0, 0.4), (1, 0.4, 1)], "distance"
-    ),
     "collective": lambda: figures.collective(*shown_places([0, 5, 30]), NAMES, 1),
     "group_images": lambda: figures.group_images(GROUPS, [IMAGES[:10], IMAGES[10:20]]),
     "closest_by_noise": lambda: figures.closest_by_noise(LANDMARKS, STAGES, "time"),
     "schematic": lambda: figures.schematic(PLANE),
-    "no plane": lambda: figures.schematic(PLANE[:0]),
+    "no plane of landmarks": lambda: figures.schematic(PLANE[:0]),
     "architecture": lambda: figures.architecture(100, 1024),
     "training_curve": lambda: figures.training_curve(history(8), 45.5),
     "one epoch": lambda: figures.training_curve(history(1), 45.5),
@@ -350,8 +408,15 @@ FIGURES = {
     "one leaves": lambda: figures.staying(
         STAYING.assign(sem=STAYING["sem"].where(STAYING.group != "leaving")), STAYING_GROUPS
     ),
-    "distance_panels": lambda: figures.distance_panels(CURVES, CURVES, NAMES, "concept"),
-    "times_by_reading": lambda: figures.times_by_reading([0, 0.5, 1], TIMES, (20, 30)),
+    "times_by_reading": lambda: figures.times_by_reading(TIMES, (20, 30)),
+    "facts_by_reading": lambda: figures.facts_by_reading(FACTS_JUDGED, FACTS),
+    "approach_by_dataset": lambda: figures.approach_by_dataset(OF_DATASETS),
+    "counts_by_dataset": lambda: figures.counts_by_dataset(COUNTS),
+    "one data set": lambda: figures.counts_by_dataset(COUNTS[COUNTS.dataset == "digits"]),
+    "stages_by_dataset": lambda: figures.stages_by_dataset(CLOSEST, STAGES_BY_DATASET),
+    "training_ratios": lambda: figures.training_ratios(EPOCHS),
+    "inference_shares": lambda: figures.inference_shares(ROLLOUTS),
+    "neighbour_ratios": lambda: figures.neighbour_ratios(NEIGHBOURS),
 }
 MOVIES = {
     "inference_frames": lambda: figures.inference_frames(IMAGES, IMAGES[0], of_trial(4, 2)),
@@ -402,7 +467,9 @@ def test_the_architecture_names_its_sizes():
     assert {"784", "1,024", "2·100", "100"} <= texts(figures.architecture(100, 1024))
 
 
-@pytest.mark.parametrize("name", ["architecture", "training_curve", "by_setting"])
+@pytest.mark.parametrize(
+    "name", ["architecture", "training_curve", "by_setting", "training_ratios", "counts_by_dataset"]
+)
 def test_the_colours_of_the_centres_stand_for_nothing_else(name):
     figure = FIGURES[name]()
     coloured = figure.findobj(
@@ -463,29 +530,28 @@ def test_a_strip_shows_no_more_than_a_hundred_steps():
     assert len(figure.axes) == 101
 
 
-@pytest.mark.parametrize("target", ["concept", "memory", "wrong concept"])
-def test_distance_panels_show_mean_band_control_and_both_minima(target):
-    control = CURVES[:, ::-1]
-    figure = figures.distance_panels(CURVES, control, NAMES, target)
+@pytest.mark.parametrize("target", ["concept", "Mahalanobis"])
+def test_panels_of_the_approach_show_mean_band_chord_and_both_minima(target):
+    figure = figures.approach_panels(APPROACH, target)
     assert [axes.get_title(loc="left") for axes in figure.axes] == NAMES
-    for axes, curves, line in zip(figure.axes, CURVES, control, strict=True):
-        dashed, solid, of_line, point = axes.lines
-        mean, control_mean = curves.mean(1), line.mean(1)
-        np.testing.assert_allclose(solid.get_ydata(), mean)
-        np.testing.assert_allclose(dashed.get_ydata(), line.mean(1))
-        assert point.get_xydata().tolist() == [[mean.argmin(), mean.min()]]
-        assert of_line.get_xydata().tolist() == [[control_mean.argmin(), control_mean.min()]]
-        assert (of_line.get_markerfacecolor(), point.get_markerfacecolor()) == ("white", "black")
-        assert axes.get_title(loc="right") == f"minimum at t = {mean.argmin()}"
+    of_target = APPROACH[APPROACH.target == target]
+    for axes, (_, panel) in zip(figure.axes, of_target.groupby("label", sort=False), strict=True):
+        curves = {line.get_label(): line for line in axes.lines}
+        np.testing.assert_allclose(curves["z(t), mean ±1 SEM"].get_ydata(), panel["mean"])
+        np.testing.assert_allclose(curves["chord"].get_ydata(), panel.chord)
+        mean, chord = (curves[f"minimum of the {name}"] for name in ("mean", "chord"))
+        lowest = panel.loc[panel["mean"].idxmin()]
+        assert mean.get_xydata().tolist() == [[lowest.t, lowest["mean"]]]
+        assert chord.get_xydata()[0, 1] == panel.chord.min()
+        assert (chord.get_markerfacecolor(), mean.get_markerfacecolor()) == ("white", "black")
+        assert axes.get_title(loc="right") == f"minimum at t = {lowest.t}"
         assert not axes.texts  # none that could hide a curve
         low, high = axes.get_ylim()
         assert sum(low <= tick <= high for tick in axes.get_yticks()) <= 5
         band = axes.collections[0].get_paths()[0].vertices
-        sem = curves.std(1, ddof=1) / 20**0.5
-        at_start = band[band[:, 0] == 0][:, 1]
-        np.testing.assert_allclose(at_start.min(), mean[0] - sem[0])
-        np.testing.assert_allclose(at_start.max(), mean[0] + sem[0])
-    assert f"distance to the {target}" in texts(figure)
+        at_start, first = band[band[:, 0] == 0][:, 1], panel.iloc[0]
+        ends = [first["mean"] - first["sem"], first["mean"] + first["sem"]]
+        np.testing.assert_allclose([at_start.min(), at_start.max()], ends)
 
 
 @pytest.mark.parametrize("name", MOVIES)
@@ -497,24 +563,6 @@ def test_a_movie_has_a_frame_per_step_and_no_two_alike(name):
     # H.264 takes even sizes only; a movie of twice the width of the page is sharp on any screen.
     assert (height % 2, width % 660, channels) == (0, 0, 3)
     assert len({frame.tobytes() for frame in frames}) == 31
-
-
-def test_a_curve_against_noise_shades_and_numbers_its_stages():
-    p, means = np.array([0, 0.5, 1]), RANDOM.random((3, 3))
-    stages = [(0, 0, 0.2), (1, 0.2, 0.7), (2, 0.7, 1)]
-    figure = figures.against_noise(p, means, 0 * means, stages, "distance")
-    (axes,) = figure.axes
-    drawn = [container.lines[0].get_ydata() for container in axes.containers]
-    np.testing.assert_allclose(drawn, means)
-    places = np.array([container.lines[0].get_xdata() for container in axes.containers])
-    np.testing.assert_allclose(places[1], p)
-    assert (np.diff(places, axis=0) > 0).all()  # no bar on another
-    assert np.abs(places - p).max() < 0.01
-    boundaries = [line.get_xdata() for line in axes.lines if set(line.get_ydata()) == {0, 1}]
-    assert boundaries == [[0.2, 0.2], [0.7, 0.7]]
-    shaded = [patch.get_extents().transformed(axes.transData.inverted()) for patch in axes.patches]
-    np.testing.assert_allclose([(box.x0, box.x1) for box in shaded], [s[1:] for s in stages])
-    assert {"I", "II", "III"} <= texts(figure)
 
 
 @pytest.mark.parametrize("quantity", ["distance", "time"])
@@ -666,7 +714,7 @@ def test_where_there_is_no_plane_the_schematic_says_so():
 
 
 def test_an_odd_number_of_panels_leaves_no_empty_axes():
-    figure = figures.distance_panels(CURVES[:5], CURVES[:5], NAMES[:5], "concept")
+    figure = figures.approach_panels(APPROACH[APPROACH.label.isin(NAMES[:5])], "concept")
     FigureCanvasAgg(figure).draw()
     assert [axes.axison for axes in figure.axes] == [True] * 5 + [False]
     numbered = [axes.xaxis.get_tick_params()["labelbottom"] for axes in figure.axes[:5]]
@@ -813,7 +861,7 @@ def test_each_dimension_has_its_curve_and_its_stages():
     for axes, of_trials in zip(panels, CURVES, strict=False):
         assert axes.get_title(loc="right") == f"minimum at t = {of_trials.mean(1).argmin()}"
         np.testing.assert_allclose(axes.lines[1].get_ydata(), of_trials.mean(1))
-    figure = figures.stages_by_dimension(STAGES)
+    figure = figures.stages_by_dimension(STAGES_BY_N_Z)
     (axes,) = figure.axes
     bars = [
         (round(bar.get_y() + bar.get_height() / 2), bar.get_x(), bar.get_x() + bar.get_width())
@@ -829,8 +877,7 @@ def test_each_dimension_has_its_curve_and_its_stages():
 
 
 def test_the_times_of_every_reading_are_in_the_panel_of_their_centre_and_noise():
-    p = [0, 0.5, 1]
-    figure = figures.times_by_reading(p, TIMES, (20, 30))
+    figure = figures.times_by_reading(TIMES, (20, 30))
     axes = figure.axes
     for handle, beta in zip(figure.legends[0].legend_handles, (0.5, 1, 4), strict=True):
         assert handle.get_label() == rf"$\beta={beta:g}$"
@@ -839,12 +886,60 @@ def test_the_times_of_every_reading_are_in_the_panel_of_their_centre_and_noise()
     for panel, (centre, noise) in zip(axes, panels, strict=True):
         assert panel.get_title(loc="left") == f"{centre}, {noise}"
         for line, beta in zip(panel.lines, (0.5, 1, 4), strict=True):
-            np.testing.assert_allclose(line.get_xydata().T, [p, TIMES[noise, beta][centre]])
+            of_panel = TIMES[(TIMES.noise == noise) & (TIMES.landmark == centre)]
+            of_line = of_panel[of_panel.beta == beta]
+            np.testing.assert_allclose(line.get_xydata(), of_line[["p", "step"]])
             assert line.get_alpha() is None  # dashes would show through one another
             assert line.get_markevery() == 2
         assert len({(line.get_linestyle(), line.get_marker()) for line in panel.lines}) == 3
         printed = [(band.get_y(), band.get_y() + band.get_height()) for band in panel.patches]
         assert printed == ([(20, 30)] if centre == "concept" else [])
+
+
+def test_the_facts_of_a_reading_are_shaded_and_bold_where_they_are_met():
+    axes = figures.facts_by_reading(FACTS_JUDGED, FACTS).axes[0]
+    shown = [text.get_text() for text in axes.texts]
+    assert shown == ["14", "all p", "14", "29%", "3", "no p"]
+    assert [text.get_fontweight() for text in axes.texts] == [
+        "bold" if i == 2 else "normal" for i in range(6)
+    ]
+    shaded = (axes.collections[0].get_facecolors() != 1).any(1)
+    assert shaded.tolist() == [i == 2 for i in range(6)]
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert rows == ["the paper", "swap, β = 1", "invert, β = 1"]
+
+
+def test_two_data_sets_stand_side_by_side_label_by_label():
+    figure = figures.approach_by_dataset(OF_DATASETS)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == [name for pair in zip(NAMES, FASHION, strict=True) for name in pair]
+    for axes, title in zip(figure.axes, titles, strict=True):
+        of_label = OF_DATASETS[OF_DATASETS.label == title]
+        np.testing.assert_allclose(axes.lines[1].get_ydata(), of_label["mean"])
+    alone = figures.approach_by_dataset(OF_DATASETS[OF_DATASETS.dataset == "digits"])
+    assert [axes.get_title(loc="left") for axes in alone.axes] == NAMES
+
+
+def test_every_data_set_has_its_own_stages():
+    upper, lower = figures.stages_by_dataset(CLOSEST, STAGES_BY_DATASET).axes
+    assert [text.get_text() for text in upper.texts] == ["I", "III"]
+    assert [text.get_text() for text in lower.texts] == ["II"]
+
+
+def test_the_bars_of_the_counts_are_the_counts():
+    axes = figures.counts_by_dataset(COUNTS).axes[0]
+    widths = [[bar.get_width() for bar in bars] for bars in axes.containers]
+    assert widths == [[3] * 4, [10] * 4]
+
+
+def test_bars_of_ratios_are_medians_of_the_repeats_with_their_range():
+    """Slowest contestant first; what was not measured has no bar."""
+    axes = figures.training_ratios(EPOCHS).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["loop", "ours"]
+    float32, bfloat16 = axes.containers
+    assert [bar.get_width() for bar in float32] == pytest.approx([1.6, 1.0])
+    assert [bar.get_width() for bar in bfloat16 if bar.get_width() > 0] == pytest.approx([0.5])
+    assert axes.lines[0].get_xdata() == pytest.approx([1.5, 1.7])
 
 
 def test_an_embedding_names_every_label_and_none_hides_another():
@@ -928,7 +1023,8 @@ def test_a_label_map_draws_a_border_wherever_labels_change_and_a_strong_one_arou
 
 
 def test_a_name_lies_wholly_in_its_region():
-    modal = np.kron(RANDOM.integers(10, size=(9, 10)), np.ones((3, 10), int))
+    random = np.random.default_rng(0)
+    modal = np.kron(random.integers(10, size=(9, 10)), np.ones((3, 10), int))
     modal[:2] = 1  # two rows high, at the edge
     p = np.arange(len(modal))
     panels = [(label, modal, np.ones(modal.shape)) for label in (6, 1)]
@@ -1076,7 +1172,7 @@ HOSTILE = {
     "savefig.facecolor": "black",
     "savefig.dpi": 30,
 }
-DRAWN = ("against_dimension", "architecture", "concepts_by_latent", "label_map", "distance_panels")
+DRAWN = ("against_dimension", "architecture", "concepts_by_latent", "label_map", "approach_panels")
 
 
 def settings_of_matplotlib():

@@ -3,12 +3,10 @@
 import dataclasses
 import itertools
 
-import nbformat
 import numpy as np
 import pytest
 import references
 from pages import (
-    NOTEBOOKS,
     SMOKE,
     TRAIN,
     approach,
@@ -21,8 +19,8 @@ from pages import (
 from scipy.stats import spearmanr
 from sklearn.decomposition import PCA
 
-from repinf_core import profiles
 from repinf_core.noise import NOISES
+from repinf_core.studies import printed_facts, readings
 
 
 def lead(judge, images, label):
@@ -138,23 +136,21 @@ def reading(met):
     ],
 )
 def test_the_conclusion_of_the_page_of_readings_at_the_edges_of_its_criteria(scores, noise, beta):
-    """The page's own cells, given numbers that no smoke network has."""
+    """The study's own criteria, given numbers that no smoke network has."""
     keys = itertools.product((1.0, 2.0, 4.0), ("swap", "invert"))
-    cells = [cell.source for cell in nbformat.read(NOTEBOOKS / "10_readings.ipynb", 4).cells]
-    page = {
-        "readings": {key[::-1]: reading(met) for key, met in zip(keys, scores, strict=True)},
-        "experiment": profiles.PROFILES["paper"],
-        "printed_share": 193 / 300,
-        "display": lambda shown: None,
-        "Markdown": str,
-    }
-    for defined in ("def met(", "def compare("):
-        (cell,) = [source for source in cells if defined in source]
-        exec(cell, page)
-    for fact, (key, yes, no) in EDGES.items():
-        for value in (*yes, *no):
-            assert page["met"](reading(0) | {key: value})[fact] == (value in yes), (fact, value)
-    for part, expected in enumerate((noise, beta)):
-        best, margin, word = page["compare"](part)
-        assert (margin, word) == expected[1:]
-        assert best == expected[0] or word == "open"
+    found = [
+        {"noise": of_noise, "beta": of_beta, "met": printed_facts.met(reading(count), 300)}
+        for (of_beta, of_noise), count in zip(keys, scores, strict=True)
+    ]
+    for part, (best, *expected) in (("noise", noise), ("beta", beta)):
+        concluded = readings.compare(found, part)
+        assert [concluded.margin, concluded.verdict] == expected
+        assert concluded.best == best or concluded.verdict == "open"
+
+
+@pytest.mark.parametrize("letter", EDGES)
+def test_a_fact_is_met_up_to_its_edges(letter):
+    key, yes, no = EDGES[letter]
+    for value in (*yes, *no):
+        met = printed_facts.met(reading(0) | {key: value}, 300)
+        assert met[letter] == (value in yes), value

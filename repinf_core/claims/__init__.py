@@ -25,18 +25,22 @@ from repinf_core.claims.judging import (
     judge_numbers,
 )
 
-CLAIMS: tuple[Claim, ...] = (
-    *collective_dynamics.CLAIMS,
-    *cluster_centers.CLAIMS,
-    *fashion_mnist.CLAIMS,
-    *noise_and_hierarchy.CLAIMS,
-    *label_detection.CLAIMS,
-    *latent_dimension.CLAIMS,
-    *generalization.CLAIMS,
-)
-"""All of them, in the order of the book's chapters."""
+CHAPTERS: dict[str, tuple[Claim, ...]] = {
+    "Collective dynamics": collective_dynamics.CLAIMS,
+    "Cluster centres": cluster_centers.CLAIMS,
+    "Noise and hierarchy": noise_and_hierarchy.CLAIMS,
+    "Label detection": label_detection.CLAIMS,
+    "Latent dimension": latent_dimension.CLAIMS,
+    "Generalization": generalization.CLAIMS,
+    "Fashion-MNIST": fashion_mnist.CLAIMS,
+}
+"""The claims of each chapter, by its subject, in the order of the book."""
+
+CLAIMS: tuple[Claim, ...] = tuple(claim for chapter in CHAPTERS.values() for claim in chapter)
+"""All of them."""
 
 __all__ = [
+    "CHAPTERS",
     "CLAIMS",
     "NOT_REPRODUCED",
     "NOT_RUN",

@@ -1,7 +1,7 @@
-"""Arrays to matplotlib figures, one function per figure."""
+"""Tables and arrays to matplotlib figures, one function per figure."""
 
 from repinf_core.figures.approach import approach_counts, approach_panels
-from repinf_core.figures.curves import against_noise, distance_panels
+from repinf_core.figures.datasets import approach_by_dataset, counts_by_dataset, stages_by_dataset
 from repinf_core.figures.dimension import (
     against_dimension,
     approach_by_dimension,
@@ -24,12 +24,13 @@ from repinf_core.figures.latent import (
     schematic,
 )
 from repinf_core.figures.network import architecture
-from repinf_core.figures.readings import times_by_reading
+from repinf_core.figures.performance import inference_shares, neighbour_ratios, training_ratios
+from repinf_core.figures.readings import facts_by_reading, times_by_reading
 from repinf_core.figures.training import training_curve
 
 __all__ = [
     "against_dimension",
-    "against_noise",
+    "approach_by_dataset",
     "approach_by_dimension",
     "approach_counts",
     "approach_panels",
@@ -44,19 +45,24 @@ __all__ = [
     "contribution",
     "cosine_matrices",
     "cosine_matrix",
-    "distance_panels",
+    "counts_by_dataset",
     "embedding",
+    "facts_by_reading",
     "final_probabilities",
     "group_images",
     "image_rows",
     "inference_frames",
+    "inference_shares",
     "label_map",
+    "neighbour_ratios",
     "right_steps",
     "samples_at",
     "schematic",
+    "stages_by_dataset",
     "stages_by_dimension",
     "staying",
     "strip",
     "times_by_reading",
     "training_curve",
+    "training_ratios",
 ]

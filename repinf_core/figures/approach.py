@@ -76,10 +76,21 @@ def distance_curve(axes: Axes, panel: pd.DataFrame, colour: str) -> None:
         panel: rows of one label, with ``t``, ``mean``, ``sem`` and ``chord``.
         colour: of the target.
     """
-    sns.lineplot(panel, x="t", y="chord", ax=axes, color=CONTROL, linestyle="--", label="chord")
+    sns.lineplot(
+        panel,
+        x="t",
+        y="chord",
+        ax=axes,
+        color=CONTROL,
+        linestyle="--",
+        label="chord",
+        errorbar=None,
+    )
     mean, sem = panel["mean"], panel["sem"]
     axes.fill_between(panel.t, mean - sem, mean + sem, color=colour, alpha=0.3, linewidth=0)
-    sns.lineplot(panel, x="t", y="mean", ax=axes, color=colour, label="z(t), mean ±1 SEM")
+    sns.lineplot(
+        panel, x="t", y="mean", ax=axes, color=colour, label="z(t), mean ±1 SEM", errorbar=None
+    )
     for curve, face, words in (("chord", "white", "chord"), ("mean", "black", "mean")):
         best = panel.loc[panel[curve].idxmin()]
         edge = CONTROL if curve == "chord" else "black"

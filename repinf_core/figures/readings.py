@@ -1,50 +1,89 @@
-"""Figure of the readings that the paper leaves open: time of the closest approach in each."""
-
-from collections.abc import Mapping, Sequence
+"""Figures of the readings that the paper leaves open: facts met, times of the closest approach."""
 
 import numpy as np
-from matplotlib.colors import to_rgb
+import pandas as pd
+import seaborn as sns
+from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.lines import Line2D
 
 from repinf_core.figures.style import CONCEPT, CONTROL, MEMORY, WIDTH, Figure, styled
 
 _LINES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D")
+_MET = ListedColormap(["white", "#BFE3D5"])
 
 
 @styled
-def times_by_reading(
-    p: Sequence[float],
-    times: Mapping[tuple[str, float], Mapping[str, np.ndarray]],
-    printed: tuple[float, float],
-) -> Figure:
+def facts_by_reading(judged: pd.DataFrame, facts: pd.DataFrame) -> Figure:
+    """What each reading gives for each fact; shaded and bold where it meets it.
+
+    Args:
+        judged: of :class:`repinf_core.studies.readings.Readings`.
+        facts: of the same; their values stand in the first row.
+    """
+    named = judged.assign(
+        reading=[f"{row.noise}, β = {row.beta:g}" for row in judged.itertuples()],
+    )
+    readings = list(dict.fromkeys(named.reading))
+    found, holds = (
+        named.pivot(index="reading", columns="fact", values=column).loc[readings]
+        for column in ("found", "holds")
+    )
+    printed = pd.DataFrame([facts.value.tolist()], index=["the paper"], columns=facts.letter)
+    texts = pd.concat([printed, found])
+    shaded = pd.concat([printed.notna() & False, holds]).astype(float)
+    figure = Figure(figsize=(WIDTH, 0.5 * len(texts) + 0.7))
+    axes = figure.subplots()
+    sns.heatmap(
+        shaded, annot=texts, fmt="", cmap=_MET, vmin=0, vmax=1, cbar=False, linewidths=1,
+        linecolor="#C8C8C8", annot_kws={"color": "black", "fontsize": 12}, ax=axes,
+    )  # fmt: skip
+    for text, met in zip(axes.texts, shaded.to_numpy().flat, strict=True):
+        text.set_fontweight("bold" if met else "normal")
+    axes.axhline(1, color="black", linewidth=1.5)
+    axes.xaxis.tick_top()
+    axes.set(xlabel="", ylabel="")
+    axes.tick_params(length=0, labelrotation=0)
+    return figure
+
+
+@styled
+def times_by_reading(times: pd.DataFrame, printed: tuple[float, float]) -> Figure:
     """Mean time of the closest approach against the noise, a line for every reading.
 
     Args:
-        p: noise fractions ``[P]``.
-        times: (noise, beta) to the mean times ``[P]`` of ``"memory"`` and ``"concept"``, steps.
+        times: of :class:`repinf_core.studies.readings.Readings`.
         printed: the range of steps that the paper prints for the concept, shaded.
     """
-    noises = list(dict.fromkeys(noise for noise, _ in times))
-    betas = list(dict.fromkeys(beta for _, beta in times))
+    noises, betas = (list(dict.fromkeys(times[part])) for part in ("noise", "beta"))
     figure = Figure(figsize=(WIDTH, 6.2))
     grid = figure.subplots(2, len(noises), sharex=True, sharey="row", squeeze=False)
     # Opaque, or dashes would show through one another.
     styles = [
-        {"linestyle": _LINES[i % 4], "marker": _MARKERS[i % 4], "markersize": 5, "linewidth": 1.5}
+        {
+            "linestyle": _LINES[i % 4],
+            "marker": _MARKERS[i % 4],
+            "markersize": 5,
+            "markeredgewidth": 0,
+            "linewidth": 1.5,
+        }
         for i in range(len(betas))
     ]
     shades = np.linspace(1, 0.65, len(betas))
-    for row, (centre, colour) in zip(grid, (("memory", MEMORY), ("concept", CONCEPT)), strict=True):
+    for row, (landmark, colour) in zip(
+        grid, (("memory", MEMORY), ("concept", CONCEPT)), strict=True
+    ):
         for axes, noise in zip(row, noises, strict=True):
+            panel = times[(times.landmark == landmark) & (times.noise == noise)]
             for beta, style, shade in zip(betas, styles, shades, strict=True):
-                axes.plot(
-                    p, times[noise, beta][centre], color=_paler(colour, shade), markevery=2, **style
-                )
-            if centre == "concept":
+                sns.lineplot(
+                    panel[panel.beta == beta], x="p", y="step", color=_paler(colour, shade),
+                    markevery=2, ax=axes, **style,
+                )  # fmt: skip
+            if landmark == "concept":
                 axes.axhspan(*printed, color="0.9", zorder=0)
-            axes.set_title(f"{centre}, {noise}", loc="left")
-            axes.set(xticks=(0, 0.5, 1), xticklabels=("0", "0.5", "1"))
+            axes.set_title(f"{landmark}, {noise}", loc="left")
+            axes.set(xticks=(0, 0.5, 1), xticklabels=("0", "0.5", "1"), xlabel="", ylabel="")
     figure.supxlabel("noise fraction p", fontsize=13)
     figure.supylabel("mean t of the smallest distance (steps)", fontsize=13)
     # In grey, as the rows differ in colour.

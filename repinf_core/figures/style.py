@@ -18,6 +18,7 @@ from matplotlib.patches import Rectangle
 # Okabe and Ito's colours, told apart by colour-blind readers.
 CONCEPT, MEMORY, ABSTRACT = "#0072B2", "#D55E00", "#CC79A7"
 CONTROL, TEST = "#5B5B5B", "#009E73"
+PAIR = (CONTROL, "#BDBDBD")  # of two that are compared and are none of the above
 # One colour a label, Tol's muted scheme; labels are always named beside it.
 LABELS = (
     "#332288", "#88CCEE", "#44AA99", "#117733", "#999933",

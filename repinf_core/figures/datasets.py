@@ -1,0 +1,109 @@
+"""Two data sets side by side (Suppl. D): labels that approach, distances, stages."""
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from repinf_core.figures.approach import distance_curve
+from repinf_core.figures.style import ABSTRACT, CONCEPT, MEMORY, PAIR, WIDTH, Figure, styled
+
+_LANDMARKS = {  # colour, marker, line, number of the stage in which it is the nearest
+    "memory": (MEMORY, "s", "--", "I"),
+    "concept": (CONCEPT, "o", "-", "II"),
+    "abstract concept": (ABSTRACT, "^", ":", "III"),
+}
+
+
+@styled
+def counts_by_dataset(counts: pd.DataFrame) -> Figure:
+    """For how many of ten labels the mean curve approaches its own and a wrong concept.
+
+    Args:
+        counts: of :class:`repinf_core.studies.fashion_mnist.FashionMNIST`.
+    """
+    named = counts.assign(asked=counts.target + ",\n" + counts.chord)
+    figure = Figure(figsize=(WIDTH, 4.2))
+    axes = figure.subplots()
+    colours = PAIR[: counts.dataset.nunique()]
+    sns.barplot(
+        named, y="asked", x="labels", hue="dataset", palette=list(colours), saturation=1, ax=axes
+    )
+    for bars in axes.containers:
+        axes.bar_label(bars, padding=3, fontsize=12)
+    axes.get_legend().remove()
+    axes.set(xlabel="labels of 10 whose mean curve approaches it", ylabel="", xlim=(0, 10.9))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure
+
+
+@styled
+def approach_by_dataset(curves: pd.DataFrame) -> Figure:
+    """Fig. 3a of each data set in a column of its own: mean distance to the concept, +-1 SEM.
+
+    Args:
+        curves: of :class:`repinf_core.studies.fashion_mnist.FashionMNIST`.
+    """
+    columns = list(curves.groupby("dataset", sort=False))
+    n_labels = max(table.label.nunique() for _, table in columns)
+    figure = Figure(figsize=(WIDTH, 1.95 * n_labels + 0.9))
+    grid = figure.subplots(n_labels, len(columns), sharex=True, squeeze=False)
+    for column, (dataset, table) in zip(grid.T, columns, strict=True):
+        for axes, (label, panel) in zip(column, table.groupby("label", sort=False), strict=True):
+            distance_curve(axes, panel, CONCEPT)
+            axes.set_title(label, loc="left", fontweight="bold")
+            best = panel.loc[panel["mean"].idxmin()]
+            axes.set_title(f"min. at {best.t}", loc="right", fontsize=12)
+        column[0].annotate(
+            dataset, (0.5, 1.35), xycoords="axes fraction", ha="center", fontsize=14,
+            annotation_clip=False,
+        )  # fmt: skip
+    figure.supxlabel("t (steps)", fontsize=13)
+    figure.supylabel("distance to the concept", fontsize=13)
+    handles, labels = grid.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=12)
+    return figure
+
+
+@styled
+def stages_by_dataset(closest: pd.DataFrame, stages: pd.DataFrame) -> Figure:
+    """Fig. 4a of each data set: mean smallest distance to the landmarks, and the stages.
+
+    Args:
+        closest: of :class:`repinf_core.studies.fashion_mnist.FashionMNIST`.
+        stages: of the same.
+    """
+    panels = list(closest.groupby("dataset", sort=False))
+    figure = Figure(figsize=(WIDTH, 3.4 * len(panels) + 0.6))
+    grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (dataset, panel) in zip(grid, panels, strict=True):
+        _landmark_curves(axes, panel)
+        _shade_stages(axes, stages[stages.dataset == dataset])
+        axes.set_title(dataset, loc="left", fontweight="bold", pad=20)
+        axes.set(xlabel="", ylabel="")
+    figure.supxlabel("noise fraction p", fontsize=13)
+    figure.supylabel("mean smallest distance over t", fontsize=13)
+    figure.legend(
+        *grid[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=12
+    )
+    return figure
+
+
+def _landmark_curves(axes: Axes, panel: pd.DataFrame) -> None:
+    for landmark, (colour, marker, line, _) in _LANDMARKS.items():
+        of_landmark = panel[panel.landmark == landmark]
+        axes.errorbar(
+            of_landmark.p, of_landmark["mean"], of_landmark.two_sem, color=colour, marker=marker,
+            markersize=5, linestyle=line, linewidth=1.5, capsize=3, label=landmark,
+        )  # fmt: skip
+
+
+def _shade_stages(axes: Axes, stages: pd.DataFrame) -> None:
+    for stage in stages.itertuples():
+        colour, *_, number = _LANDMARKS[stage.nearest]
+        axes.axvspan(stage.start, stage.stop, color=colour, alpha=0.10, linewidth=0)
+        if stage.start > stages.start.min():  # the shadings are alike in grey
+            axes.axvline(stage.start, color="black", linewidth=0.8)
+        axes.text(
+            (stage.start + stage.stop) / 2, 1.0, number, ha="center", va="bottom",
+            transform=axes.get_xaxis_transform(), fontweight="bold",
+        )  # fmt: skip

@@ -1,0 +1,198 @@
+"""How fast training and repeated inference are: what the programs in ``benchmarks`` wrote down."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from repinf_core.errors import ReaderError
+from repinf_core.profiles import Experiment
+from repinf_core.studies.study import Study
+
+FOLDER = Path(__file__).parents[2] / "benchmarks" / "results"
+OURS = "ours, float32"
+"""The contestant whose median time is 1."""
+_TURNS = {"by itself": "300,000 (OpenMP's own)", "a moment": "10,000 (ours)", "none": "none"}
+
+
+class BenchmarksNotFound(ReaderError, FileNotFoundError):
+    """The results of the benchmarks are not where they are looked for."""
+
+
+@dataclass(frozen=True)
+class Performance(Study):
+    """The tables of the benchmarks; ratios, as seconds are those of one machine.
+
+    Attributes:
+        epochs: a row for each contestant and repeat of an epoch of training: ``contestant``,
+            ``precision``, ``seconds``, and ``ratio``, the time with the median of ours in float32
+            as 1.
+        training: a row for each contestant, the slowest first: its median ``ratio``, the
+            ``share`` of the median time that its matrix products alone would take, and the test
+            ``objective`` after one epoch (nats per image).
+        rollouts: a row for each number of ``trials``, ``contestant``, ``library`` and repeat of a
+            repeated inference: ``share`` of the rate at which the library multiplies large square
+            matrices.
+        inference: a row for each number of ``trials`` and contestant: the ``steps``, the median
+            shares of ``sgemm`` and of ``oneDNN``, and the most ``memory`` used (MiB, missing where
+            it was not measured).
+        neighbours: a row for each number of ``turns`` that a waiting thread makes, ``beside`` what
+            the training runs, and repeat: ``seconds``, and ``ratio``, the time with the median
+            of our turns, alone, as 1.
+        machines: a row for each benchmark: on what and with which libraries it ran, and how many
+            ``repeats`` there are.
+    """
+
+    epochs: pd.DataFrame
+    training: pd.DataFrame
+    rollouts: pd.DataFrame
+    inference: pd.DataFrame
+    neighbours: pd.DataFrame
+    machines: pd.DataFrame
+
+
+def run(experiment: Experiment, folder: str | Path = FOLDER) -> Performance:
+    """Read what the benchmarks measured; nothing is measured here.
+
+    Args:
+        experiment: the one at hand; the benchmarks are of the paper's network whatever it is.
+        folder: of their results.
+
+    Raises:
+        BenchmarksNotFound: a file is missing.
+    """
+    training, rollout, neighbour = (
+        _read(Path(folder), name) for name in ("training", "rollout", "neighbour")
+    )
+    own = training["median_seconds"][OURS]
+    ratios = {name: seconds / own for name, seconds in training["median_seconds"].items()}
+    alone = neighbour["median_seconds"]["a moment, alone"]
+    return Performance(
+        experiment=experiment,
+        device="cpu",
+        numbers={
+            "epoch_relative_to_ours_in_float32": ratios,
+            "rollout_share_of_product_rate": {
+                str(size["trials"]): size["share_of"] for size in rollout["sizes"]
+            },
+            "epoch_relative_to_a_moment_alone": {
+                name: seconds / alone for name, seconds in neighbour["median_seconds"].items()
+            },
+        },
+        finding=_finding(ratios),
+        epochs=_epochs(training, own),
+        training=_training(training, ratios),
+        rollouts=_rollouts(rollout),
+        inference=_inference(rollout),
+        neighbours=_neighbours(neighbour, alone),
+        machines=_machines({"training": training, "inference": rollout, "neighbour": neighbour}),
+    )
+
+
+def _read(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / f"{name}.json"
+    if not path.exists():
+        raise BenchmarksNotFound(
+            f"{path} is not there; the benchmarks' results lie in the repository and not in the "
+            f"installed package, so run this page in a copy of the repository."
+        )
+    return json.loads(path.read_text())
+
+
+def _epochs(training: dict[str, Any], own: float) -> pd.DataFrame:
+    table = pd.DataFrame(
+        [
+            (name, seconds)
+            for name, times in training["seconds_per_epoch"].items()
+            for seconds in times
+        ],
+        columns=["name", "seconds"],
+    )
+    table[["contestant", "precision"]] = table.name.str.split(", ", expand=True)
+    return table.assign(ratio=table.seconds / own)[["contestant", "precision", "seconds", "ratio"]]
+
+
+def _training(training: dict[str, Any], ratios: dict[str, float]) -> pd.DataFrame:
+    rates, operations = (
+        training["product_operations_per_second"],
+        training["operations_per_epoch"],
+    )
+    rows = [
+        {
+            "contestant": contestant,
+            "precision": precision,
+            "ratio": ratios[name],
+            "share": operations / rates[precision] / training["median_seconds"][name],
+            "objective": training["negative_elbo_after_one_epoch"][name],
+        }
+        for name in ratios
+        for contestant, precision in [name.split(", ")]
+    ]
+    return pd.DataFrame(rows).sort_values("ratio", ascending=False, ignore_index=True)
+
+
+def _rollouts(rollout: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"trials": size["trials"], "contestant": name, "library": library, "share": share}
+        for size in rollout["sizes"]
+        for library, contestants in size["all_shares_of"].items()
+        for name, shares in contestants.items()
+        for share in shares
+    )
+
+
+def _inference(rollout: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "trials": size["trials"],
+            "steps": size["steps"],
+            "contestant": name,
+            "sgemm": share,
+            "oneDNN": size["share_of"]["oneDNN"][name],
+            "memory": size["peak_memory_bytes"].get(name, float("nan")) / 2**20,
+        }
+        for size in rollout["sizes"]
+        for name, share in size["share_of"]["sgemm"].items()
+    )
+
+
+def _neighbours(neighbour: dict[str, Any], alone: float) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "turns": _TURNS[turns],
+            "beside": beside,
+            "seconds": seconds,
+            "ratio": seconds / alone,
+        }
+        for name, times in neighbour["seconds"].items()
+        for turns, beside in [name.split(", ")]
+        for seconds in times
+    )
+
+
+def _machines(benchmarks: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "benchmark": name,
+            "repeats": found["repeats"],
+            **{
+                key: found["machine"][key]
+                for key in ("processor", "cores", "threads", "vector_instructions", "python")
+            },
+            **found["machine"]["versions"],
+        }
+        for name, found in benchmarks.items()
+    )
+
+
+def _finding(ratios: dict[str, float]) -> str:
+    slowest = max(ratios, key=lambda name: ratios[name])
+    in_float32 = [name for name in ratios if name.endswith("float32")]
+    fastest = min(in_float32, key=lambda name: ratios[name])
+    return (
+        f"With the time of an epoch of our training in float32 as 1, the slowest contestant "
+        f"({slowest}) takes {ratios[slowest]:.2f}, and the fastest in float32 ({fastest}) "
+        f"{ratios[fastest]:.2f}."
+    )

@@ -1,0 +1,329 @@
+"""Which readings of what the paper leaves open give the numbers that it prints?"""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import pandas as pd
+import torch
+
+from repinf_core import agreement, data, geometry, models, votes
+from repinf_core.data import LabelledImages
+from repinf_core.dynamics import approach, rollout
+from repinf_core.models.classifier import Classifier, ClassifierSpec, predictions
+from repinf_core.models.mlp import VAE, VAESpec
+from repinf_core.noise import NOISES, noisy_trials
+from repinf_core.profiles import Experiment
+from repinf_core.studies.printed_facts import FACTS, met
+from repinf_core.studies.study import Study, default_device
+from repinf_core.training import progress, shipped, store, sweep
+from repinf_core.training.run import TrainingRun
+
+_STATED = (
+    "dataset", "n_z", "n_hidden", "n_samples", "grid_epochs", "learning_rates", "label",
+    "trials_per_p", "classified_trials", "trials", "final_step",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Readings(Study):
+    """Every reading: one of the noise with one weight beta of the KL term.
+
+    Attributes:
+        facts: a row for each fact: its ``letter``, what is ``printed``, its ``value`` in short,
+            the ``criterion``.
+        readings: a row for each reading (``noise``, ``beta``): the ``epochs`` of its network, the
+            test ``objective`` (nats per image), the numbers that the facts judge, ``same_time``
+            (labels that approach below the chord at the same time), how many facts are ``met``.
+        judged: a row for each reading and fact: what was ``found``, in short, and whether it
+            ``holds``.
+        times: a row for each reading, landmark (memory or concept) and p: mean ``step`` of the
+            closest approach.
+        evidence: a row for each open point: the ``best`` choice (missing where several are best),
+            its ``margin`` in facts over the best other choice, and the ``verdict``.
+        networks: a row for each beta, and for each shipped network that differs in its longer
+            training alone: ``epochs`` trained, and the ``active`` latent variables on the test
+            images, at the end and ``halfway``.
+        settings: whether the settings are those that the paper states, in one sentence.
+    """
+
+    facts: pd.DataFrame
+    readings: pd.DataFrame
+    judged: pd.DataFrame
+    times: pd.DataFrame
+    evidence: pd.DataFrame
+    networks: pd.DataFrame
+    settings: str
+
+
+class Evidence(NamedTuple):
+    """What the facts say of one open point.
+
+    Attributes:
+        best: the choice whose best reading meets most facts; the first, if several do.
+        margin: by how many facts more than the best reading of any other choice.
+        verdict: ``"supported"`` by two facts or more, ``"favoured"`` by one, else ``"open"``.
+    """
+
+    best: Any
+    margin: int
+    verdict: str
+
+
+def run(experiment: Experiment, device: str | None = None) -> Readings:
+    """Train a network for each beta, and follow images under each reading of the noise.
+
+    Args:
+        experiment: all but ``beta``, ``noise`` and ``epochs``, for which it takes ``beta_grid``,
+            every noise and ``grid_epochs``; of each label no more trials are followed than
+            ``trials_per_p``.
+        device: where; by default a GPU if there is one, else the CPU.
+
+    Raises:
+        DataError, StoreError, CheckpointError, SweepError, TrainingDiverged, BelowFloor: as
+            :func:`repinf_core.training.sweep.load_or_train`.
+    """
+    device = device or default_device()
+    train = data.load(experiment.dataset, "train")
+    one = dataclasses.replace(VAESpec.of(experiment), epochs=experiment.grid_epochs)
+    specs = sweep.product(one, beta=experiment.beta_grid)
+    classifier_spec = ClassifierSpec.of(experiment)
+    print(progress.estimate_runtime(specs, device, len(train.images)))
+    print(progress.estimate_runtime([classifier_spec], device, len(train.images)))
+    runs = sweep.load_or_train(specs, device)
+    classifier = cast(Classifier, store.load_or_train(classifier_spec, device).model)
+    readings = [
+        {"noise": noise, "beta": beta, **found}
+        for beta, run in zip(experiment.beta_grid, runs, strict=True)
+        for noise, found in _of_network(run, classifier, train, experiment)
+    ]
+    for found in readings:
+        found["met"] = met(found, experiment.trials)
+    evidence = {part: compare(readings, part) for part in ("noise", "beta")}
+    return Readings(
+        experiment=experiment,
+        device=device,
+        numbers={
+            "readings": readings,
+            **{
+                part: {"best": of.best, "margin": of.margin, "evidence": of.verdict}
+                for part, of in evidence.items()
+            },
+        },
+        finding=_finding(experiment, readings),
+        facts=pd.DataFrame(
+            [fact[:4] for fact in FACTS], columns=["letter", "printed", "value", "criterion"]
+        ),
+        readings=_readings(readings),
+        judged=_judged(readings),
+        times=_times(readings, experiment.p_grid),
+        evidence=_evidence(evidence),
+        networks=_networks(experiment.beta_grid, runs),
+        settings=agreement.settings(
+            agreement.deviations(
+                _STATED, experiment, {"grid_epochs": min(run.epoch for run in runs)}
+            )
+        ),
+    )
+
+
+def compare(readings: list[dict[str, Any]], part: str) -> Evidence:
+    """What the number of facts met says of one open point.
+
+    Args:
+        readings: each with ``met`` by the facts' letters.
+        part: ``"noise"`` or ``"beta"``.
+    """
+    most: dict[Any, int] = {}
+    for found in readings:
+        facts = sum(found["met"].values())
+        most[found[part]] = max(most.get(found[part], 0), facts)
+    best, second = sorted(most, key=lambda choice: most[choice], reverse=True)[:2]
+    margin = most[best] - most[second]
+    return Evidence(best, margin, ("open", "favoured", "supported")[min(margin, 2)])
+
+
+def _of_network(
+    run: TrainingRun, classifier: Classifier, train: LabelledImages, experiment: Experiment
+) -> list[tuple[str, dict[str, Any]]]:
+    """The numbers of a network under each reading of the noise."""
+    model = cast(VAE, run.model)
+    device = next(model.parameters()).device
+    memories = models.memories(model, train.images.to(device))
+    own = {
+        "epochs_trained": run.epoch,
+        "test_negative_elbo": run.history[-1].test["negative_elbo"],
+        "active_latents": int(geometry.active_latents(memories).sum()),
+        "components_for_70_percent": geometry.components(memories, 0.7),
+    }
+    return [
+        (
+            noise,
+            own
+            | _named(model, classifier, train, dataclasses.replace(experiment, noise=noise))
+            | _approach(model, memories, train, dataclasses.replace(experiment, noise=noise)),
+        )
+        for noise in NOISES
+    ]
+
+
+def _named(
+    model: VAE, classifier: Classifier, train: LabelledImages, noisy: Experiment
+) -> dict[str, Any]:
+    """What the classifier names the images decoded along the trajectories (facts C and D)."""
+    device = next(model.parameters()).device
+
+    def labels(x0: torch.Tensor, steps: list[int]) -> torch.Tensor:
+        at = [step + 1 for step in steps]  # the image decoded from z(t) is x(t+1)
+        observe = {"label": predictions(classifier)}
+        return rollout.rollout(model, x0.to(device), at[-1], observe, at).observed["label"]
+
+    judged = sorted({round(i * noisy.steps / 10) for i in range(11)})
+    _, x0 = approach.trials_by_noise(train, noisy.label, noisy.classified_trials, noisy)
+    by_p = approach.by_group(labels(x0, judged), len(noisy.p_grid))
+    right = (votes.vote(by_p).label == noisy.label).all(1).tolist()
+    lasting = right.index(False) if False in right else len(right)
+    _, x0 = noisy_trials(train, [noisy.label], noisy.trials, noisy.p, noisy.noise, noisy.trial_seed)
+    still_right = labels(x0, [noisy.final_step]) == noisy.label
+    return {
+        "right_at_every_step_up_to_p": noisy.p_grid[lasting - 1] if lasting else None,
+        "share_still_right": float(still_right.double().mean()),
+    }
+
+
+def _approach(
+    model: VAE, memories: torch.Tensor, train: LabelledImages, noisy: Experiment
+) -> dict[str, Any]:
+    """When trajectories are closest to memory and concept, and who approaches (facts E to G)."""
+    closest = approach.closest_approach_by_noise(model, train, memories, noisy)
+    memory, concept, _ = closest.step.mean(-1).tolist()
+    concepts = geometry.concepts(memories, train.labels.to(memories.device))
+    # Ten labels are ten times the work of one p.
+    of_each = dataclasses.replace(noisy, trials=min(noisy.trials, noisy.trials_per_p))
+    strict, weak = geometry.approach_of_means(
+        *approach.to_concepts(model, train, concepts, of_each)
+    )
+    return {
+        "memory_time": memory,
+        "concept_time": concept,
+        "share_of_p_with_concept_time_20_to_30": float(np.mean([20 <= t <= 30 for t in concept])),
+        "rank_correlation_of_memory_time": agreement.rank_correlation(noisy.p_grid, memory),
+        "labels_approaching": int(strict.approaches.sum()),
+        "labels_approaching_by_the_weaker_reading": int(weak.sum()),
+    }
+
+
+def _readings(readings: list[dict[str, Any]]) -> pd.DataFrame:
+    names = {
+        "noise": "noise",
+        "beta": "beta",
+        "epochs_trained": "epochs",
+        "test_negative_elbo": "objective",
+        "active_latents": "active",
+        "components_for_70_percent": "components",
+        "right_at_every_step_up_to_p": "right_up_to_p",
+        "share_still_right": "still_right",
+        "share_of_p_with_concept_time_20_to_30": "concept_time_20_to_30",
+        "rank_correlation_of_memory_time": "rank_correlation",
+        "labels_approaching": "whole_chord",
+        "labels_approaching_by_the_weaker_reading": "same_time",
+    }
+    table = pd.DataFrame(readings)[[*names]].rename(columns=names)
+    table["right_up_to_p"] = table.right_up_to_p.astype("Float64")
+    return table.assign(met=[sum(found["met"].values()) for found in readings])
+
+
+def _judged(readings: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "noise": found["noise"],
+            "beta": found["beta"],
+            "fact": fact.letter,
+            "found": fact.shown(found),
+            "holds": found["met"][fact.letter],
+        }
+        for found in readings
+        for fact in FACTS
+    )
+
+
+def _times(readings: list[dict[str, Any]], p_grid: Sequence[float]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "noise": found["noise"],
+            "beta": found["beta"],
+            "landmark": landmark,
+            "p": p,
+            "step": step,
+        }
+        for found in readings
+        for landmark in ("memory", "concept")
+        for p, step in zip(p_grid, found[f"{landmark}_time"], strict=True)
+    )
+
+
+def _evidence(evidence: dict[str, Evidence]) -> pd.DataFrame:
+    asked = {"noise": "reading of the noise", "beta": "weight β of the KL term"}
+    return pd.DataFrame(
+        {
+            "open_point": asked[part],
+            "best": None if of.verdict == "open" else _choice(of.best),
+            "margin": of.margin,
+            "verdict": of.verdict,
+        }
+        for part, of in evidence.items()
+    )
+
+
+def _networks(betas: Sequence[float], runs: Sequence[TrainingRun]) -> pd.DataFrame:
+    here = [
+        {
+            "beta": beta,
+            "network": "of this page",
+            "epochs": run.epoch,
+            "halfway": run.history[(len(run.history) - 1) // 2].test["active_latents"],
+            "active": run.history[-1].test["active_latents"],
+        }
+        for beta, run in zip(betas, runs, strict=True)
+    ]
+    # To be trained longer, so that the learning rate falls more slowly.
+    longer = [
+        {
+            "beta": beta,
+            "network": "ships, trained longer",
+            "epochs": entry["epochs_trained"],
+            "halfway": None,
+            "active": entry["test"]["active_latents"],
+        }
+        for beta, run in zip(betas, runs, strict=True)
+        for entry in shipped.manifest().values()
+        if entry["spec"] | {"epochs": run.spec.epochs} == json.loads(run.spec.as_json())
+        and entry["epochs_trained"] > run.epoch
+    ]
+    table = pd.DataFrame([*here, *longer])
+    return table.astype({"halfway": "Int64", "active": "Int64"})
+
+
+def _choice(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def _finding(experiment: Experiment, readings: list[dict[str, Any]]) -> str:
+    scores = [sum(found["met"].values()) for found in readings]
+    most = max(scores)
+    best = "; ".join(
+        f"{found['noise']}, β = {found['beta']:g}"
+        for found, score in zip(readings, scores, strict=True)
+        if score == most
+    )
+    where = f"on {data.DATASETS[experiment.dataset].title} with $N_z = {experiment.n_z}$"
+    return (
+        f"Of seven facts that the paper prints, the readings of its open points meet at most "
+        f"{most} {where}: {best}."
+        if most
+        else f"Of seven facts that the paper prints, the readings of its open points meet none "
+        f"{where}."
+    )

@@ -1,0 +1,81 @@
+"""Page 10's study in plain Python: its tables tell what its numbers tell, whatever is asked."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from repinf_core import profiles
+from repinf_core.noise import NOISES
+from repinf_core.studies import readings
+
+SMALL = profiles.experiment(
+    "smoke",
+    {
+        "n_z": 3,
+        "grid_epochs": 2,
+        "classifier_epochs": 1,
+        "trials": 4,
+        "trials_per_p": 3,
+        "classified_trials": 3,
+        "steps": 4,
+        "final_step": 3,
+        "p_grid": [0.0, 0.4],
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REPINF_MODELS", str(tmp_path_factory.mktemp("models")))
+        return readings.run(SMALL)
+
+
+def test_every_reading_has_a_row_in_every_table(study):
+    keys = [(noise, beta) for beta in SMALL.beta_grid for noise in NOISES]
+    for table, each in ((study.readings, 1), (study.judged, 7), (study.times, 4)):
+        found = list(zip(table.noise, table.beta, strict=True))
+        assert list(dict.fromkeys(found)) == keys
+        assert len(table) == each * len(keys)
+    counted = study.judged.groupby(["noise", "beta"]).holds.sum()
+    for row in study.readings.itertuples():
+        assert counted[row.noise, row.beta] == row.met
+    assert list(study.facts.letter) == list("ABCDEFG")
+
+
+def test_the_times_are_those_of_the_numbers(study):
+    for found in study.numbers["readings"]:
+        for landmark in ("memory", "concept"):
+            rows = study.times.query(
+                "noise == @found['noise'] and beta == @found['beta'] and landmark == @landmark"
+            )
+            np.testing.assert_array_equal(rows.p, SMALL.p_grid)
+            np.testing.assert_array_equal(rows.step, found[f"{landmark}_time"])
+            assert rows.step.between(0, SMALL.steps).all()
+
+
+def test_without_noise_both_readings_of_it_are_one(study):
+    times = study.times[study.times.p == 0].pivot(
+        index=["beta", "landmark"], columns="noise", values="step"
+    )
+    np.testing.assert_array_equal(times.swap, times.invert)
+
+
+def test_active_latents_are_followed_on_the_networks_of_the_page(study):
+    assert list(study.networks.beta) == list(SMALL.beta_grid)
+    assert set(study.networks.epochs) == {SMALL.grid_epochs}
+    assert (study.networks.active <= SMALL.n_z).all()
+
+
+def test_an_open_point_has_no_best_choice(study):
+    is_open = study.evidence.verdict == "open"
+    assert (study.evidence.best.isna() == is_open).all()
+    assert ((study.evidence.margin == 0) == is_open).all()
+
+
+@pytest.mark.parametrize("changes", [{"n_z": 1}, {"p": 0.0}, {"beta_grid": (0.0, 1000.0)}])
+def test_degenerate_parameters_are_read_too(changes):
+    study = readings.run(dataclasses.replace(SMALL, **changes))
+    assert study.readings.met.between(0, 7).all()
+    assert study.finding
