@@ -1025,7 +1025,7 @@ def test_a_label_map_draws_a_border_wherever_labels_change_and_a_strong_one_arou
 def test_a_name_lies_wholly_in_its_region():
     random = np.random.default_rng(0)
     modal = np.kron(random.integers(10, size=(9, 10)), np.ones((3, 10), int))
-    modal[:2] = 1  # two rows high, at the edge
+    modal[:3] = 1  # three rows high, at the edge
     p = np.arange(len(modal))
     panels = [(label, modal, np.ones(modal.shape)) for label in (6, 1)]
     figure = figures.label_map(votes_table(p, panels, FASHION))
