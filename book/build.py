@@ -34,6 +34,8 @@ from nbformat import NotebookNode, ValidationError
 
 from repinf_core import profiles
 
+_FINDING = "shown.finding()"  # the cell that shows a page's result in words
+_FOLDED = {"hide-cell", "hide-input", "remove-input", "remove-cell"}
 _INTERRUPTED = 130  # a shell's status for a command that SIGINT ended
 
 
@@ -114,7 +116,7 @@ def _write_sources(out: Path, pages: list[Page], source: Path) -> dict[str, str]
     found = {}
     for page in pages:
         notebook, results = _executed(out, page.name)
-        notebook = with_folds(notebook)
+        notebook = with_folds(with_result_first(notebook))
         notebook = with_links(notebook, page.name.removesuffix(page.notebook.stem), names)
         if page.name != page.notebook.stem:  # a notebook's second page in the same book
             notebook = with_own_labels(with_title(notebook, titles[page.name]), page.name)
@@ -150,9 +152,38 @@ def with_folds(notebook: NotebookNode) -> NotebookNode:
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
-        if cell.cell_type == "code" and not {"hide-cell", "hide-input"} & set(tags):
+        if cell.cell_type == "code" and not _FOLDED & set(tags):
             cell.metadata["tags"] = [*tags, "hide-input"]
     return notebook
+
+
+def with_result_first(notebook: NotebookNode) -> NotebookNode:
+    """A page that opens with its finding and its first figure or movie.
+
+    What made them, parameters and set-up, comes next.  A page without a finding stays as it is.
+    """
+    cells = copy.deepcopy(notebook.cells)
+    of_finding = [i for i, cell in enumerate(cells) if cell.source == _FINDING]
+    if not of_finding:
+        return notebook
+    first = last = of_finding[0]
+    cells[first].metadata["tags"] = ["remove-input"]  # a line of code that says nothing
+    if (shown := _first_shown(cells, first)) is not None:
+        last = shown
+    notebook = copy.deepcopy(notebook)
+    notebook.cells = [cells[0], *cells[first : last + 1], *cells[1:first], *cells[last + 1 :]]
+    return notebook
+
+
+def _first_shown(cells: list[NotebookNode], start: int) -> int | None:
+    """Where the first figure or movie after a cell is, if no Markdown stands before it."""
+    for i, cell in enumerate(cells[start + 1 :], start + 1):
+        if cell.cell_type != "code":
+            return None
+        outputs = [output.get("data", {}) for output in cell.get("outputs", ())]
+        if any("image/png" in data or "<video" in data.get("text/html", "") for data in outputs):
+            return i
+    return None
 
 
 def with_links(notebook: NotebookNode, prefix: str, names: list[str]) -> NotebookNode:
