@@ -153,3 +153,38 @@ def test_all_code_of_a_page_is_folded_and_the_notebook_is_not_changed():
         None,
     ]
     assert nbformat.writes(notebook) == before
+
+
+def test_a_page_opens_with_its_finding_and_its_first_figure():
+    image = nbformat.v4.new_output("display_data", {"image/png": "aGk="})
+    cells = [
+        nbformat.v4.new_markdown_cell("# Title"),
+        nbformat.v4.new_code_cell("n_z = 7"),
+        nbformat.v4.new_code_cell("shown.finding()"),
+        nbformat.v4.new_code_cell("films = 1"),
+        nbformat.v4.new_code_cell("shown.figure()", outputs=[image]),
+        nbformat.v4.new_markdown_cell("Text"),
+        nbformat.v4.new_code_cell("shown.figure(2)", outputs=[image]),
+    ]
+
+    def order(cells):
+        page = build.with_result_first(nbformat.v4.new_notebook(cells=cells))
+        return [cell.source for cell in page.cells]
+
+    first, parameters, finding, films, figure, text, second = (cell.source for cell in cells)
+    assert order(cells) == [first, finding, films, figure, parameters, text, second]
+    without_figure = [cells[0], cells[1], cells[2], cells[5], cells[6]]
+    assert order(without_figure) == [first, finding, parameters, text, second]
+    assert order(cells[3:]) == [films, figure, text, second]  # no finding: as it is
+
+
+def test_what_is_beside_a_figure_has_no_caption():
+    image = nbformat.v4.new_output("display_data", {"image/png": "aGk="})
+    link = nbformat.v4.new_output("display_data", {"text/html": "<a>curves.csv</a>"})
+    figure = {"mystnb": {"figure": {"caption": "Curves."}}}
+    cell = nbformat.v4.new_code_cell("shown.figure()", outputs=[image, link], metadata=figure)
+    page = build.with_one_caption(nbformat.v4.new_notebook(cells=[cell]))
+    captioned, other = page.cells
+    assert (captioned.outputs, other.outputs) == ([image], [link])
+    assert "mystnb" not in other.metadata
+    assert other.source  # myst-nb leaves out a cell without one

@@ -221,8 +221,10 @@ def test_without_a_parameters_cell_one_sentence_says_what_to_do(cells):
 
 # --- outside Jupyter --------------------------------------------------------------------------
 
+PAGE = nbformat.read(NOTEBOOKS / "06_label_detection.ipynb", 4)
 FIRST_CELLS = [
-    *(nbformat.read(NOTEBOOKS / "06_label_detection.ipynb", 4).cells[i].source for i in (1, 2)),
+    TransformerManager().transform_cell(PAGE.cells[1].source),  # its %pip, as nbconvert does
+    PAGE.cells[2].source,
     "from repinf_core import notebook\n\nexperiment = notebook.experiment(globals())",
 ]
 # As `jupyter nbconvert --to script` writes them, of a page without and with its outputs.

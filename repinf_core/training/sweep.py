@@ -212,7 +212,9 @@ def cells_at_once(cells: Sequence[Spec]) -> int:
     return min(torch.get_num_threads(), len(cells))
 
 
-def _cell(spec: Spec, device: torch.device | str, folder: Path, stop: Path | None) -> bytes | str:
+def _cell(
+    spec: Spec, device: torch.device | str, folder: Path, stop: Path | None = None
+) -> bytes | str:
     """In a worker: the finished model's file, or in words why there is none.
 
     It is asked to end by a file, since a signal may reach the first process alone.
