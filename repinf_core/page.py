@@ -13,6 +13,7 @@ import pandas as pd
 from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
+from pandas.io.formats.style_render import CSSDict
 
 from repinf_core import claims, results
 from repinf_core.claims import Claim
@@ -103,11 +104,18 @@ def styled(table: pd.DataFrame, caption: str, columns: Mapping[str, tuple[str, s
         .format_index(headings.get, axis="columns")
         .set_properties(**{"text-align": "right"})
         .set_properties(subset=texts, **{"text-align": "left"})
+        .set_table_styles([_heading(i, name in texts) for i, name in enumerate(columns)])
         .set_caption(caption)
         .set_table_attributes('class="data-table"')
         # The styles name cells by this id: two tables of a page must not share one.
         .set_uuid(f"{zlib.crc32(caption.encode()):08x}")
     )
+
+
+def _heading(column: int, of_text: bool) -> CSSDict:
+    """A heading stands over its column: over texts to the left, over numbers to the right."""
+    side = "left" if of_text else "right"
+    return {"selector": f"th.col{column}", "props": f"text-align: {side}"}
 
 
 def _formatted(value: object, text: str) -> str:
