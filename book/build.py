@@ -105,14 +105,13 @@ def _write_sources(out: Path, pages: list[Page], source: Path) -> dict[str, str]
     folders.copy_writable(BOOK / "_static", source / "_static")
     if (out / "_static").exists() and out != BOOK:
         folders.copy_writable(out / "_static", source / "_static")
-    for path in (BOOK / "_config.yml", BOOK / "references.bib", *BOOK.glob("*.md")):
-        shutil.copyfile(path, source / path.name)
-    folders.copy_writable(BOOK / "about", source / "about")
-    shutil.copyfile(BOOK.parent / "CHANGELOG.md", source / "about" / "changelog.md")
+    for name in ("_config.yml", "references.bib"):
+        shutil.copyfile(BOOK / name, source / name)
     toc = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
     chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
     titles = {chapter["file"]: chapter["title"] for chapter in chapters if "title" in chapter}
     names = [page.name for page in pages]
+    _write_texts(source, names)
     found = {}
     for page in pages:
         notebook, results = _executed(out, page.name)
@@ -128,6 +127,21 @@ def _write_sources(out: Path, pages: list[Page], source: Path) -> dict[str, str]
     toc["parts"] = [part for part in toc["parts"] if part["chapters"]]
     (source / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
     return {name: results["finding"] for name, (_, results) in found.items()}
+
+
+def _write_texts(source: Path, names: list[str]) -> None:
+    """The pages without code; their links to pages that are not in this book become plain text."""
+    (source / "about").mkdir()
+    texts = {
+        path: path.relative_to(BOOK) for path in (*BOOK.glob("*.md"), *BOOK.glob("about/*.md"))
+    }
+    for path, place in (texts | {BOOK.parent / "CHANGELOG.md": Path("about/changelog.md")}).items():
+        text = re.sub(
+            r"\[([^][]+)\]\((?:\.\./)?(\w+)\.ipynb\)",
+            lambda link: link[0] if link[2] in names else link[1],
+            path.read_text(encoding="utf-8"),
+        )
+        (source / place).write_text(text, encoding="utf-8")
 
 
 def _executed(out: Path, name: str) -> tuple[NotebookNode, dict]:

@@ -113,8 +113,8 @@ def test_the_generalization_page_reads_the_table_that_ships_and_recomputes_on_re
     assert found == published["results"]
     in_it = {(c["n_z"], c["rate"], c["minibatch"], c["epochs"]) for c in found["cells"]}
     left_out = defaultdict(list)
-    with open(ROOT / "repinf_core/weights/sweeps.csv", newline="") as table:
-        for row in csv.DictReader(table):
+    with open(ROOT / "repinf_core/weights/sweeps.csv", newline="") as file:
+        for row in csv.DictReader(file):
             rate, epochs = float(row["learning_rates"]), int(row["epochs"])
             if (int(row["n_z"]), rate, int(row["minibatch"]), epochs) not in in_it:
                 left_out[epochs].append(float(row["test_negative_elbo"]))
