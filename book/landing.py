@@ -26,7 +26,11 @@ def write(source: Path, pages: dict[str, tuple[NotebookNode, dict]]) -> None:
     """
     pictures = {name: picture(notebook, source, name) for name, (notebook, _) in pages.items()}
     found = _main_figure(pages, pictures) + _cards(pages, pictures)
-    for name, text in (("movie", _movie(source)), ("score", _score(pages)), ("found", found)):
+    for name, text in (
+        ("movie", _movie(source, pages)),
+        ("score", _score(pages)),
+        ("found", found),
+    ):
         (source / f"{name}.md").write_text(text, encoding="utf-8")
 
 
@@ -55,8 +59,10 @@ def _images(notebook: NotebookNode) -> Iterator[bytes]:
                 yield base64.b64decode(output.data["image/png"])
 
 
-def _movie(source: Path) -> str:
+def _movie(source: Path, pages: dict) -> str:
     """The collective dynamics of one label, to be played; nothing if they were not executed."""
+    if _MOVIES not in pages:  # the published edition's lie in the sources all the same
+        return ""
     movies = sorted((source / "_static" / "movies").glob(f"{_MOVIES}*.mp4"))
     if not movies:
         return ""
