@@ -1,7 +1,7 @@
 """Whether a number may be held against the paper's: only if its stated settings were used.
 
-What the paper states is one table here; a page asks it in how far it deviates, says so in one
-sentence, and passes a verdict only where nothing deviates.
+What the paper states is one table here, and what it does not state another.  A claim's card says
+which settings deviate; a verdict under other settings tells of the edition, not of the paper.
 """
 
 import dataclasses
@@ -98,23 +98,6 @@ def settings(deviations: list[str], of: str = "") -> str:
         f"{named} differ from those that the paper states: {'; '.join(deviations)}, the paper's "
         f"in parentheses."
     )
-
-
-def verdict(agrees: bool, deviations: list[str], by_weaker_reading: bool = False) -> str:
-    """The end of a sentence that compares with the paper.
-
-    Args:
-        agrees: whether what was found is what the paper says.
-        deviations: of the settings, from :func:`deviations`.
-        by_weaker_reading: whether it is, if "approaching" is read in the weaker way.
-    """
-    if deviations:
-        return "which is no test of the paper's statement."
-    if agrees:
-        return "**as the paper says.**"
-    if by_weaker_reading:
-        return "**as the paper says by the weaker reading only.**"
-    return "**not as the paper says.**"
 
 
 def rank_correlation(x: Sequence[float], y: Sequence[float]) -> float:
