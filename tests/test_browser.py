@@ -20,6 +20,7 @@ addEventListener("load", async () => {
   await new Promise((done) => setTimeout(done, 500));
   const all = (selector) => [...document.querySelectorAll(selector)];
   const wide = (element) => element.scrollWidth > element.clientWidth + 1;
+  const scrolls = (element) => element.scrollWidth > element.clientWidth;
   const edge = document.querySelector("article").getBoundingClientRect().right;
   const outside = (formula) => !formula.closest(".pst-scrollable-table-container")
     && formula.getBoundingClientRect().right > edge + 1;
@@ -40,9 +41,9 @@ addEventListener("load", async () => {
     cut: all("article pre").filter(wide).length
       + all("article span.math > mjx-container").filter(outside).length,
     unreachable: all("article .pst-scrollable-table-container, div.math mjx-container")
-      .filter((box) => wide(box) !== (box.tabIndex === 0)).length,
+      .filter((box) => scrolls(box) !== (box.tabIndex === 0)).length,
     hidden: all("article .pst-scrollable-table-container")
-      .filter((box) => wide(box) && !getComputedStyle(box, "::after").content.includes("scroll"))
+      .filter((box) => scrolls(box) && !getComputedStyle(box, "::after").content.includes("scroll"))
       .length,
     opens: innerWidth < 992 ? [opens("primary"), opens("secondary")] : [],
   };

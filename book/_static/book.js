@@ -4,7 +4,7 @@
    desk a table that is too wide for its column has the room beside it, where the contents are. */
 (() => {
   const BESIDE = window.matchMedia("(min-width: 1200px)");
-  const overflows = (box) => box.scrollWidth > box.clientWidth + 1;
+  const overflows = (box) => box.scrollWidth > box.clientWidth; // as the theme has it
   const inView = new Set();
 
   function measure() {
