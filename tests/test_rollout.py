@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repinf_core.dynamics.rollout import images, latents, rollout, trajectory
+from repinf_core.dynamics.rollout import images, latents, proven, rollout, trajectory
 from repinf_core.geometry import distance_to
 from repinf_core.models import memories
 from repinf_core.models.mlp import VAE
@@ -207,3 +207,29 @@ def test_too_few_steps_are_refused(steps):
 def test_no_trials_are_refused():
     with pytest.raises(ValueError, match="0 trials; allowed is 1 or more"):
         rollout(network(), noisy(0), 3)
+
+
+def step_of_rollout(z):
+    return z.sin(), z.cos()
+
+
+@pytest.mark.parametrize("wrong", [RuntimeError("no kernel image"), 1.01])
+def test_a_captured_step_that_fails_or_differs_is_not_taken(wrong):
+    """Planted, as a GPU that this code has never met might do it."""
+
+    def planted(z):
+        if isinstance(wrong, Exception):
+            raise wrong
+        return z.sin(), wrong * z.cos()
+
+    z = torch.linspace(-1, 1, 12).view(4, 3)
+    with pytest.warns(UserWarning, match="Inference steps are not captured on this GPU: "):
+        assert proven(planted, step_of_rollout, z) is step_of_rollout
+
+
+def test_a_captured_step_that_differs_by_rounding_is_taken():
+    def faster(z):
+        return z.double().sin().float(), z.double().cos().float() * (1 + 1e-6)
+
+    z = torch.linspace(-1, 1, 12).view(4, 3)
+    assert proven(faster, step_of_rollout, z) is faster
