@@ -10,7 +10,7 @@ from repinf_core import data, geometry
 from repinf_core.dynamics import approach, jacobian, rollout
 from repinf_core.noise import noisy_trials
 from repinf_core.profiles import Experiment
-from repinf_core.studies.study import Study, Trained, trained
+from repinf_core.studies.study import Study, Trained, mean_curves, trained
 
 TARGETS = ("concept", "memory", "wrong concept", "Mahalanobis")
 """To what distances are measured; the last is the Mahalanobis distance to the concept."""
@@ -65,7 +65,8 @@ def run(experiment: Experiment, device: str | None = None) -> ClusterCenters:
     names = network.class_names
     readings = {target: _readings(distances[target], chords[target]) for target in TARGETS}
     curves = pd.concat(
-        _curves(target, distances[target], chords[target], names) for target in TARGETS
+        mean_curves(distances[target], chords[target], names).assign(target=target)
+        for target in TARGETS
     )
     labels = readings["concept"].assign(**shares)
     labels.insert(0, "label", names)
@@ -161,22 +162,6 @@ class _Whitened:
         for k in labels.unique():  # a matrix for each label, not for each trial
             balls[labels == k] = z[labels == k] @ self.maps[k]
         return balls
-
-
-def _curves(
-    target: str, distances: torch.Tensor, chords: torch.Tensor, names: tuple[str, ...]
-) -> pd.DataFrame:
-    n_labels, n_steps, trials = distances.shape
-    return pd.DataFrame(
-        {
-            "target": target,
-            "label": [name for name in names for _ in range(n_steps)],
-            "t": [*range(n_steps)] * n_labels,
-            "mean": distances.mean(2).flatten(),
-            "sem": (distances.std(2) / trials**0.5).flatten(),
-            "chord": chords.mean(2).flatten(),
-        }
-    )
 
 
 def _readings(distances: torch.Tensor, chords: torch.Tensor) -> pd.DataFrame:

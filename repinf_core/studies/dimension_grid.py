@@ -13,7 +13,7 @@ from repinf_core.data import LabelledImages
 from repinf_core.dynamics import approach
 from repinf_core.models.mlp import VAE, VAESpec
 from repinf_core.profiles import Experiment
-from repinf_core.studies.study import Study, default_device
+from repinf_core.studies.study import Study, default_device, mean_curve
 from repinf_core.training import progress, sweep
 from repinf_core.training.run import TrainingRun
 
@@ -142,7 +142,7 @@ def _measure(
         **_approach(distances, chords, experiment.label),
         "stages": _stages_of(model, train, memories.to(device), experiment),
     }
-    curve = _curve(distances[experiment.label], chords[experiment.label])
+    curve = mean_curve(distances[experiment.label], chords[experiment.label])
     return _Measured(numbers, curve, cosine_table(cosines, names))
 
 
@@ -176,18 +176,6 @@ def _stages_of(
         {"nearest": approach.LANDMARKS[stage.nearest], "start": stage.start, "stop": stage.stop}
         for stage in geometry.stages(p_grid, closest.distance.mean(-1))
     ]
-
-
-def _curve(distances: torch.Tensor, chords: torch.Tensor) -> pd.DataFrame:
-    """Over time, of trials ``[T+1, trials]``."""
-    return pd.DataFrame(
-        {
-            "t": range(len(distances)),
-            "mean": distances.mean(1),
-            "sem": distances.std(1) / distances.shape[1] ** 0.5,
-            "chord": chords.mean(1),
-        }
-    )
 
 
 def _by_n_z(tables: dict[int, pd.DataFrame]) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from repinf_core import data, geometry
 from repinf_core.dynamics import approach
 from repinf_core.models.mlp import VAESpec
 from repinf_core.profiles import PROFILES, Experiment
-from repinf_core.studies.study import Study, Trained, default_device, trained
+from repinf_core.studies.study import Study, default_device, mean_curves, trained
 from repinf_core.training import store
 
 FASHION = "fashion_mnist"
@@ -151,23 +151,10 @@ def _measure(experiment: Experiment, device: str | None) -> _Measured:
         dataset=experiment.dataset,
         title=data.DATASETS[experiment.dataset].title,
         numbers=numbers,
-        curves=_curves(network, distances, chords),
+        curves=mean_curves(distances, chords, network.class_names),
         closest=_closest(experiment, means, two_sem),
         stages=pd.DataFrame(stages).assign(label=network.class_names[experiment.label]),
         concept_images=network.model.decode_mean(concepts).detach().cpu().numpy(),
-    )
-
-
-def _curves(network: Trained, distances: torch.Tensor, chords: torch.Tensor) -> pd.DataFrame:
-    n_labels, n_steps, trials = distances.shape
-    return pd.DataFrame(
-        {
-            "label": np.repeat(network.class_names, n_steps),
-            "t": [*range(n_steps)] * n_labels,
-            "mean": distances.mean(2).flatten(),
-            "sem": (distances.std(2) / trials**0.5).flatten(),
-            "chord": chords.mean(2).flatten(),
-        }
     )
 
 

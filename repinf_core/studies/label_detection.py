@@ -17,7 +17,7 @@ from repinf_core.models import classifier
 from repinf_core.models.classifier import Classifier, ClassifierSpec
 from repinf_core.noise import label_seed, noisy_trials
 from repinf_core.profiles import Experiment
-from repinf_core.studies.study import Study, Trained, trained
+from repinf_core.studies.study import Study, Trained, mean_curve, trained
 from repinf_core.training import progress, store
 from repinf_core.training.run import TrainingRun
 
@@ -308,12 +308,10 @@ def _groups(
         trials = int(chosen.sum())
         if trials == 0:
             continue
-        of_group = distances[:, chosen].double()
-        mean, chord = of_group.mean(1), chords[:, chosen].double().mean(1)
-        sem = of_group.std(1) / trials**0.5 if trials > 1 else torch.full_like(mean, torch.nan)
+        curve = mean_curve(distances[:, chosen].double(), chords[:, chosen].double())
+        curves.append(curve.assign(group=group))
+        mean, sem, chord = (torch.tensor(curve[name]) for name in ("mean", "sem", "chord"))
         groups.append({"group": group, "trials": trials, **_approach(mean, sem, chord)})
-        of_time = {"t": range(len(mean)), "mean": mean, "sem": sem, "chord": chord}
-        curves.append(pd.DataFrame({"group": group, **of_time}))
     table = pd.DataFrame(groups).astype({"leaves_again": "boolean"})
     return table, pd.concat(curves, ignore_index=True)
 

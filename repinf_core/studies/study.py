@@ -1,6 +1,7 @@
 """What all studies share: the trained network they look at, and the record they return."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -95,3 +96,28 @@ def trained(experiment: Experiment, device: str | None = None) -> Trained:
 def default_device() -> str:
     """A GPU if there is one, else the CPU."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def mean_curve(distances: torch.Tensor, chords: torch.Tensor) -> pd.DataFrame:
+    """A mean distance over time, beside that of the chords: a row for each ``t`` (steps).
+
+    Args:
+        distances: of z(t) to a target, ``[T+1, trials]``.
+        chords: of the chords to it, likewise.
+
+    Returns:
+        ``t``, ``mean`` and its standard error ``sem`` (missing for a single trial), and the mean of
+        the ``chord``.
+    """
+    mean, trials = distances.mean(1), distances.shape[1]
+    sem = distances.std(1) / trials**0.5 if trials > 1 else torch.full_like(mean, torch.nan)
+    return pd.DataFrame({"t": range(len(mean)), "mean": mean, "sem": sem, "chord": chords.mean(1)})
+
+
+def mean_curves(
+    distances: torch.Tensor, chords: torch.Tensor, names: Sequence[str]
+) -> pd.DataFrame:
+    """As :func:`mean_curve`, of the labels ``names``: ``[labels, T+1, trials]`` each."""
+    of_label = zip(names, distances, chords, strict=True)
+    tables = {name: mean_curve(*both) for name, *both in of_label}
+    return pd.concat(tables, names=["label"]).reset_index("label").reset_index(drop=True)
