@@ -21,6 +21,7 @@ import folders
 import imageio_ffmpeg
 import nbformat
 import pytest
+import rewrite
 import yaml
 from check import problems, unchecked
 from distributed import LocalCluster
@@ -596,14 +597,14 @@ def page_of(markdown):
     ],
 )
 def test_a_page_links_to_those_of_its_own_dataset_where_there_are_such(prefix, names, expected):
-    (cell,) = build.with_links(page_of("see [a](01_a.ipynb)."), prefix, names).cells
+    (cell,) = rewrite.with_links(page_of("see [a](01_a.ipynb)."), prefix, names).cells
     assert cell.source == expected
 
 
 def test_no_link_of_a_page_leads_to_one_that_is_not_in_the_book():
     """Nor one whose text goes over a line's end, which a notebook's file writes as two strings."""
     for path in (ROOT / "notebooks").glob("*.ipynb"):
-        alone = build.with_links(nbformat.read(path, 4), "", [path.stem])
+        alone = rewrite.with_links(nbformat.read(path, 4), "", [path.stem])
         for cell in alone.cells:
             if cell.cell_type == "markdown":
                 assert not re.search(r"\]\(\w+\.ipynb\)", cell.source), path.name
@@ -632,7 +633,7 @@ def executed_page(prose, label):
 
 def test_links_are_those_of_prose_and_code_and_other_outputs_stay():
     page = executed_page('See ["a\nb"](01_a.ipynb), [c](02_c.ipynb).', "fig-b")
-    found = build.with_links(page, "fashion_", ["fashion_01_a"])
+    found = rewrite.with_links(page, "fashion_", ["fashion_01_a"])
     assert found == executed_page('See ["a\nb"](fashion_01_a.ipynb), c.', "fig-b")
 
 
@@ -642,14 +643,14 @@ def test_a_second_page_of_a_notebook_has_labels_of_its_own_and_else_is_the_same(
         "{numref}`fig-fashion-01-a-b` and\n{eq}`eq-fashion-01-a-c-2`:\n"
         "```{math}\n:label: eq-fashion-01-a-c-2\nx = fig\n```"
     )
-    found = build.with_own_labels(executed_page(prose, "fig-b"), "fashion_01_a")
+    found = rewrite.with_own_labels(executed_page(prose, "fig-b"), "fashion_01_a")
     assert found == executed_page(own, "fig-fashion-01-a-b")
 
 
 def test_a_second_page_of_a_notebook_has_the_heading_of_the_table_of_contents():
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         notebook = nbformat.read(path, 4)
-        found = build.with_title(notebook, "Fashion-MNIST: it")
+        found = rewrite.with_title(notebook, "Fashion-MNIST: it")
         heading, _, rest = notebook.cells[0].source.partition("\n")
         assert re.fullmatch("# .+", heading)
         assert found.cells[0].source == f"# Fashion-MNIST: it\n{rest}"

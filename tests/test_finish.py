@@ -1,8 +1,8 @@
 """The last step of the build: what a page says stays, and what its readers lacked is there."""
 
-import build
 import nbformat
 import pytest
+import rewrite
 from bs4 import BeautifulSoup
 from check import problems
 from finish import finished, plain
@@ -143,7 +143,7 @@ def test_all_code_of_a_page_is_folded_and_the_notebook_is_not_changed():
     cells = [nbformat.v4.new_code_cell("1", metadata={"tags": tag} if tag else {}) for tag in tags]
     notebook = nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_markdown_cell("prose")])
     before = nbformat.writes(notebook)
-    found = [cell.metadata.get("tags") for cell in build.with_folds(notebook).cells]
+    found = [cell.metadata.get("tags") for cell in rewrite.with_folds(notebook).cells]
     assert found == [
         ["parameters", "hide-input"],
         ["hide-cell"],
@@ -168,7 +168,7 @@ def test_a_page_opens_with_its_finding_and_its_first_figure():
     ]
 
     def order(cells):
-        page = build.with_result_first(nbformat.v4.new_notebook(cells=cells))
+        page = rewrite.with_result_first(nbformat.v4.new_notebook(cells=cells))
         return [cell.source for cell in page.cells]
 
     first, parameters, finding, films, figure, text, second = (cell.source for cell in cells)
@@ -183,7 +183,7 @@ def test_what_is_beside_a_figure_has_no_caption():
     link = nbformat.v4.new_output("display_data", {"text/html": "<a>curves.csv</a>"})
     figure = {"mystnb": {"figure": {"caption": "Curves."}}}
     cell = nbformat.v4.new_code_cell("shown.figure()", outputs=[image, link], metadata=figure)
-    page = build.with_one_caption(nbformat.v4.new_notebook(cells=[cell]))
+    page = rewrite.with_one_caption(nbformat.v4.new_notebook(cells=[cell]))
     captioned, other = page.cells
     assert (captioned.outputs, other.outputs) == ([image], [link])
     assert "mystnb" not in other.metadata
