@@ -11,7 +11,7 @@ import torch
 from repinf_core.data import LabelledImages
 
 
-def _swap(images: torch.Tensor, p: float, generator: torch.Generator) -> torch.Tensor:
+def _permute(images: torch.Tensor, p: float, generator: torch.Generator) -> torch.Tensor:
     """Permute the intensities of an image's selected pixels among themselves."""
     uniform = torch.rand(images.shape, generator=generator, device=images.device)
     selected = uniform < p
@@ -30,7 +30,7 @@ def _invert(images: torch.Tensor, p: float, generator: torch.Generator) -> torch
 
 
 NOISES: dict[str, Callable[[torch.Tensor, float, torch.Generator], torch.Tensor]] = {
-    "swap": _swap,
+    "permute": _permute,
     "invert": _invert,
 }
 """Every noise by the name that the parameter ``noise`` takes.
@@ -41,7 +41,7 @@ pixel at every p that is larger than one at which it selects it.
 
 
 def corrupt(
-    images: torch.Tensor, p: float, generator: torch.Generator, noise: str = "swap"
+    images: torch.Tensor, p: float, generator: torch.Generator, noise: str = "permute"
 ) -> torch.Tensor:
     """Noise of the paper (Methods, "Inference procedure and noise injection").
 
@@ -52,7 +52,7 @@ def corrupt(
         images: ``[N, 784]``, intensities in [0, 1]; unchanged.
         p: probability in [0, 1] that a pixel is selected; 0 is the identity.
         generator: source of all randomness, on the device of ``images``.
-        noise: one of :data:`NOISES`.  ``"swap"`` permutes the intensities of an image's selected
+        noise: one of :data:`NOISES`.  ``"permute"`` permutes the intensities of an image's selected
             pixels among themselves, so their multiset is kept; ``"invert"`` maps x to 1 - x.
 
     Returns:

@@ -99,7 +99,7 @@ def trials(label_list, n, experiment, by_label=False):
     noisy = references.array(TRAIN.images)[rows]
     for image, u in zip(noisy, uniform, strict=True):
         selected = np.flatnonzero(u < experiment.p)
-        if experiment.noise == "swap":
+        if experiment.noise == "permute":
             image[selected] = image[selected[u[selected].argsort(kind="stable")]]
         else:
             image[selected] = 1 - image[selected]

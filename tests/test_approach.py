@@ -62,7 +62,7 @@ def test_the_trials_of_every_p_are_the_same_images_with_the_noise_of_that_p_alon
     rows, x0 = approach.trials_by_noise(train, 4, 7, EXPERIMENT)
     assert (train.labels[rows] == 4).all()
     for p, stacked in zip(EXPERIMENT.p_grid, x0.split(7), strict=True):
-        again, alone = noisy_trials(train, [4], 7, p, "swap", EXPERIMENT.trial_seed)
+        again, alone = noisy_trials(train, [4], 7, p, "permute", EXPERIMENT.trial_seed)
         assert torch.equal(rows, again)
         assert torch.equal(stacked, alone)
 
@@ -133,7 +133,7 @@ def test_the_distances_to_the_concepts_are_those_of_a_plain_loop(model, train):
     w = references.weights(model)
     mu = references.encode(w, train.images.numpy())[0]
     targets = references.concepts(mu, train.labels.numpy())
-    _, x0 = noisy_trials(train, range(10), 5, 0.3, "swap", experiment.trial_seed)
+    _, x0 = noisy_trials(train, range(10), 5, 0.3, "permute", experiment.trial_seed)
     _, z = references.rollout(w, x0.numpy(), 9)
     for trial, (label, of_label) in enumerate(itertools.product(range(10), range(5))):
         first, last = z[0, trial], z[-1, trial]

@@ -87,12 +87,12 @@ def test_the_inference_page_reports_the_distances_of_its_image(smoke_book, weigh
     np.testing.assert_allclose(
         found["memory_distances"], distances(z[:, 0], memories[row[0]]), rtol=2e-4
     )
-    swap = found["readings"]["swap"]
-    assert swap["step_nearest_concept"] == np.argmin(found["concept_distances"])
-    assert swap["distance_nearest_memory"] == min(found["memory_distances"])
+    permuted = found["readings"]["permute"]
+    assert permuted["step_nearest_concept"] == np.argmin(found["concept_distances"])
+    assert permuted["distance_nearest_memory"] == min(found["memory_distances"])
     # Inverted pixels move a mostly light image much farther than permuted ones.
     invert = found["readings"]["invert"]
-    assert invert["initial_distance_to_memory"] > swap["initial_distance_to_memory"]
+    assert invert["initial_distance_to_memory"] > permuted["initial_distance_to_memory"]
 
 
 def derivative(weights, z, size=1e-5):
@@ -128,11 +128,11 @@ def test_the_cluster_page_reports_each_label_as_a_plain_loop_does(smoke_book, we
         assert mean[said["step"]] == pytest.approx(mean.min(), rel=2e-4)
         assert said["last"] == pytest.approx(mean[-1], rel=2e-4)
         assert said["line_minimum"] == pytest.approx(control, rel=2e-4)
-        assert said["approaches"] == references.approaches(mean, control)
+        assert said["approaches_whole_chord"] == references.approaches(mean, control)
         at_that_time = of_line[said["step"]]
         assert said["line_at_step"] == pytest.approx(at_that_time, rel=2e-4)
         weaker = references.approaches(mean, at_that_time)
-        assert said["approaches_by_the_weaker_reading"] == weaker
+        assert said["approaches_same_time"] == weaker
         sem = curves[said["step"]].std(ddof=1) / SMOKE.trials**0.5
         assert said["minimum_sem"] == pytest.approx(sem, rel=1e-3)
         of_trials = [
@@ -146,10 +146,10 @@ def test_the_cluster_page_reports_each_label_as_a_plain_loop_does(smoke_book, we
         assert to_memory[said["memory_step"]] == pytest.approx(to_memory.min(), rel=2e-4)
         shares.append(said["share_of_trials"])
         leaves = said["step"] > 0 and mean[-1] > mean.min() + 2 * sem
-        counts["labels_approaching"] += said["approaches"]
-        counts["labels_approaching_by_the_weaker_reading"] += weaker
+        counts["labels_approaching_whole_chord"] += said["approaches_whole_chord"]
+        counts["labels_approaching_same_time"] += weaker
         counts["labels_leaving_again"] += leaves
-        counts["labels_passing_the_concept"] += said["approaches"] and leaves
+        counts["labels_passing_the_concept"] += said["approaches_whole_chord"] and leaves
         counts["labels_whose_line_is_closest_at_its_start"] += of_line.argmin() == 0
         counts["labels_with_memory_no_later_than_concept"] += said["memory_step"] <= said["step"]
         counts["labels_with_memory_in_the_first_quarter"] += said["memory_step"] <= SMOKE.steps / 4
@@ -167,11 +167,11 @@ def test_the_cluster_page_reports_each_label_as_a_plain_loop_does(smoke_book, we
             assert curve[found[name]["steps"][k]] == pytest.approx(curve.min(), rel=2e-4)
             assert found[name]["line_minima"][k] == pytest.approx(control.min(), rel=2e-4)
             approaches = references.approaches(curve, control.min())
-            others[name, "labels_approaching"] += approaches
-            others[name, "labels_as_to_the_concept"] += approaches == said["approaches"]
+            others[name, "labels_approaching_whole_chord"] += approaches
+            others[name, "labels_as_to_the_concept"] += approaches == said["approaches_whole_chord"]
             at_that_time = control[found[name]["steps"][k]]
             weaker = references.approaches(curve, at_that_time)
-            others[name, "labels_approaching_by_the_weaker_reading"] += weaker
+            others[name, "labels_approaching_same_time"] += weaker
         map_of_a_step = derivative(weights, concepts[k])
         moved = z[0, of_label] - memories[rows[of_label]]
         after = np.linalg.norm(moved @ map_of_a_step.T, axis=1)
@@ -323,24 +323,24 @@ def test_the_dimension_page_reports_every_network_of_its_grid(smoke_book):
         mean, control, strict, weaker = approach(weights, concepts, SMOKE)
         curve, line = mean[:, SMOKE.label], control[:, SMOKE.label]
         closer = 1 - curve.min() / line.min()
-        assert said["closer_than_the_line"] == pytest.approx(closer, abs=5e-4)
+        assert said["closer_whole_chord"] == pytest.approx(closer, abs=5e-4)
         closer = 1 - curve.min() / line[curve.argmin()]
-        assert said["closer_than_the_line_at_that_time"] == pytest.approx(closer, abs=5e-4)
+        assert said["closer_same_time"] == pytest.approx(closer, abs=5e-4)
         minima = [[curve.min(0).mean() for curve in at_p] for at_p in scan(weights, memories)]
         check_stages(said["stages"], np.array(minima).T)
-        attraction.append(said["closer_than_the_line"])
-        weaker_attraction.append(said["closer_than_the_line_at_that_time"])
+        attraction.append(said["closer_whole_chord"])
+        weaker_attraction.append(said["closer_same_time"])
         error.append(said["test_negative_elbo"])
-        assert said["labels_approaching"] == sum(strict)
-        assert said["labels_approaching_by_the_weaker_reading"] == sum(weaker)
-        assert said["label_approaches"] == strict[SMOKE.label]
-        assert said["label_approaches_by_the_weaker_reading"] == weaker[SMOKE.label]
+        assert said["labels_approaching_whole_chord"] == sum(strict)
+        assert said["labels_approaching_same_time"] == sum(weaker)
+        assert said["label_approaches_whole_chord"] == strict[SMOKE.label]
+        assert said["label_approaches_same_time"] == weaker[SMOKE.label]
         assert said["step_of_label"] == mean[:, SMOKE.label].argmin()
         roots.append(squares**0.5)
         approaching.append(strict[SMOKE.label])
     for values, name in (
-        (attraction, "rank_correlation_of_attraction_and_objective"),
-        (weaker_attraction, "rank_correlation_by_the_weaker_reading"),
+        (attraction, "rank_correlation_whole_chord"),
+        (weaker_attraction, "rank_correlation_same_time"),
     ):
         ranks = rankdata(values), rankdata(error)
         assert found[name] == pytest.approx(np.corrcoef(*ranks)[0, 1])
@@ -430,12 +430,12 @@ def test_the_label_page_reports_the_final_states(smoke_book, weights, memories, 
         of_line = distances(line, concept).mean(1)
         control = of_line.min()
         weaker = references.approaches(mean, of_line[mean.argmin()])
-        assert said["approaches_by_the_weaker_reading"] == weaker
+        assert said["approaches_same_time"] == weaker
         assert said["trials"] == chosen.sum()
         assert said["minimum"] == pytest.approx(mean.min(), rel=2e-4)
         assert said["line_minimum"] == pytest.approx(control, rel=2e-4)
         assert said["last"] == pytest.approx(mean[-1], rel=2e-4)
-        assert said["approaches"] == references.approaches(mean, control)
+        assert said["approaches_whole_chord"] == references.approaches(mean, control)
         if chosen.sum() > 1:
             sem = distances(z[said["step"], chosen], concept).std(ddof=1) / chosen.sum() ** 0.5
             assert said["minimum_sem"] == pytest.approx(sem, rel=1e-3)
@@ -447,7 +447,7 @@ def test_the_fashion_page_measures_what_the_chapters_do(smoke_book):
     found = results(smoke_book.out, "09_fashion_mnist")["results"]
     own = found["datasets"]["digits"]
     clusters = results(smoke_book.out, "04_cluster_centers")["results"]
-    for key in ("labels_approaching", "labels_approaching_by_the_weaker_reading"):
+    for key in ("labels_approaching_whole_chord", "labels_approaching_same_time"):
         assert own[key] == clusters[key]
     assert own["stages"] == results(smoke_book.out, "05_noise_and_hierarchy")["results"]["stages"]
     model = results(smoke_book.out, "01_model")["results"]

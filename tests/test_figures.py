@@ -272,7 +272,7 @@ STAGES_BY_N_Z = pd.DataFrame(
 TIMES = pd.DataFrame(
     [
         (noise, beta, landmark, p, RANDOM.random())
-        for noise in ("swap", "invert")
+        for noise in ("permute", "invert")
         for beta in (0.5, 1, 4)
         for landmark in ("memory", "concept")
         for p in (0, 0.5, 1)
@@ -281,7 +281,7 @@ TIMES = pd.DataFrame(
 )
 FACTS = pd.DataFrame({"letter": ["A", "B"], "value": ["14", "all p"]})
 FACTS_JUDGED = pd.DataFrame(
-    [("swap", 1, "A", "14", True), ("swap", 1, "B", "29%", False),
+    [("permute", 1, "A", "14", True), ("permute", 1, "B", "29%", False),
      ("invert", 1, "A", "3", False), ("invert", 1, "B", "no p", False)],
     columns=["noise", "beta", "fact", "found", "holds"],
 )  # fmt: skip
@@ -393,7 +393,7 @@ FIGURES = {
     "samples_at": lambda: figures.samples_at(
         {name: IMAGES[:8] for name in FASHION}, range(8), IMAGES[:10]
     ),
-    "without concepts": lambda: figures.samples_at({"swap": IMAGES[:3]}, [0, 1, 5]),
+    "without concepts": lambda: figures.samples_at({"permute": IMAGES[:3]}, [0, 1, 5]),
     "label_map": lambda: figures.label_map(
         votes_table(TENTHS, [(6, MODAL, SHARE), (1, MODAL, SHARE)], FASHION)
     ),
@@ -509,7 +509,7 @@ def test_a_strip_shows_both_outlines_of_an_image_that_has_both():
 
 def test_rows_of_samples_stand_close_together():
     images = IMAGES[:7]
-    figure = figures.samples_at({"swap": images, "invert": images}, [0, 1, 2, 5, 10, 50, 100])
+    figure = figures.samples_at({"permute": images, "invert": images}, [0, 1, 2, 5, 10, 50, 100])
     FigureCanvasAgg(figure).draw()
     upper, lower = figure.axes[0].get_window_extent(), figure.axes[7].get_window_extent()
     assert 0 < upper.y0 - lower.y1 < 0.3 * upper.height
@@ -882,7 +882,9 @@ def test_the_times_of_every_reading_are_in_the_panel_of_their_centre_and_noise()
     for handle, beta in zip(figure.legends[0].legend_handles, (0.5, 1, 4), strict=True):
         assert handle.get_label() == rf"$\beta={beta:g}$"
         assert len(set(handle.get_color())) == 1  # grey: the rows differ in colour
-    panels = [(centre, noise) for centre in ("memory", "concept") for noise in ("swap", "invert")]
+    panels = [
+        (centre, noise) for centre in ("memory", "concept") for noise in ("permute", "invert")
+    ]
     for panel, (centre, noise) in zip(axes, panels, strict=True):
         assert panel.get_title(loc="left") == f"{centre}, {noise}"
         for line, beta in zip(panel.lines, (0.5, 1, 4), strict=True):
@@ -906,7 +908,7 @@ def test_the_facts_of_a_reading_are_shaded_and_bold_where_they_are_met():
     shaded = (axes.collections[0].get_facecolors() != 1).any(1)
     assert shaded.tolist() == [i == 2 for i in range(6)]
     rows = [label.get_text() for label in axes.get_yticklabels()]
-    assert rows == ["the paper", "swap, β = 1", "invert, β = 1"]
+    assert rows == ["the paper", "permute, β = 1", "invert, β = 1"]
 
 
 def test_two_data_sets_stand_side_by_side_label_by_label():

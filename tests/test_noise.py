@@ -138,7 +138,7 @@ def test_noise_is_reproducible_and_keeps_its_input(rows, width, p, noise, seed):
 @given(
     rows=st.integers(1, 5), width=st.integers(1, 30), p=st.floats(0, 1), seed=st.integers(0, 1000)
 )
-def test_swapping_keeps_the_intensities_of_each_image(rows, width, p, seed):
+def test_permuting_keeps_the_intensities_of_each_image(rows, width, p, seed):
     # Few grey levels, so that equal intensities are met as in real images.
     images = torch.randint(0, 5, (rows, width), generator=generator(seed)) / 4
     noisy = corrupt(images, p, generator(seed + 1))
@@ -151,7 +151,7 @@ def test_without_noise_nothing_changes(noise):
     assert torch.equal(corrupt(images, 0, generator(1), noise), images)
 
 
-@pytest.mark.parametrize("noise", ["swap", "invert"])
+@pytest.mark.parametrize("noise", ["permute", "invert"])
 def test_noise_is_that_of_a_plain_loop_over_the_same_random_numbers(noise):
     """Which holds the published numbers: another use of the generator would change them."""
     images = torch.rand(5, 784, generator=generator())
@@ -179,10 +179,10 @@ def test_inverting_the_same_pixels_twice_is_the_identity(p, seed):
     assert torch.equal(corrupt(once, p, generator(seed + 1), "invert"), images)
 
 
-def test_swap_is_the_default():
+def test_permutation_is_the_default():
     images = torch.rand(3, 784, generator=generator())
     default = corrupt(images, 0.4, generator(1))
-    assert torch.equal(default, corrupt(images, 0.4, generator(1), "swap"))
+    assert torch.equal(default, corrupt(images, 0.4, generator(1), "permute"))
     assert not torch.equal(default, images)
 
 
@@ -202,7 +202,7 @@ def test_each_pixel_is_inverted_with_probability_p_on_its_own(p):
 
 
 @pytest.mark.parametrize("p", [0.05, 0.2, 0.8])
-def test_swapping_moves_the_selected_pixels_but_one(p):
+def test_permuting_moves_the_selected_pixels_but_one(p):
     # A uniform permutation of any number of pixels keeps, on average, one in its place, with
     # variance 1; the number selected is binomial.
     n, images = 2000, torch.arange(784.0).expand(2000, 784)
@@ -267,7 +267,7 @@ def test_a_fraction_outside_0_to_1_is_refused(p):
 
 
 def test_an_unknown_noise_is_refused():
-    with pytest.raises(ValueError, match="Noise is 'salt'; allowed is one of swap, invert"):
+    with pytest.raises(ValueError, match="Noise is 'salt'; allowed is one of permute, invert"):
         corrupt(torch.zeros(1, 4), 0.2, generator(), "salt")
 
 

@@ -176,7 +176,7 @@ REFUSED = [
     ("dataset", "MNIST", "one of digits, mnist, fashion_mnist"),
     ("dataset", 5, "one of digits, mnist, fashion_mnist"),
     ("dataset", ["digits"], "one of digits, mnist, fashion_mnist"),
-    ("noise", "salt", "one of swap, invert"),
+    ("noise", "salt", "one of permute, invert"),
     ("precision", "float16", "one of float32, bfloat16"),
     ("learning_rates", [], "one or more positive numbers"),
     ("learning_rates", [0.1, -1], "one or more positive numbers"),
@@ -278,7 +278,7 @@ def test_jupyter_shows_the_sentence_alone():
         ("None", None),
         ("true", True),
         ("True", True),
-        ("swap", "swap"),
+        ("permute", "permute"),
         ("", ""),
         ("[0,", "[0,"),
         ("9" * 5000, "9" * 5000),  # more digits than Python reads

@@ -27,7 +27,7 @@ def provenance(tmp_path, device="cpu"):
 
 
 def test_a_record_holds_numbers_parameters_and_provenance(tmp_path):
-    numbers = {"labels_approaching": 9, "minimum": 1.25}
+    numbers = {"labels_approaching_whole_chord": 9, "minimum": 1.25}
     path = results.record("a_page", "smoke", EXPERIMENT, "cpu", numbers, "Nine.", tmp_path)
     assert path == tmp_path / "a_page.json"
     contents = json.loads(path.read_text())

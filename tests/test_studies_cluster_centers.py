@@ -58,7 +58,7 @@ def test_the_tables_are_tidy_and_agree_with_one_another(experiment, found):
     # Whoever passes below the whole chord passes below it at the same time.
     assert not (found.labels.whole_chord & ~found.labels.same_time).any()
     assert (found.targets.whole_chord <= found.targets.same_time).all()
-    assert found.numbers["labels_approaching"] == found.labels.whole_chord.sum()
+    assert found.numbers["labels_approaching_whole_chord"] == found.labels.whole_chord.sum()
     assert found.labels.trials_approaching.between(0, 1).all()
 
 

@@ -94,7 +94,7 @@ def test_two_data_sets_have_all_tables_alike(clothes, model_store):
     assert not study.numbers["lacks_data"]
     found = study.numbers["datasets"].values()
     counts = [
-        [one["labels_approaching"], one["labels_approaching_by_the_weaker_reading"]]
+        [one["labels_approaching_whole_chord"], one["labels_approaching_same_time"]]
         for one in found
     ]
     assert study.numbers["consistent"] == (np.ptp(counts, axis=0) <= 2).all()

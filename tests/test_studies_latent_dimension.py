@@ -130,9 +130,9 @@ def test_each_network_of_the_grid_has_its_curve_and_its_cosines(study, models):
         curve = study.grid.curves[study.grid.curves.n_z == n_z]
         np.testing.assert_allclose(curve["mean"], mean[:, SMALL.label], rtol=1e-3)
         np.testing.assert_allclose(curve.chord, chord[:, SMALL.label], rtol=1e-3)
-        assert networks.label_approaches[n_z] == strict[SMALL.label]
-        assert networks.labels_approaching[n_z] == sum(strict)
-        assert networks.labels_approaching_by_the_weaker_reading[n_z] == sum(weaker)
+        assert networks.label_approaches_whole_chord[n_z] == strict[SMALL.label]
+        assert networks.labels_approaching_whole_chord[n_z] == sum(strict)
+        assert networks.labels_approaching_same_time[n_z] == sum(weaker)
         cosines = study.grid.cosines_by_dimension
         found = square(cosines[cosines.n_z == n_z])
         np.testing.assert_allclose(found, cosine_similarity(concepts), atol=1e-3)

@@ -59,7 +59,7 @@ def test_without_noise_both_readings_of_it_are_one(study):
     times = study.times[study.times.p == 0].pivot(
         index=["beta", "landmark"], columns="noise", values="step"
     )
-    np.testing.assert_array_equal(times.swap, times.invert)
+    np.testing.assert_array_equal(times.permute, times.invert)
 
 
 def test_active_latents_are_followed_on_the_networks_of_the_page(study):

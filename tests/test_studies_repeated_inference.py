@@ -85,7 +85,7 @@ def test_the_shown_example_is_of_the_label_and_the_other_of_the_next(study):
     assert set(study.other.curves.label) == {"0"}
 
 
-@pytest.mark.parametrize("noise", ["swap", "invert"])
+@pytest.mark.parametrize("noise", ["permute", "invert"])
 def test_a_reading_is_that_of_the_first_trial(study, weights, memories, concepts, noise):
     (row,), x0 = draw([SMALL.label], 1, dataclasses.replace(SMALL, noise=noise), by_label=True)
     x, z = references.rollout(weights, x0, SMALL.steps)

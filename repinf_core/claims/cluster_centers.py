@@ -48,7 +48,7 @@ def mahalanobis(found: Numbers) -> Measured:
     other = found["Mahalanobis"]
     return approaching(
         other,
-        f"Euclidean: {found['labels_approaching']}, "
+        f"Euclidean: {found['labels_approaching_whole_chord']}, "
         f"both alike for {other['labels_as_to_the_concept']}",
     )
 

@@ -143,7 +143,7 @@ def of_ten_labels(count: int, words: str) -> Measured:
 
 def by_readings(found: Numbers) -> tuple[int, int]:
     """How many labels approach, strictly and by the weaker reading."""
-    return found["labels_approaching"], found["labels_approaching_by_the_weaker_reading"]
+    return found["labels_approaching_whole_chord"], found["labels_approaching_same_time"]
 
 
 def approaching(found: Numbers, besides: str) -> Measured:

@@ -84,7 +84,7 @@ def stayers(found: Numbers) -> Measured:
     here = {name: curves[name] for name in ("all", "staying") if name in curves}
     strict, weaker = (
         [curve[reading] for curve in here.values()]
-        for reading in ("approaches", "approaches_by_the_weaker_reading")
+        for reading in ("approaches_whole_chord", "approaches_same_time")
     )
 
     def told(strictly: bool, weakly: bool) -> str:

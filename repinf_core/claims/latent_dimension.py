@@ -69,7 +69,7 @@ def _of_grid(found: Numbers) -> str:
 def needs_dimension(found: Numbers) -> Measured:
     strict, weaker = (
         _with_dimension({int(n_z): at[reading] for n_z, at in found["by_n_z"].items()})
-        for reading in ("label_approaches", "label_approaches_by_the_weaker_reading")
+        for reading in ("label_approaches_whole_chord", "label_approaches_same_time")
     )
     by_weaker = strict.verdict == NOT_REPRODUCED and weaker.verdict == REPRODUCED
     return Measured(
@@ -93,7 +93,7 @@ def dynamics_tell(found: Numbers) -> Measured:
         rank_correlation(
             [at[attraction] for at in of_grid], [at["test_negative_elbo"] for at in of_grid]
         )
-        for attraction in ("closer_than_the_line", "closer_than_the_line_at_that_time")
+        for attraction in ("closer_whole_chord", "closer_same_time")
     )
     return Measured(
         f"rank correlation {strict:.2f}{' (of the opposite sign)' if strict > 0 else ''}, weaker "

@@ -211,8 +211,8 @@ def _numbers(
     leaves = (labels.step > 0) & (labels["last"] > labels.minimum + 2 * labels["sem"])
     saddle = (gains.along < 1) & (gains.across > 1)
     names = {
-        "whole_chord": "approaches",
-        "same_time": "approaches_by_the_weaker_reading",
+        "whole_chord": "approaches_whole_chord",
+        "same_time": "approaches_same_time",
         "step": "step",
         "minimum": "minimum",
         "sem": "minimum_sem",
@@ -239,8 +239,8 @@ def _numbers(
         "Mahalanobis": _of_control(readings["Mahalanobis"], labels),
         "wrong_concept": _of_control(readings["wrong concept"], labels),
         "labels_with_a_saddle": int(saddle.fillna(False).sum()),
-        "labels_approaching": int(labels.whole_chord.sum()),
-        "labels_approaching_by_the_weaker_reading": int(labels.same_time.sum()),
+        "labels_approaching_whole_chord": int(labels.whole_chord.sum()),
+        "labels_approaching_same_time": int(labels.same_time.sum()),
         "share_of_trials_approaching": float(labels.trials_approaching.mean()),
         "labels_passing_the_concept": int((labels.whole_chord & leaves).sum()),
         "labels_leaving_again": int(leaves.sum()),
@@ -256,9 +256,9 @@ def _numbers(
 
 def _of_control(control: pd.DataFrame, labels: pd.DataFrame) -> dict[str, Any]:
     return {
-        "labels_approaching": int(control.whole_chord.sum()),
+        "labels_approaching_whole_chord": int(control.whole_chord.sum()),
         "labels_as_to_the_concept": int((control.whole_chord == labels.whole_chord).sum()),
-        "labels_approaching_by_the_weaker_reading": int(control.same_time.sum()),
+        "labels_approaching_same_time": int(control.same_time.sum()),
         "steps": control.step.tolist(),
         "minima": control.minimum.tolist(),
         "line_minima": control.chord_minimum.tolist(),
@@ -271,6 +271,6 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
         f"On {title} with $N_z = {experiment.n_z}$ and $p = {experiment.p:g}$ the mean trajectory "
         f"comes closer to its concept and leaves it again for {found['labels_leaving_again']} of "
         f"10 labels. It passes below its chord at the same time for "
-        f"{found['labels_approaching_by_the_weaker_reading']} of 10, and below the whole chord for "
-        f"{found['labels_approaching']} of 10."
+        f"{found['labels_approaching_same_time']} of 10, and below the whole chord for "
+        f"{found['labels_approaching_whole_chord']} of 10."
     )

@@ -33,12 +33,12 @@ class DimensionGrid(Study):
             ``orthogonality_sum_of_squares``, ||C - I||_F^2, and its ``orthogonality_root``;
             ``least_root`` that any ten vectors can have; ``random_root``, about that of ten random
             directions in as many dimensions as there are active latents (missing without any);
-            ``label_approaches`` below the whole chord, and ``..._by_the_weaker_reading`` below
+            ``label_approaches_whole_chord`` below the whole chord, and ``..._same_time`` below
             the chord at the same time: whether the label's mean curve approaches its concept;
-            ``step_of_label``, its minimum; ``closer_than_the_line``, the attraction: by what share
+            ``step_of_label``, its minimum; ``closer_whole_chord``, the attraction: by what share
             of the chord's smallest distance it comes closer than the chord, and
-            ``..._at_that_time`` likewise at the same time; ``labels_approaching`` and
-            ``..._by_the_weaker_reading``, of all ten.
+            ``..._at_that_time`` likewise at the same time; ``labels_approaching_whole_chord`` and
+            ``..._same_time``, of all ten.
         bounds: a row for each integer from the smallest ``n_z`` to the largest: the ``least``
             ||C - I||_F of any ten vectors, and ``least_around_mean`` of ten whose mean is the
             origin.
@@ -152,13 +152,13 @@ def _approach(distances: torch.Tensor, chords: torch.Tensor, label: int) -> dict
     minimum, step = float(strict.minimum[label]), int(strict.step[label])
     chord = chords[label].mean(1)
     return {
-        "label_approaches": bool(strict.approaches[label]),
-        "label_approaches_by_the_weaker_reading": bool(weaker[label]),
+        "label_approaches_whole_chord": bool(strict.approaches[label]),
+        "label_approaches_same_time": bool(weaker[label]),
         "step_of_label": step,
-        "closer_than_the_line": _closer(minimum, float(chord.min())),
-        "closer_than_the_line_at_that_time": _closer(minimum, float(chord[step])),
-        "labels_approaching": int(strict.approaches.sum()),
-        "labels_approaching_by_the_weaker_reading": int(weaker.sum()),
+        "closer_whole_chord": _closer(minimum, float(chord.min())),
+        "closer_same_time": _closer(minimum, float(chord[step])),
+        "labels_approaching_whole_chord": int(strict.approaches.sum()),
+        "labels_approaching_same_time": int(weaker.sum()),
     }
 
 
@@ -219,21 +219,21 @@ def _bounds(grid: tuple[int, ...]) -> pd.DataFrame:
 
 def _numbers(by_n_z: dict[int, dict[str, Any]], networks: pd.DataFrame) -> dict[str, Any]:
     at = networks.set_index("n_z")
-    weaker = "by_the_weaker_reading"
+    weaker = "same_time"
     objective = networks.test_negative_elbo.tolist()
     return {
         "grid_epochs_trained": int(networks.epochs_trained.min()),
         "by_n_z": {str(n_z): numbers for n_z, numbers in by_n_z.items()},
         "orthogonality_levels_off_at": _levels_off(at.orthogonality_root),
-        "rank_correlation_of_attraction_and_objective": rank_correlation(
-            networks.closer_than_the_line.tolist(), objective
+        "rank_correlation_whole_chord": rank_correlation(
+            networks.closer_whole_chord.tolist(), objective
         ),
         f"rank_correlation_{weaker}": rank_correlation(
-            networks.closer_than_the_line_at_that_time.tolist(), objective
+            networks.closer_same_time.tolist(), objective
         ),
-        "label_approaches_from": _holds_from(at.label_approaches),
+        "label_approaches_from": _holds_from(at.label_approaches_whole_chord),
         f"label_approaches_{weaker}_from": _holds_from(at[f"label_approaches_{weaker}"]),
-        "all_labels_approach_from": _holds_from(at.labels_approaching == 10),
+        "all_labels_approach_from": _holds_from(at.labels_approaching_whole_chord == 10),
         f"all_labels_approach_{weaker}_from": _holds_from(at[f"labels_approaching_{weaker}"] == 10),
     }
 
@@ -257,8 +257,8 @@ def _levels_off(roots: pd.Series) -> int | None:
 def _finding(experiment: Experiment, networks: pd.DataFrame) -> str:
     first, last = networks.iloc[0], networks.iloc[-1]
     name = data.DATASETS[experiment.dataset].class_names[experiment.label]
-    whole = networks.n_z[networks.label_approaches]
-    same = networks.n_z[networks.label_approaches_by_the_weaker_reading]
+    whole = networks.n_z[networks.label_approaches_whole_chord]
+    same = networks.n_z[networks.label_approaches_same_time]
     return (
         f"From $N_z = {first.n_z}$ to ${last.n_z}$ the concepts' distance from orthogonality goes "
         f"from {first.orthogonality_root:.2f} to {last.orthogonality_root:.2f}. "

@@ -141,10 +141,10 @@ def _measure(experiment: Experiment, device: str | None) -> _Measured:
         "test_negative_elbo": network.run.history[-1].test["negative_elbo"],
         "active_latents": int(geometry.active_latents(network.memories).sum()),
         "components_for_70_percent": geometry.components(network.memories, 0.7),
-        "labels_approaching": int(strict.approaches.sum()),
-        "labels_approaching_by_the_weaker_reading": int(weak.sum()),
-        "labels_approaching_a_wrong_concept": int(wrong_strict.approaches.sum()),
-        "labels_approaching_a_wrong_concept_by_the_weaker_reading": int(wrong_weak.sum()),
+        "labels_approaching_whole_chord": int(strict.approaches.sum()),
+        "labels_approaching_same_time": int(weak.sum()),
+        "labels_approaching_a_wrong_concept_whole_chord": int(wrong_strict.approaches.sum()),
+        "labels_approaching_a_wrong_concept_same_time": int(wrong_weak.sum()),
         "stages": stages,
     }
     return _Measured(
@@ -172,10 +172,10 @@ def _closest(experiment: Experiment, means: torch.Tensor, two_sem: torch.Tensor)
 def _counts(found: dict[str, Any]) -> pd.DataFrame:
     key = "labels_approaching"
     rows = (
-        ("own concept", "whole chord", found[key]),
-        ("own concept", "same time", found[f"{key}_by_the_weaker_reading"]),
-        ("wrong concept", "whole chord", found[f"{key}_a_wrong_concept"]),
-        ("wrong concept", "same time", found[f"{key}_a_wrong_concept_by_the_weaker_reading"]),
+        ("own concept", "whole chord", found[f"{key}_whole_chord"]),
+        ("own concept", "same time", found[f"{key}_same_time"]),
+        ("wrong concept", "whole chord", found[f"{key}_a_wrong_concept_whole_chord"]),
+        ("wrong concept", "same time", found[f"{key}_a_wrong_concept_same_time"]),
     )
     return pd.DataFrame(rows, columns=["target", "chord", "labels"])
 
@@ -199,7 +199,7 @@ def _consistent(found: list[dict[str, Any]]) -> bool | None:
     if len(found) < 2:
         return None
     one, other = found
-    keys = ("labels_approaching", "labels_approaching_by_the_weaker_reading")
+    keys = ("labels_approaching_whole_chord", "labels_approaching_same_time")
     return all(abs(one[key] - other[key]) <= 2 for key in keys)
 
 
@@ -210,8 +210,8 @@ def _finding(experiment: Experiment, measured: list[_Measured], lacks_data: bool
             "that has a sound copy of it in torchvision's layout."
         )
     counts = " and ".join(
-        f"{one.numbers['labels_approaching_by_the_weaker_reading']} of 10 labels (whole chord: "
-        f"{one.numbers['labels_approaching']}) on {one.title}"
+        f"{one.numbers['labels_approaching_same_time']} of 10 labels (whole chord: "
+        f"{one.numbers['labels_approaching_whole_chord']}) on {one.title}"
         for one in measured
     )
     return (

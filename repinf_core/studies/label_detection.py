@@ -368,8 +368,8 @@ def _none_if_missing(p: Any) -> float | None:
 def _numbers_of_groups(groups: pd.DataFrame) -> dict[str, Any]:
     names = {
         "trials": "trials",
-        "whole_chord": "approaches",
-        "same_time": "approaches_by_the_weaker_reading",
+        "whole_chord": "approaches_whole_chord",
+        "same_time": "approaches_same_time",
         "step": "step",
         "minimum": "minimum",
         "sem": "minimum_sem",

@@ -1,7 +1,7 @@
 """Seven facts that the paper prints for MNIST and N_z = 100, and when a reading meets them.
 
 The criteria stood before the numbers of any reading were seen, but for fact G: it was added when
-its number for swap and beta = 1 on MNIST was known, and no other.
+its number for permute and beta = 1 on MNIST was known, and no other.
 """
 
 from collections.abc import Callable, Mapping
@@ -61,7 +61,7 @@ def memory_time(found: Numbers, trials: int) -> bool:
 
 
 def approach(found: Numbers, trials: int) -> bool:
-    return found["labels_approaching"] == 10
+    return found["labels_approaching_whole_chord"] == 10
 
 
 def _last_p(found: Numbers) -> str:
@@ -128,7 +128,7 @@ FACTS = (
         "10",
         "it does, below the whole chord",
         approach,
-        lambda found: f"{found['labels_approaching']}",
+        lambda found: f"{found['labels_approaching_whole_chord']}",
     ),
 )
 

@@ -211,8 +211,8 @@ def _approach(
         "concept_time": concept,
         "share_of_p_with_concept_time_20_to_30": float(np.mean([20 <= t <= 30 for t in concept])),
         "rank_correlation_of_memory_time": agreement.rank_correlation(noisy.p_grid, memory),
-        "labels_approaching": int(strict.approaches.sum()),
-        "labels_approaching_by_the_weaker_reading": int(weak.sum()),
+        "labels_approaching_whole_chord": int(strict.approaches.sum()),
+        "labels_approaching_same_time": int(weak.sum()),
     }
 
 
@@ -228,8 +228,8 @@ def _readings(readings: list[dict[str, Any]]) -> pd.DataFrame:
         "share_still_right": "still_right",
         "share_of_p_with_concept_time_20_to_30": "concept_time_20_to_30",
         "rank_correlation_of_memory_time": "rank_correlation",
-        "labels_approaching": "whole_chord",
-        "labels_approaching_by_the_weaker_reading": "same_time",
+        "labels_approaching_whole_chord": "whole_chord",
+        "labels_approaching_same_time": "same_time",
     }
     table = pd.DataFrame(readings)[[*names]].rename(columns=names)
     table["right_up_to_p"] = table.right_up_to_p.astype("Float64")
