@@ -26,17 +26,15 @@ STATED = {
     "Fig. 8": (*_GRID, "p", "label", "trials"),
     "Fig. 9": (*_OBJECTIVE, "selection_rates", "selection_minibatches", "selection_epochs"),
     "Fig. 4, other N_z": (*_GRID, "label", "trials_per_p"),
-    "Preprint App. B": ("dataset",),
     "Suppl. D": (*NETWORK, "p", "trials"),
 }
-"""Of each figure, and of the classifier's accuracy: the parameters that the paper states."""
+"""Of each figure: the parameters that the paper states."""
 
 _NOWHERE_STATED = ("minibatch", "noise", "steps")
 NOT_STATED = {
     "Fig. 2": ("p", "trials", "window", *_NOWHERE_STATED),
     "Fig. 8": ("grid of N_z", *_NOWHERE_STATED),
     "Fig. 9": ("grid of N_z",),
-    "Preprint App. B": ("network and training of the classifier",),
 }
 """Of a figure, what the paper does not state and this book chose; of others minibatch, noise, T."""
 

@@ -5,6 +5,7 @@ variance 1.  A chord is the straight segment from z(0) to z(T), the paper's "syn
 interpolation".
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -273,6 +274,23 @@ def welch_bound(n_vectors: int, dimension: int) -> Departure:
     """
     squares = max(n_vectors**2 / dimension - n_vectors, 0.0)
     return Departure(squares, squares**0.5)
+
+
+def random_cosine(dimension: float) -> float:
+    """Mean absolute cosine of two random directions in ``dimension`` dimensions; 1 in one.
+
+    ``dimension`` need not be whole: the formula, of gamma functions, is smooth in it.
+    """
+    half = dimension / 2
+    return math.exp(math.lgamma(half) - math.lgamma(half + 0.5)) / math.sqrt(math.pi)
+
+
+def least_cosine(n_vectors: int) -> float:
+    """The smallest mean absolute cosine of ``n_vectors`` whose unit vectors add up to zero.
+
+    The cosines of all pairs then add up to -n/2, so that their mean is -1/(n - 1).
+    """
+    return 1 / (n_vectors - 1)
 
 
 class Stage(NamedTuple):

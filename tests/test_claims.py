@@ -32,6 +32,7 @@ CLUSTER = {
         "labels_as_to_the_concept": 10,
         "labels_approaching_same_time": 10,
     },
+    "wrong_concept": {"labels_approaching_whole_chord": 0, "labels_approaching_same_time": 7},
 }
 GRID = (2, 5, 6, 9, 10, 14, 20)
 
@@ -40,15 +41,17 @@ def stages(*centres):
     return [{"nearest": centre} for centre in centres]
 
 
-def by_n_z(*wanted, weaker=None, grid=GRID):
-    """By N_z: approach and stage II for those that are wanted, approach by the weaker reading."""
+def by_n_z(*wanted, same_time=None, grid=GRID):
+    """By N_z: approach and stage II for those that are wanted, approach at the same time."""
     return {
         "by_n_z": {
             str(n_z): {
                 "label_approaches_whole_chord": n_z in wanted,
-                "label_approaches_same_time": n_z in (weaker or wanted),
+                "label_approaches_same_time": n_z in (same_time or wanted),
                 "stages": stages("memory", *["concept"] * (n_z in wanted), "abstract concept"),
                 "mean_absolute_cosine": 0.09,
+                "active_latents": n_z,
+                "epochs_trained": 150,
                 "closer_whole_chord": 0.1 * place,
                 "closer_same_time": 0.1 * (place % 3),
                 "test_negative_elbo": 100.0 - place,
@@ -69,7 +72,7 @@ def objectives(*swapped):
     }
 
 
-TOLD_BY_THE_WEAKER_READING = {
+TOLD_AT_THE_SAME_TIME = {
     f"by_n_z/{n_z}/{attraction}": value
     for place, n_z in enumerate(GRID)
     for attraction, value in (
@@ -146,7 +149,6 @@ PAPER = {
         "components_for_70_percent": 9,
         "components_for_99.9_percent": 14,
         "mean_absolute_cosine": 0.05,
-        "nearly_orthogonal": True,
         "largest_absolute_cosine": 0.3,
         **by_n_z(10, 14, 20),
     },
@@ -163,6 +165,7 @@ CHANGES = [
     ("two branches", {"share_nearest_own_concept": [0.51, 0.75]}, NOT_REPRODUCED),
     ("two branches", {"silhouette": 0.5}, REPRODUCED),
     ("two branches", {"silhouette": 0.49}, PARTLY),
+    ("two branches", {"share_nearest_own_concept": [1.0]}, NOT_RUN),
     ("approach", {"labels_approaching_whole_chord": 10}, REPRODUCED),
     ("approach", {"labels_approaching_whole_chord": 9}, PARTLY),
     (
@@ -265,12 +268,8 @@ CHANGES = [
     ("concept time", {"mean_time/concept": [21] * 5 + [49] * 5}, NOT_REPRODUCED),
     ("active latents", {"active_latents": 12}, REPRODUCED),
     ("active latents", {"active_latents": 16}, REPRODUCED),
-    ("active latents", {"active_latents": 11}, PARTLY),
-    ("active latents", {"active_latents": 17}, PARTLY),
-    ("active latents", {"active_latents": 8}, PARTLY),
-    ("active latents", {"active_latents": 20}, PARTLY),
-    ("active latents", {"active_latents": 7}, NOT_REPRODUCED),
-    ("active latents", {"active_latents": 21}, NOT_REPRODUCED),
+    ("active latents", {"active_latents": 11}, NOT_REPRODUCED),
+    ("active latents", {"active_latents": 17}, NOT_REPRODUCED),
     (
         "dimensions",
         {"components_for_70_percent": 8, "components_for_99.9_percent": 12},
@@ -290,17 +289,15 @@ CHANGES = [
         {"components_for_70_percent": 11, "components_for_99.9_percent": 17},
         NOT_REPRODUCED,
     ),
-    ("orthogonal concepts", {"nearly_orthogonal": True}, REPRODUCED),
-    (
-        "orthogonal concepts",
-        {"nearly_orthogonal": False, "mean_absolute_cosine": 0.2},
-        PARTLY,
-    ),
-    (
-        "orthogonal concepts",
-        {"nearly_orthogonal": False, "mean_absolute_cosine": 0.21},
-        NOT_REPRODUCED,
-    ),
+    # Random directions in 14 dimensions have 720 * 128 / (135135 pi) = 0.21708, in 7 have 5 / 16.
+    ("orthogonal concepts", {"mean_absolute_cosine": 0.2170}, REPRODUCED),
+    ("orthogonal concepts", {"mean_absolute_cosine": 0.2171}, PARTLY),
+    ("orthogonal concepts", {"mean_absolute_cosine": 0.3124}, PARTLY),
+    ("orthogonal concepts", {"mean_absolute_cosine": 0.3126}, NOT_REPRODUCED),
+    # In 100 dimensions they have less than ten concepts around the origin can have.
+    ("orthogonal concepts", {"active_latents": 100, "mean_absolute_cosine": 0.111}, REPRODUCED),
+    ("orthogonal concepts", {"active_latents": 100, "mean_absolute_cosine": 0.112}, PARTLY),
+    ("orthogonal concepts", {"active_latents": 0}, NOT_RUN),
     *(
         (
             "orthogonality levels off",
@@ -319,11 +316,9 @@ CHANGES = [
         )
     ),
     ("orthogonality levels off", {"orthogonality_levels_off_at": None}, NOT_REPRODUCED),
-    (
-        "orthogonality levels off",
-        {"by_n_z/14/mean_absolute_cosine": 0.1},
-        PARTLY,
-    ),
+    ("orthogonality levels off", {"by_n_z/14/mean_absolute_cosine": 0.2170}, REPRODUCED),
+    ("orthogonality levels off", {"by_n_z/14/mean_absolute_cosine": 0.2171}, PARTLY),
+    ("orthogonality levels off", {"by_n_z/14/active_latents": 0}, NOT_REPRODUCED),
     ("needs dimensions", by_n_z(6, 9, 10, 14, 20), REPRODUCED),
     ("needs dimensions", by_n_z(10, 14, 20), REPRODUCED),
     ("needs dimensions", by_n_z(5, 10, 14, 20), PARTLY),
@@ -331,8 +326,8 @@ CHANGES = [
     ("needs dimensions", by_n_z(2, 5, 10, 14, 20), NOT_REPRODUCED),
     ("needs dimensions", by_n_z(5, 20), NOT_REPRODUCED),
     ("needs dimensions", by_n_z(), NOT_REPRODUCED),
-    ("needs dimensions", by_n_z(weaker=(9, 10, 14, 20)), PARTLY),
-    ("needs dimensions", by_n_z(weaker=(10, 20)), NOT_REPRODUCED),
+    ("needs dimensions", by_n_z(same_time=(9, 10, 14, 20)), PARTLY),
+    ("needs dimensions", by_n_z(same_time=(10, 20)), NOT_REPRODUCED),
     ("needs dimensions", by_n_z(10, 20, grid=(6, 10, 20)), NOT_RUN),
     ("needs dimensions", by_n_z(grid=(2, 5, 9)), NOT_RUN),
     ("stage II needs dimensions", by_n_z(6, 9, 10, 14, 20), REPRODUCED),
@@ -340,8 +335,9 @@ CHANGES = [
     ("stage II needs dimensions", by_n_z(20), PARTLY),
     ("stage II needs dimensions", by_n_z(2, 5, 10, 14, 20), NOT_REPRODUCED),
     ("stage II needs dimensions", by_n_z(5, 20), NOT_REPRODUCED),
-    ("stage II needs dimensions", by_n_z(weaker=GRID), NOT_REPRODUCED),
+    ("stage II needs dimensions", by_n_z(same_time=GRID), NOT_REPRODUCED),
     ("stage II needs dimensions", by_n_z(grid=(2, 5, 9)), NOT_RUN),
+    ("stage II needs dimensions", {"by_n_z/20/epochs_trained": 1500}, NOT_RUN),
     # Spearman's -(1 - s / 56), s = 10, 12, 26 and 32: -0.82, -0.79, -0.54 and -0.43.
     ("dynamics tell", objectives((0, 2), (3, 4)), REPRODUCED),
     (
@@ -356,12 +352,12 @@ CHANGES = [
     ("dynamics tell", {f"by_n_z/{n_z}/closer_whole_chord": 0.0 for n_z in GRID}, NOT_REPRODUCED),
     (
         "dynamics tell",
-        objectives((0, 2), (3, 4)) | TOLD_BY_THE_WEAKER_READING,
+        objectives((0, 2), (3, 4)) | TOLD_AT_THE_SAME_TIME,
         PARTLY,
     ),
     (
         "dynamics tell",
-        objectives((0, 2), (3, 4), (5, 6)) | TOLD_BY_THE_WEAKER_READING,
+        objectives((0, 2), (3, 4), (5, 6)) | TOLD_AT_THE_SAME_TIME,
         NOT_REPRODUCED,
     ),
     # The first p that fails: the boundary itself is beyond what the paper says.
@@ -487,10 +483,6 @@ CHANGES = [
         },
         NOT_REPRODUCED,
     ),
-    ("the judge", {"classifier/test_accuracy": 0.99}, REPRODUCED),
-    ("the judge", {"classifier/test_accuracy": 0.9899}, PARTLY),
-    ("the judge", {"classifier/test_accuracy": 0.98}, PARTLY),
-    ("the judge", {"classifier/test_accuracy": 0.9799}, NOT_REPRODUCED),
     ("generalization", {"n_z_star": 10}, REPRODUCED),
     ("generalization", {"n_z_star": 20}, REPRODUCED),
     ("generalization", {"n_z_star": 9}, PARTLY),
@@ -576,7 +568,7 @@ def test_results_of_another_edition_do_not_count(tmp_path, other):
 
 
 def test_results_of_another_n_z_count_where_that_number_is_not_theirs(tmp_path):
-    """Figs. 8 and 9 have grids of it, and page 08 does not take it; the judge sees images."""
+    """Figs. 8 and 9 have grids of it, and page 08 does not take it."""
     write(tmp_path, PAPER)
     ran = {one.claim.name for one in judged(tmp_path, n_z=7) if one.verdict != NOT_RUN}
     grids = {
@@ -586,7 +578,7 @@ def test_results_of_another_n_z_count_where_that_number_is_not_theirs(tmp_path):
         "dynamics tell",
         "generalization",
     }
-    assert ran == grids | {"the judge"}
+    assert ran == grids
 
 
 @pytest.mark.parametrize(("name", "changes", "expected"), CHANGES)
@@ -606,7 +598,13 @@ def test_altered_numbers_alter_the_verdict(tmp_path, name, changes, expected):
 def test_every_claim_is_seen_reproduced_partly_and_not_reproduced():
     seen = {(name, expected) for name, _, expected in CHANGES}
     grades = (REPRODUCED, PARTLY, NOT_REPRODUCED)
-    assert seen >= {(claim.name, grade) for claim in claims.CLAIMS for grade in grades}
+    graded = {
+        (claim.name, grade)
+        for claim in claims.CLAIMS
+        for grade in grades
+        if grade != PARTLY or "partly:" in claim.criterion
+    }
+    assert seen >= graded
 
 
 def test_a_page_that_was_not_run_is_said_to_be_so(tmp_path):

@@ -413,6 +413,33 @@ def test_in_its_own_whitened_coordinates_a_large_class_is_a_unit_ball():
     np.testing.assert_allclose(np.cov(centred.T.numpy()), np.eye(3), atol=0.01)
 
 
+@pytest.mark.parametrize(("d", "expected"), [(1, 1), (2, 2 / np.pi), (3, 1 / 2), (7, 5 / 16)])
+def test_the_mean_cosine_of_random_directions_in_closed_form(d, expected):
+    assert geometry.random_cosine(d) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("d", [2, 5, 14, 19, 100])
+def test_the_mean_cosine_of_random_directions_by_sampling(d):
+    units = torch.nn.functional.normalize(normal(40_000, d), dim=1)
+    cosines = (units[::2] * units[1::2]).sum(1).abs()
+    assert float(cosines.mean()) == pytest.approx(geometry.random_cosine(d), rel=0.02)
+
+
+@given(seed=SEEDS, d=st.integers(1, 30))
+def test_no_vectors_around_the_origin_are_more_orthogonal_than_the_least_cosine(seed, d):
+    """The mean of absolute values is at least the absolute value of the mean, which is known."""
+    units = torch.nn.functional.normalize(normal(200, d, seed=seed), dim=1)
+    ten = torch.cat([units[:5], -units[:5]])  # unit vectors that add up to zero
+    mean = geometry.mean_over_pairs(geometry.cosine_matrix(ten).abs())
+    assert mean >= geometry.least_cosine(10) - 1e-9
+
+
+def test_the_least_cosine_is_that_of_a_regular_simplex():
+    simplex = torch.eye(10).double() - 0.1
+    mean = geometry.mean_over_pairs(geometry.cosine_matrix(simplex).abs())
+    assert mean == pytest.approx(geometry.least_cosine(10))
+
+
 # --- gains ----------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
 
+from repinf_core import claims
 from repinf_core.studies import collective_dynamics
 
 # With a small weight of the KL term ten epochs are enough for latents that tell images apart; at
@@ -131,6 +132,10 @@ def test_a_collapsed_network_has_one_group_and_no_silhouette(model_store):
     assert len(study.groups) == 1
     assert study.labels.silhouette.isna().all()
     assert study.numbers["silhouette"] == 0
-    assert study.numbers["group_sizes"] == [3, 3]
+    assert study.numbers["group_sizes"] == [3]
     assert "all trials are one point" in study.finding
+    (card,) = claims.cards(
+        claims.collective_dynamics.CLAIMS, study.numbers, dataclasses.asdict(collapsed)
+    )
+    assert card.judged.verdict == claims.NOT_RUN
     assert pd.Series(study.places.axis_2).eq(0).all()  # one latent: a line in the plane

@@ -1,9 +1,11 @@
 """The claims on collective dynamics: the branches of Fig. 2 and Suppl. B."""
 
-from repinf_core.claims.judging import Claim, Measured, Numbers, graded
+from repinf_core.claims.judging import NOT_RUN, Claim, Measured, Numbers, graded
 
 
 def branches(found: Numbers) -> Measured:
+    if len(found["share_nearest_own_concept"]) == 1:
+        return Measured("all trials are one point", NOT_RUN)
     low, high = sorted(found["share_nearest_own_concept"])
     return Measured(
         f"at t = {found['branch_time']}: {high:.0%} and {low:.0%} of the two groups nearest to "

@@ -2,10 +2,13 @@
 
 from repinf_core.claims.judging import Claim, Measured, Numbers, graded
 
+NEAR_14 = (10, 20)
+"""The N_z that count as "in the vicinity of 14"; both ends belong to them."""
+
 
 def generalization(found: Numbers) -> Measured:
     n_z, flat = found["n_z_star"], found["flat_afterwards"]
-    near = 10 <= n_z <= 20
+    near = NEAR_14[0] <= n_z <= NEAR_14[1]
     afterwards = {True: "flat", False: "not flat", None: "nothing to be said"}[flat]
     return Measured(
         f"best at N_z = {n_z}, {found['smallest_error']:.1f} nats per image; "

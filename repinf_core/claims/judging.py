@@ -142,14 +142,29 @@ def of_ten_labels(count: int, words: str) -> Measured:
 
 
 def by_readings(found: Numbers) -> tuple[int, int]:
-    """How many labels approach, strictly and by the weaker reading."""
+    """How many labels approach below the whole chord, and below it at the same time."""
     return found["labels_approaching_whole_chord"], found["labels_approaching_same_time"]
 
 
+APPROACHING = (
+    "for all ten labels by both readings, below the whole chord and below the chord at the same "
+    "time; partly: for five or more by one of them"
+)
+"""When a target counts as approached; decided by :func:`approaching`."""
+
+
 def approaching(found: Numbers, besides: str) -> Measured:
-    """Of the approach for all ten labels: partly if it is for five by either reading."""
-    strict, weaker = by_readings(found)
+    """Of the approach to the concept, by :data:`APPROACHING`, beside what else was found."""
+    readings = by_readings(found)
+    whole_chord, same_time = readings
     return Measured(
-        f"{strict} of 10 labels (weaker reading: {weaker}); {besides}",
-        graded(strict == 10, max(strict, weaker) >= 5),
+        f"{whole_chord} of 10 labels below the whole chord, {same_time} at the same time; "
+        f"{besides}",
+        graded(min(readings) == 10, max(readings) >= 5),
     )
+
+
+def told_of_control(found: Numbers) -> str:
+    """How many labels approach a wrong concept, the next label's: the control, in words."""
+    whole_chord, same_time = by_readings(found["wrong_concept"])
+    return f"a wrong concept: {whole_chord} and {same_time}"

@@ -109,7 +109,7 @@ def run(experiment: Experiment, device: str | None = None) -> CollectiveDynamics
         experiment=experiment,
         device=network.device,
         numbers=numbers,
-        finding=_finding(experiment, numbers, len(groups)),
+        finding=_finding(experiment, numbers),
         places=places,
         concept_places=concept_places,
         groups=groups,
@@ -247,26 +247,25 @@ def _places(
 def _numbers(
     epochs: int, branch_time: int, groups: pd.DataFrame, labels: pd.DataFrame
 ) -> dict[str, Any]:
-    both = groups if len(groups) == 2 else pd.concat([groups, groups])  # one point is both
     return {
         "epochs_trained": epochs,
         "branch_time": branch_time,
         "silhouette": float(labels.silhouette.fillna(0)[LABEL]),
-        "group_sizes": both.trials.tolist(),
-        "share_nearest_own_concept": both.nearest_own.tolist(),
+        "group_sizes": groups.trials.tolist(),
+        "share_nearest_own_concept": groups.nearest_own.tolist(),
         "share_of_all_nearest_own_concept": float(labels.branch[LABEL]),
         "movies": len(labels),
     }
 
 
-def _finding(experiment: Experiment, found: dict[str, Any], n_groups: int) -> str:
+def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
     dataset = data.DATASETS[experiment.dataset]
     name = dataset.class_names[LABEL]
     start = (
         f"On {dataset.title} with $N_z = {experiment.n_z}$ and $p = {experiment.p:g}$, at "
         f"$t = {found['branch_time']}$, "
     )
-    if n_groups == 1:
+    if len(found["group_sizes"]) == 1:
         return f"{start}all trials are one point: this network has no branches."
     (one, other), (share, other_share) = found["group_sizes"], found["share_nearest_own_concept"]
     return (

@@ -15,8 +15,6 @@ from repinf_core.studies.study import Study, default_device
 from repinf_core.training import progress, store, sweep, sweep_table
 from repinf_core.training.sweep_table import Outcome
 
-NEAR_14 = (10, 20)
-"""The N_z that count as "in the vicinity of 14"; both ends belong to them."""
 ONE_HALF = 784 * math.log(2)
 """Nats per image of a model that gives every pixel one half: above it nothing is learned."""
 TRAINED, NOTHING_LEARNED = "trained", "nothing learned"
@@ -293,7 +291,6 @@ def _numbers(trainings: pd.DataFrame, best: pd.DataFrame, minimum: pd.DataFrame)
         "n_z_star": int(found.n_z_star),
         "smallest_error": float(found.error),
         "star_is_at_an_end": found.n_z_star in (n_z[0], n_z[-1]),
-        "star_is_near_14": bool(NEAR_14[0] <= found.n_z_star <= NEAR_14[1]),
         "gain": number(found.gain),
         "rise": number(found.rise),
         "flat_afterwards": None if pd.isna(found.flat_afterwards) else bool(found.flat_afterwards),

@@ -146,7 +146,6 @@ def _orthogonality(concepts: torch.Tensor, cosines: torch.Tensor) -> dict[str, A
         "mean_absolute_cosine": mean,
         "mean_cosine": geometry.mean_over_pairs(cosines),
         "largest_absolute_cosine": float(cosines.abs().triu(1).max()),
-        "nearly_orthogonal": mean < 0.1,
         "orthogonality_sum_of_squares": departure.sum_of_squares,
         "orthogonality_root": departure.root,
         "off_centre": float(concepts.mean(0).norm() / concepts.norm(dim=1).mean()),
@@ -155,8 +154,7 @@ def _orthogonality(concepts: torch.Tensor, cosines: torch.Tensor) -> dict[str, A
 
 def _network(own: dict[str, Any]) -> pd.DataFrame:
     active = own["active_latents"]
-    # The cosine of two random directions in d dimensions has variance 1/d, and is nearly normal.
-    at_random = (2 / (math.pi * active)) ** 0.5 if active else math.nan
+    at_random = geometry.random_cosine(active) if active else math.nan
     values = {
         "epochs": own["epochs_trained"],
         "active latents": active,
@@ -168,6 +166,7 @@ def _network(own: dict[str, Any]) -> pd.DataFrame:
         ],
         "mean |C_ij| of different labels": own["mean_absolute_cosine"],
         "mean |C_ij| of random directions in the active latents": at_random,
+        "least mean |C_ij| of ten concepts around the origin": geometry.least_cosine(10),
         "largest |C_ij|": own["largest_absolute_cosine"],
         "mean C_ij": own["mean_cosine"],
         "‖C − I‖²": own["orthogonality_sum_of_squares"],
