@@ -79,3 +79,14 @@ def test_degenerate_parameters_are_read_too(changes):
     study = readings.run(dataclasses.replace(SMALL, **changes))
     assert study.readings.met.between(0, 7).all()
     assert study.finding
+
+
+def test_the_printed_dimensions_stand_beside_those_of_each_network(study):
+    table = study.dimensions
+    assert table.iloc[0, 2:].tolist() == [14, 14, 9]
+    found = {one["beta"]: one for one in study.numbers["readings"]}
+    own = table[table.dataset == "scikit-learn's digits"].set_index("beta")
+    assert [*own.index] == [*SMALL.beta_grid]
+    for beta, row in own.iterrows():
+        assert row.active == found[beta]["active_latents"]
+        assert row.most == found[beta]["components_for_70_percent"] <= row["all"] <= SMALL.n_z

@@ -16,7 +16,8 @@ from repinf_core.dynamics import approach, rollout
 from repinf_core.models.classifier import Classifier, ClassifierSpec, predictions
 from repinf_core.models.mlp import VAE, VAESpec
 from repinf_core.noise import NOISES, noisy_trials
-from repinf_core.profiles import Experiment
+from repinf_core.profiles import PROFILES, Experiment
+from repinf_core.studies.fashion_mnist import FASHION
 from repinf_core.studies.printed_facts import FACTS, met
 from repinf_core.studies.study import Study, default_device
 from repinf_core.training import progress, shipped, store, sweep
@@ -47,6 +48,10 @@ class Readings(Study):
         networks: a row for each beta, and for each shipped network that differs in its longer
             training alone: ``epochs`` trained, and the ``active`` latent variables on the test
             images, at the end and ``halfway``.
+        dimensions: a row for what the paper prints, for each network of the page, and for the
+            Fashion-MNIST network of the book if it is to be had: its ``dataset``, ``beta``, the
+            ``active`` latent variables, and the principal components that carry 99.9% (``all``)
+            and 70% (``most``) of the variance of the memories.
         settings: whether the settings are those that the paper states, in one sentence.
     """
 
@@ -56,6 +61,7 @@ class Readings(Study):
     times: pd.DataFrame
     evidence: pd.DataFrame
     networks: pd.DataFrame
+    dimensions: pd.DataFrame
     settings: str
 
 
@@ -122,6 +128,7 @@ def run(experiment: Experiment, device: str | None = None) -> Readings:
         times=_times(readings, experiment.p_grid),
         evidence=_evidence(evidence),
         networks=_networks(experiment.beta_grid, runs),
+        dimensions=_dimensions(experiment, readings, device),
         settings=agreement.settings(
             agreement.deviations(
                 _STATED, experiment, {"grid_epochs": min(run.epoch for run in runs)}
@@ -156,8 +163,7 @@ def _of_network(
     own = {
         "epochs_trained": run.epoch,
         "test_negative_elbo": run.history[-1].test["negative_elbo"],
-        "active_latents": int(geometry.active_latents(memories).sum()),
-        "components_for_70_percent": geometry.components(memories, 0.7),
+        **_dimension(memories),
     }
     return [
         (
@@ -168,6 +174,53 @@ def _of_network(
         )
         for noise in NOISES
     ]
+
+
+def _dimension(memories: torch.Tensor) -> dict[str, int]:
+    """Of the memories ``[N, N_z]`` what Fig. 7 counts."""
+    return {
+        "active_latents": int(geometry.active_latents(memories).sum()),
+        "components_for_99.9_percent": geometry.components(memories, 0.999),
+        "components_for_70_percent": geometry.components(memories, 0.7),
+    }
+
+
+def _dimensions(
+    experiment: Experiment, readings: list[dict[str, Any]], device: str
+) -> pd.DataFrame:
+    own = [(data.DATASETS[experiment.dataset].title, found) for found in readings]
+    printed = {
+        "beta": None,
+        "active_latents": 14,
+        "components_for_99.9_percent": 14,
+        "components_for_70_percent": 9,
+    }
+    rows = [("MNIST, as the paper prints", printed), *own, *_fashion(experiment, device)]
+    table = pd.DataFrame(
+        {
+            "dataset": dataset,
+            "beta": found["beta"],
+            "active": found["active_latents"],
+            "all": found["components_for_99.9_percent"],
+            "most": found["components_for_70_percent"],
+        }
+        for dataset, found in rows
+    )
+    return table.drop_duplicates(ignore_index=True)  # the noise is nothing to a network
+
+
+def _fashion(experiment: Experiment, device: str) -> list[tuple[str, dict[str, Any]]]:
+    """The book's Fashion-MNIST network, of the text's beta, beside networks of other data."""
+    spec = VAESpec.of(dataclasses.replace(PROFILES["paper"], dataset=FASHION))
+    if experiment.dataset == FASHION or not store.is_available(spec):
+        return []
+    try:
+        train = data.load(FASHION, "train")
+    except data.DataError:
+        return []
+    model = cast(VAE, store.load_or_train(spec, device).model)
+    memories = models.memories(model, train.images.to(device))
+    return [(data.DATASETS[FASHION].title, {"beta": spec.beta, **_dimension(memories)})]
 
 
 def _named(
@@ -203,7 +256,7 @@ def _approach(
     concepts = geometry.concepts(memories, train.labels.to(memories.device))
     # Ten labels are ten times the work of one p.
     of_each = dataclasses.replace(noisy, trials=min(noisy.trials, noisy.trials_per_p))
-    strict, weak = geometry.approach_of_means(
+    whole_chord, same_time = geometry.approach_of_means(
         *approach.to_concepts(model, train, concepts, of_each)
     )
     return {
@@ -211,8 +264,8 @@ def _approach(
         "concept_time": concept,
         "share_of_p_with_concept_time_20_to_30": float(np.mean([20 <= t <= 30 for t in concept])),
         "rank_correlation_of_memory_time": agreement.rank_correlation(noisy.p_grid, memory),
-        "labels_approaching_whole_chord": int(strict.approaches.sum()),
-        "labels_approaching_same_time": int(weak.sum()),
+        "labels_approaching_whole_chord": int(whole_chord.approaches.sum()),
+        "labels_approaching_same_time": int(same_time.sum()),
     }
 
 
