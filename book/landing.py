@@ -72,8 +72,8 @@ def _movie(source: Path, pages: dict) -> str:
         f'<video controls muted loop playsinline preload="metadata" src="{path}" '
         f'poster="{path.removesuffix(".mp4")}.png" width="100%" aria-label="Movie: many noisy '
         f'images of one label move through latent space as inference is repeated."></video>\n\n'
-        f"*Many noisy images of one label, inferred repeatedly: their latent states in the plane "
-        f"in which they vary most ([](./{_MOVIES}.ipynb)).*\n"
+        f"*Repeated inference from many noisy images of one label: their latent states in the "
+        f"plane in which they vary most ([](./{_MOVIES}.ipynb)).*\n"
     )
 
 

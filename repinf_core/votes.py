@@ -1,4 +1,4 @@
-"""What most of many trials say, and for how long they are right (Fig. 5)."""
+"""The label that trials are given most often, and for how long it is right (Fig. 5)."""
 
 import itertools
 from typing import NamedTuple
@@ -7,11 +7,11 @@ import torch
 
 
 class Vote(NamedTuple):
-    """What most trials say; shapes ``[...]``.
+    """The label given most often; shapes ``[...]``.
 
     Attributes:
         label: the modal class; of several, the lowest.
-        share: of the trials that say so.
+        share: of the trials that are given it.
     """
 
     label: torch.Tensor

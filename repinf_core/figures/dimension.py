@@ -259,11 +259,11 @@ def _roots(axes: Axes, networks: pd.DataFrame) -> None:
 def _bounds(axes: Axes, bounds: pd.DataFrame) -> None:
     sns.lineplot(
         bounds, x="n_z", y="least_around_mean", color=ABSTRACT, linestyle="--", linewidth=1.2,
-        label="none lie below with the origin as their mean", ax=axes,
+        label="lower bound if their mean is the origin", ax=axes,
     )  # fmt: skip
     sns.lineplot(
-        bounds, x="n_z", y="least", color=ABSTRACT, linestyle=":", label="no vectors lie below",
-        ax=axes,
+        bounds, x="n_z", y="least", color=ABSTRACT, linestyle=":",
+        label="lower bound for any ten vectors", ax=axes,
     )  # fmt: skip
     axes.fill_between(bounds.n_z, bounds.least, color=ABSTRACT, alpha=0.12, linewidth=0)
 

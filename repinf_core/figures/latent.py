@@ -231,7 +231,7 @@ def collective_description(cloud: Cloud) -> str:
     steps, trials = len(cloud.places) - 1, cloud.places.shape[1]
     return (
         f"'{cloud.name}': the latent states of {trials} noisy images, t = 0 to {steps}, coloured "
-        f"by the nearest concept. Star: the concept of '{cloud.name}'. Beside: images decoded from "
+        f"by the nearest concept. Star: the concept of '{cloud.name}'. Right: images decoded from "
         f"the lettered states, and the mean distance to the concept."
     )
 

@@ -26,7 +26,7 @@ def training_ratios(epochs: pd.DataFrame) -> Figure:
 
 @styled
 def inference_shares(rollouts: pd.DataFrame) -> Figure:
-    """Share of the machine's rate of products at which trials are inferred, by their number.
+    """Speed of repeated inference as a share of the machine's product rate, by number of trials.
 
     Args:
         rollouts: of :class:`repinf_core.studies.performance.Performance`.
@@ -39,7 +39,7 @@ def inference_shares(rollouts: pd.DataFrame) -> Figure:
         axes.axvline(1, color="black", linewidth=1, linestyle=":")
         axes.set_title(f"{trials:,} trials", loc="left", fontweight="bold")
         axes.set(xlabel="", ylabel="")
-    panels[-1].set_xlabel("share of the rate of the library's products")
+    panels[-1].set_xlabel("share of the library's product rate")
     _legend(figure, panels[0])
     return figure
 

@@ -300,7 +300,7 @@ def _numbers(trainings: pd.DataFrame, best: pd.DataFrame, minimum: pd.DataFrame)
 
 def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
     title, epochs = data.DATASETS[experiment.dataset].title, experiment.selection_epochs
-    afterwards = {True: " and hardly rises after it", False: " and rises after it", None: ""}
+    afterwards = {True: " and hardly rises beyond", False: " and rises beyond", None: ""}
     return (
         f"On {title} the test objective is best at $N_z = {found['n_z_star']}$ "
         f"({found['smallest_error']:.1f} nats per image after {epochs} epoch{'s' * (epochs > 1)})"

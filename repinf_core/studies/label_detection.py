@@ -387,12 +387,12 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
     final = found["final"]
     own = found["labels"][final["label"]]
     return (
-        f"On {title} with $N_z = {experiment.n_z}$ a classifier gives most of the images that are "
-        f"generated from '{final['label']}' their own label at every step "
+        f"On {title} with $N_z = {experiment.n_z}$, '{final['label']}' is the label that a "
+        f"classifier gives most often to images generated from '{final['label']}' at every step "
         f"{_up_to_which_p(own['right_at_every_step_up_to_p'])}, and in a window near 20 to 30 "
         f"steps {_up_to_which_p(own['window_near_20_to_30_up_to_p'])}. At $t = {final['step']}$ it "
-        f"still gives '{final['label']}' to {final['judged_own']} of {final['trials']} trials that "
-        f"began with $p = {experiment.p:g}$."
+        f"gives '{final['label']}' to {final['judged_own']} of {final['trials']} trials that "
+        f"started with $p = {experiment.p:g}$."
     )
 
 

@@ -140,8 +140,8 @@ def _dimension(found: dict[str, Any]) -> pd.DataFrame:
     rows = (
         ("active latent variables", found["active_latents"], 14),
         ("active on the test images", found[on_test], None),
-        ("active on them half way through training", found[f"{on_test}_half_way"], None),
-        ("epoch since which that number is the same", found[f"{on_test}_since_epoch"], None),
+        ("active on these half way through training", found[f"{on_test}_half_way"], None),
+        ("this number is unchanged since epoch", found[f"{on_test}_since_epoch"], None),
         ("components for 70% of the memories' variance", found["components_for_70_percent"], 9),
     )
     return pd.DataFrame(rows, columns=["quantity", "here", "paper"]).astype({"paper": "Int64"})

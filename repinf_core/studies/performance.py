@@ -192,7 +192,7 @@ def _finding(ratios: dict[str, float]) -> str:
     in_float32 = [name for name in ratios if name.endswith("float32")]
     fastest = min(in_float32, key=lambda name: ratios[name])
     return (
-        f"With the time of an epoch of our training in float32 as 1, the slowest contestant "
-        f"({slowest}) takes {ratios[slowest]:.2f}, and the fastest in float32 ({fastest}) "
-        f"{ratios[fastest]:.2f}."
+        f"Relative to our training in float32, the slowest contestant ({slowest}) takes "
+        f"{ratios[slowest]:.2f} times as long per epoch, and the fastest in float32 ({fastest}) "
+        f"{ratios[fastest]:.2f} times."
     )

@@ -372,11 +372,10 @@ def _finding(experiment: Experiment, readings: list[dict[str, Any]]) -> str:
         for found, score in zip(readings, scores, strict=True)
         if score == most
     )
-    where = f"on {data.DATASETS[experiment.dataset].title} with $N_z = {experiment.n_z}$"
+    where = f"On {data.DATASETS[experiment.dataset].title} with $N_z = {experiment.n_z}$"
     return (
-        f"Of seven facts that the paper prints, the readings of its open points meet at most "
-        f"{most} {where}: {best}."
+        f"{where} a reading of the paper's open points meets at most {most} of the seven printed "
+        f"facts: {best}."
         if most
-        else f"Of seven facts that the paper prints, the readings of its open points meet none "
-        f"{where}."
+        else f"{where} no reading of the paper's open points meets any of the seven printed facts."
     )

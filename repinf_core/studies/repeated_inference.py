@@ -258,11 +258,11 @@ def _finding(experiment: Experiment, label: str, median: dict[str, Any]) -> str:
     title = data.DATASETS[experiment.dataset].title
     memory_step, step = median["step_nearest_memory"], median["step_nearest_concept"]
     return (
-        f"The median of {experiment.trials} noisy '{label}' ({title}, $N_z = {experiment.n_z}$, "
-        f"$p = {experiment.p:g}$) is closest to its memory at $t = {memory_step}$ and to its "
-        f"concept at $t = {step}$ of {experiment.steps}. Its distance to the concept is "
-        f"{median['first_distance_to_concept']:.2f} at the start, "
-        f"{median['smallest_distance_to_concept']:.2f} there and "
-        f"{median['last_distance_to_concept']:.2f} at the end, where the nearest concept is that "
-        f"of '{median['nearest_concept_at_the_end']}'."
+        f"The median trial of {experiment.trials} noisy images of '{label}' ({title}, "
+        f"$N_z = {experiment.n_z}$, $p = {experiment.p:g}$) is closest to its memory at "
+        f"$t = {memory_step}$ and to its concept at $t = {step}$ of {experiment.steps} steps. Its "
+        f"distance to the concept is {median['first_distance_to_concept']:.2f} at the start, "
+        f"{median['smallest_distance_to_concept']:.2f} at its minimum and "
+        f"{median['last_distance_to_concept']:.2f} at the end, where the concept of "
+        f"'{median['nearest_concept_at_the_end']}' is the nearest."
     )
