@@ -17,7 +17,7 @@ def branches(found: Numbers) -> Measured:
 CLAIMS = (
     Claim(
         "two branches",
-        "the trajectories from '1' have branched into two groups; the one is '1', the other tends "
+        "the trajectories from '1' have branched into two groups; one is '1', the other tends "
         "to be other numbers",
         "Results, Fig. 2, Suppl. B",
         "two groups at t = 10",

@@ -9,7 +9,7 @@ NEAR_14 = (10, 20)
 def generalization(found: Numbers) -> Measured:
     n_z, flat = found["n_z_star"], found["flat_afterwards"]
     near = NEAR_14[0] <= n_z <= NEAR_14[1]
-    afterwards = {True: "flat", False: "not flat", None: "nothing to be said"}[flat]
+    afterwards = {True: "flat", False: "not flat", None: "cannot be judged"}[flat]
     return Measured(
         f"best at N_z = {n_z}, {found['smallest_error']:.1f} nats per image; "
         f"afterwards {afterwards}",

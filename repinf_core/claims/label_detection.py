@@ -129,7 +129,7 @@ CLAIMS = (
     ),
     Claim(
         "less room for '1'",
-        "from '1' the range of steps that serves is small or vanishes for medium noise",
+        "from '1' the suitable range of steps is small or vanishes for medium noise",
         "Results, Fig. 5b",
         "0.4 < p < 0.7",
         "at every p between, the longest run of right steps is at most a quarter of all steps, and "

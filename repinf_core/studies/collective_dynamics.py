@@ -270,6 +270,6 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
     (one, other), (share, other_share) = found["group_sizes"], found["share_nearest_own_concept"]
     return (
         f"{start}k-means splits the trials of '{name}' into groups of {one} and {other} with a "
-        f"silhouette of {found['silhouette']:.2f}. The concept of '{name}' is the nearest to "
-        f"{share:.0%} of the one group and {other_share:.0%} of the other."
+        f"silhouette of {found['silhouette']:.2f}. The concept of '{name}' is the nearest one "
+        f"for {share:.0%} of the first group and {other_share:.0%} of the second."
     )

@@ -148,17 +148,17 @@ def _measure(
 
 def _approach(distances: torch.Tensor, chords: torch.Tensor, label: int) -> dict[str, Any]:
     """How the mean curves pass their concepts; ``[labels, T+1, trials]`` each."""
-    strict, weaker = geometry.approach_of_means(distances, chords)
-    minimum, step = float(strict.minimum[label]), int(strict.step[label])
+    whole_chord, same_time = geometry.approach_of_means(distances, chords)
+    minimum, step = float(whole_chord.minimum[label]), int(whole_chord.step[label])
     chord = chords[label].mean(1)
     return {
-        "label_approaches_whole_chord": bool(strict.approaches[label]),
-        "label_approaches_same_time": bool(weaker[label]),
+        "label_approaches_whole_chord": bool(whole_chord.approaches[label]),
+        "label_approaches_same_time": bool(same_time[label]),
         "step_of_label": step,
         "closer_whole_chord": _closer(minimum, float(chord.min())),
         "closer_same_time": _closer(minimum, float(chord[step])),
-        "labels_approaching_whole_chord": int(strict.approaches.sum()),
-        "labels_approaching_same_time": int(weaker.sum()),
+        "labels_approaching_whole_chord": int(whole_chord.approaches.sum()),
+        "labels_approaching_same_time": int(same_time.sum()),
     }
 
 
@@ -219,7 +219,7 @@ def _bounds(grid: tuple[int, ...]) -> pd.DataFrame:
 
 def _numbers(by_n_z: dict[int, dict[str, Any]], networks: pd.DataFrame) -> dict[str, Any]:
     at = networks.set_index("n_z")
-    weaker = "same_time"
+    same_time = "same_time"
     objective = networks.test_negative_elbo.tolist()
     return {
         "grid_epochs_trained": int(networks.epochs_trained.min()),
@@ -260,9 +260,9 @@ def _finding(experiment: Experiment, networks: pd.DataFrame) -> str:
     whole = networks.n_z[networks.label_approaches_whole_chord]
     same = networks.n_z[networks.label_approaches_same_time]
     return (
-        f"From $N_z = {first.n_z}$ to ${last.n_z}$ the concepts' distance from orthogonality goes "
-        f"from {first.orthogonality_root:.2f} to {last.orthogonality_root:.2f}. "
-        f"The mean trajectory from '{name}' passes its concept below the chord at the same time "
+        f"From $N_z = {first.n_z}$ to ${last.n_z}$ the concepts' distance from orthogonality "
+        f"changes from {first.orthogonality_root:.2f} to {last.orthogonality_root:.2f}. The mean "
+        f"trajectory from '{name}' approaches its concept below the chord at the same time "
         f"{_at(same)}, and below the whole chord {_at(whole)}."
     )
 
