@@ -66,9 +66,9 @@ def test_the_page_of_readings_reports_each_of_them(smoke_book, judge):
         explained = PCA().fit(mu).explained_variance_ratio_.cumsum()
         assert said["components_for_70_percent"] == (explained >= 0.7).argmax() + 1
         concepts = references.concepts(mu, TRAIN.labels.numpy())
-        _, _, strict, weaker = approach(w, concepts, of)
-        assert said["labels_approaching_whole_chord"] == sum(strict)
-        assert said["labels_approaching_same_time"] == sum(weaker)
+        _, _, whole_chord, same_time = approach(w, concepts, of)
+        assert said["labels_approaching_whole_chord"] == sum(whole_chord)
+        assert said["labels_approaching_same_time"] == sum(same_time)
         leads = []
         for column, p in enumerate(SMOKE.p_grid):
             rows, x0 = trials([SMOKE.label], SMOKE.trials_per_p, dataclasses.replace(of, p=p))

@@ -203,7 +203,7 @@ def _approach(
     concepts = geometry.concepts(memories, train.labels.to(memories.device))
     # Ten labels are ten times the work of one p.
     of_each = dataclasses.replace(noisy, trials=min(noisy.trials, noisy.trials_per_p))
-    strict, weak = geometry.approach_of_means(
+    whole_chord, same_time = geometry.approach_of_means(
         *approach.to_concepts(model, train, concepts, of_each)
     )
     return {
@@ -211,8 +211,8 @@ def _approach(
         "concept_time": concept,
         "share_of_p_with_concept_time_20_to_30": float(np.mean([20 <= t <= 30 for t in concept])),
         "rank_correlation_of_memory_time": agreement.rank_correlation(noisy.p_grid, memory),
-        "labels_approaching_whole_chord": int(strict.approaches.sum()),
-        "labels_approaching_same_time": int(weak.sum()),
+        "labels_approaching_whole_chord": int(whole_chord.approaches.sum()),
+        "labels_approaching_same_time": int(same_time.sum()),
     }
 
 
