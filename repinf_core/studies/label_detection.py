@@ -4,20 +4,20 @@ Fig. 5, Supplementary Information F, Appendix B of the preprint.
 """
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any, cast
 
 import pandas as pd
 import torch
 
-from repinf_core import data, geometry, votes
+from repinf_core import data, votes
 from repinf_core.dynamics import approach, rollout
 from repinf_core.models import classifier
 from repinf_core.models.classifier import Classifier, ClassifierSpec
-from repinf_core.noise import label_seed, noisy_trials
+from repinf_core.noise import label_seed
 from repinf_core.profiles import Experiment
-from repinf_core.studies.study import Study, Trained, mean_curve, trained
+from repinf_core.studies import final_states
+from repinf_core.studies.study import Study, Trained, trained
 from repinf_core.training import progress, store
 from repinf_core.training.run import TrainingRun
 
@@ -99,9 +99,9 @@ def run(experiment: Experiment, device: str | None = None) -> LabelDetection:
     right = {names[label]: votes.vote(named[label]).label == label for label in labels}
     runs = _runs(voted, right, experiment.p_grid)
     limits = _limits(runs, experiment.p_grid)
-    probabilities, distances, chords = _final_states(network, judge, experiment)
+    probabilities, distances, chords = final_states.follow(network, judge, experiment)
     given = probabilities.argmax(1)
-    groups, curves = _groups(distances, chords, given == experiment.label)
+    groups, curves = final_states.approach_of_groups(distances, chords, given == experiment.label)
     judged = pd.DataFrame({"label": names, "trials": torch.bincount(given, minlength=len(names))})
     reliability = pd.DataFrame(
         {
@@ -129,7 +129,7 @@ def run(experiment: Experiment, device: str | None = None) -> LabelDetection:
             "share_judged_own": int(judged.trials[experiment.label]) / experiment.trials,
             "judged": dict(zip(names, judged.trials.tolist(), strict=True)),
             "undecided": reliability.undecided.item(),
-            "distance_to_concept": _numbers_of_groups(groups),
+            "distance_to_concept": final_states.numbers_of_groups(groups),
         },
     }
     return LabelDetection(
@@ -141,7 +141,7 @@ def run(experiment: Experiment, device: str | None = None) -> LabelDetection:
         runs=runs,
         limits=limits,
         horizons=_horizons(right, experiment),
-        final=_final(probabilities, names),
+        final=final_states.probability_table(probabilities, names),
         judged=judged,
         curves=curves,
         groups=groups,
@@ -259,81 +259,6 @@ def _with_missing_p(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"up_to_p": "Float64", "fails_at_p": "Float64"})
 
 
-def _final_states(
-    network: Trained, judge: Classifier, experiment: Experiment
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Probabilities for what z(T) generates, ``[trials, 10]``; distances to the concept.
-
-    Returns:
-        the probabilities; the distances, and those of the chords, ``[T+1, trials]`` each.
-    """
-    label, steps = experiment.label, experiment.final_step
-    concept = network.concepts[label].to(network.device)
-    seed = label_seed(experiment.trial_seed, label)
-    _, x0 = noisy_trials(
-        network.train, [label], experiment.trials, experiment.p, experiment.noise, seed
-    )
-    ran = rollout.rollout(
-        network.model,
-        x0.to(network.device),
-        steps,
-        {"distance": lambda x, z, trials: geometry.distance(z, concept)},
-    )
-    with torch.no_grad():
-        generated = network.model.decode_mean(ran.z_last)
-    chords = geometry.chord_distances(ran.z_first, ran.z_last, concept, steps)
-    return judge.probabilities(generated).cpu(), ran.observed["distance"].cpu(), chords.cpu()
-
-
-def _final(probabilities: torch.Tensor, names: tuple[str, ...]) -> pd.DataFrame:
-    trials, n_labels = probabilities.shape
-    given = probabilities.argmax(1).repeat_interleave(n_labels)
-    return pd.DataFrame(
-        {
-            "trial": [trial for trial in range(trials) for _ in names],
-            "given": pd.Categorical.from_codes(given, names),
-            "label": pd.Categorical.from_codes([*range(n_labels)] * trials, names),
-            "probability": probabilities.flatten(),
-        }
-    )
-
-
-def _groups(
-    distances: torch.Tensor, chords: torch.Tensor, stays: torch.Tensor
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Whether the mean curves of all trials and of some approach the concept; the curves."""
-    members = {"all": torch.ones_like(stays), "staying": stays, "leaving": ~stays}
-    groups, curves = [], []
-    for group, chosen in members.items():
-        trials = int(chosen.sum())
-        if trials == 0:
-            continue
-        curve = mean_curve(distances[:, chosen].double(), chords[:, chosen].double())
-        curves.append(curve.assign(group=group))
-        mean, sem, chord = (torch.tensor(curve[name]) for name in ("mean", "sem", "chord"))
-        groups.append({"group": group, "trials": trials, **_approach(mean, sem, chord)})
-    table = pd.DataFrame(groups).astype({"leaves_again": "boolean"})
-    return table, pd.concat(curves, ignore_index=True)
-
-
-def _approach(mean: torch.Tensor, sem: torch.Tensor, chord: torch.Tensor) -> dict[str, Any]:
-    """Whether a mean curve ``[T+1]`` approaches its target, and whether it leaves it again."""
-    whole_chord = geometry.approach(mean, chord.min())
-    step, minimum = int(whole_chord.step), float(whole_chord.minimum)
-    error = float(sem[step])
-    return {
-        "whole_chord": bool(whole_chord.approaches),
-        "same_time": bool(geometry.approach(mean, chord[step]).approaches),
-        "step": step,
-        "minimum": minimum,
-        "sem": error,
-        "chord_minimum": float(chord.min()),
-        "first": float(mean[0]),
-        "last": float(mean[-1]),
-        "leaves_again": None if math.isnan(error) else bool(mean[-1] > minimum + 2 * error),
-    }
-
-
 def _numbers_of_label(
     label: str, voted: pd.DataFrame, runs: pd.DataFrame, limits: pd.DataFrame
 ) -> dict[str, Any]:
@@ -363,23 +288,6 @@ def _numbers_of_label(
 
 def _none_if_missing(p: Any) -> float | None:
     return None if pd.isna(p) else float(p)
-
-
-def _numbers_of_groups(groups: pd.DataFrame) -> dict[str, Any]:
-    names = {
-        "trials": "trials",
-        "whole_chord": "approaches_whole_chord",
-        "same_time": "approaches_same_time",
-        "step": "step",
-        "minimum": "minimum",
-        "sem": "minimum_sem",
-        "chord_minimum": "line_minimum",
-        "first": "first",
-        "last": "last",
-        "leaves_again": "leaves_again",
-    }
-    renamed = groups.set_index("group")[[*names]].rename(columns=names).astype(object)
-    return renamed.where(renamed.notna(), None).to_dict("index")
 
 
 def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
