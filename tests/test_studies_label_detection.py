@@ -13,7 +13,7 @@ from pages import SMOKE, TRAIN, judge_of, model_of, trials
 from repinf_core import claims
 from repinf_core.claims import NOT_RUN
 from repinf_core.figures import final_probabilities, label_map, right_steps, staying
-from repinf_core.studies import final_states, label_detection
+from repinf_core.studies import final_states, label_detection, label_votes
 
 SMALL = dataclasses.replace(
     SMOKE, n_z=3, n_hidden=16, epochs=8, classifier_epochs=1, p_grid=(0.0, 0.3, 1.0),
@@ -103,14 +103,14 @@ def test_runs_and_limits_follow_from_the_votes(study):
     ],
 )
 def test_a_limit_counts_from_the_smallest_noise_fraction(passes, expected):
-    assert tuple(label_detection._up_to((0, 0.5, 1), passes).values()) == expected
+    assert tuple(label_votes._up_to((0, 0.5, 1), passes).values()) == expected
 
 
 def test_a_shorter_inference_is_right_up_to_as_much_noise_or_more():
     right = torch.ones(3, 101, dtype=torch.bool)
     right[1, 50:], right[2, 5] = False, False
     longer = dataclasses.replace(SMALL, steps=100)
-    table = label_detection._horizons({"6": right}, longer)
+    table = label_votes.limits_by_horizon({"6": right}, longer)
     assert table.steps.tolist() == [30, 40, 60, 100]
     assert table.up_to_p.tolist() == [0.3, 0.3, 0, 0]
     assert table.fails_at_p.tolist() == [1, 1, 0.3, 0.3]
