@@ -20,7 +20,7 @@ from scipy.stats import spearmanr
 from sklearn.decomposition import PCA
 
 from repinf_core.noise import NOISES
-from repinf_core.studies import printed_facts, readings
+from repinf_core.studies import printed_facts
 
 
 def lead(judge, images, label):
@@ -143,7 +143,7 @@ def test_the_conclusion_of_the_page_of_readings_at_the_edges_of_its_criteria(sco
         for (of_beta, of_noise), count in zip(keys, scores, strict=True)
     ]
     for part, (best, *expected) in (("noise", noise), ("beta", beta)):
-        concluded = readings.compare(found, part)
+        concluded = printed_facts.compare(found, part)
         assert [concluded.margin, concluded.verdict] == expected
         assert concluded.best == best or concluded.verdict == "open"
 
