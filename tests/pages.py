@@ -116,6 +116,8 @@ def approach(weights, concepts, experiment):
     mean, control = (
         distances(path, target).reshape(experiment.steps + 1, 10, -1).mean(2) for path in (z, line)
     )
-    strict = [references.approaches(mean[:, k], control[:, k].min()) for k in range(10)]
-    weaker = [references.approaches(mean[:, k], control[mean[:, k].argmin(), k]) for k in range(10)]
-    return mean, control, strict, weaker
+    whole_chord = [references.approaches(mean[:, k], control[:, k].min()) for k in range(10)]
+    same_time = [
+        references.approaches(mean[:, k], control[mean[:, k].argmin(), k]) for k in range(10)
+    ]
+    return mean, control, whole_chord, same_time

@@ -131,8 +131,8 @@ def test_the_cluster_page_reports_each_label_as_a_plain_loop_does(smoke_book, we
         assert said["approaches_whole_chord"] == references.approaches(mean, control)
         at_that_time = of_line[said["step"]]
         assert said["line_at_step"] == pytest.approx(at_that_time, rel=2e-4)
-        weaker = references.approaches(mean, at_that_time)
-        assert said["approaches_same_time"] == weaker
+        same_time = references.approaches(mean, at_that_time)
+        assert said["approaches_same_time"] == same_time
         sem = curves[said["step"]].std(ddof=1) / SMOKE.trials**0.5
         assert said["minimum_sem"] == pytest.approx(sem, rel=1e-3)
         of_trials = [
@@ -147,7 +147,7 @@ def test_the_cluster_page_reports_each_label_as_a_plain_loop_does(smoke_book, we
         shares.append(said["share_of_trials"])
         leaves = said["step"] > 0 and mean[-1] > mean.min() + 2 * sem
         counts["labels_approaching_whole_chord"] += said["approaches_whole_chord"]
-        counts["labels_approaching_same_time"] += weaker
+        counts["labels_approaching_same_time"] += same_time
         counts["labels_leaving_again"] += leaves
         counts["labels_passing_the_concept"] += said["approaches_whole_chord"] and leaves
         counts["labels_whose_line_is_closest_at_its_start"] += of_line.argmin() == 0
@@ -170,8 +170,8 @@ def test_the_cluster_page_reports_each_label_as_a_plain_loop_does(smoke_book, we
             others[name, "labels_approaching_whole_chord"] += approaches
             others[name, "labels_as_to_the_concept"] += approaches == said["approaches_whole_chord"]
             at_that_time = control[found[name]["steps"][k]]
-            weaker = references.approaches(curve, at_that_time)
-            others[name, "labels_approaching_same_time"] += weaker
+            same_time = references.approaches(curve, at_that_time)
+            others[name, "labels_approaching_same_time"] += same_time
         map_of_a_step = derivative(weights, concepts[k])
         moved = z[0, of_label] - memories[rows[of_label]]
         after = np.linalg.norm(moved @ map_of_a_step.T, axis=1)
@@ -303,7 +303,7 @@ def test_the_dimension_page_reports_its_own_network(smoke_book, memories):
 
 def test_the_dimension_page_reports_every_network_of_its_grid(smoke_book):
     found = results(smoke_book.out, "07_latent_dimension")["results"]
-    roots, approaching, attraction, weaker_attraction, error = [], [], [], [], []
+    roots, approaching, closer_whole_chord, closer_same_time, error = [], [], [], [], []
     assert list(found["by_n_z"]) == [str(n_z) for n_z in SMOKE.n_z_grid]
     for n_z, said in found["by_n_z"].items():
         cell = dataclasses.replace(SMOKE, n_z=int(n_z), epochs=SMOKE.grid_epochs)
@@ -320,7 +320,7 @@ def test_the_dimension_page_reports_every_network_of_its_grid(smoke_book):
         assert said["orthogonality_root"] == pytest.approx(squares**0.5, rel=1e-4)
         cosines = cosine_similarity(concepts)[~np.eye(10, dtype=bool)]
         assert said["mean_absolute_cosine"] == pytest.approx(np.abs(cosines).mean(), rel=1e-4)
-        mean, control, strict, weaker = approach(weights, concepts, SMOKE)
+        mean, control, whole_chord, same_time = approach(weights, concepts, SMOKE)
         curve, line = mean[:, SMOKE.label], control[:, SMOKE.label]
         closer = 1 - curve.min() / line.min()
         assert said["closer_whole_chord"] == pytest.approx(closer, abs=5e-4)
@@ -328,26 +328,26 @@ def test_the_dimension_page_reports_every_network_of_its_grid(smoke_book):
         assert said["closer_same_time"] == pytest.approx(closer, abs=5e-4)
         minima = [[curve.min(0).mean() for curve in at_p] for at_p in scan(weights, memories)]
         check_stages(said["stages"], np.array(minima).T)
-        attraction.append(said["closer_whole_chord"])
-        weaker_attraction.append(said["closer_same_time"])
+        closer_whole_chord.append(said["closer_whole_chord"])
+        closer_same_time.append(said["closer_same_time"])
         error.append(said["test_negative_elbo"])
-        assert said["labels_approaching_whole_chord"] == sum(strict)
-        assert said["labels_approaching_same_time"] == sum(weaker)
-        assert said["label_approaches_whole_chord"] == strict[SMOKE.label]
-        assert said["label_approaches_same_time"] == weaker[SMOKE.label]
+        assert said["labels_approaching_whole_chord"] == sum(whole_chord)
+        assert said["labels_approaching_same_time"] == sum(same_time)
+        assert said["label_approaches_whole_chord"] == whole_chord[SMOKE.label]
+        assert said["label_approaches_same_time"] == same_time[SMOKE.label]
         assert said["step_of_label"] == mean[:, SMOKE.label].argmin()
         roots.append(squares**0.5)
-        approaching.append(strict[SMOKE.label])
+        approaching.append(whole_chord[SMOKE.label])
     for values, name in (
-        (attraction, "rank_correlation_whole_chord"),
-        (weaker_attraction, "rank_correlation_same_time"),
+        (closer_whole_chord, "rank_correlation_whole_chord"),
+        (closer_same_time, "rank_correlation_same_time"),
     ):
         ranks = rankdata(values), rankdata(error)
         assert found[name] == pytest.approx(np.corrcoef(*ranks)[0, 1])
     # "From then on": the first N_z behind the last failure.
     failures = [i for i, it_does in enumerate(approaching) if not it_does]
     beyond = SMOKE.n_z_grid[max(failures, default=-1) + 1 :]
-    assert found["label_approaches_from"] == (beyond[0] if beyond else None)
+    assert found["label_approaches_whole_chord_from"] == (beyond[0] if beyond else None)
     tenth = (roots[0] - roots[-1]) / 10
     apart = [i for i, root in enumerate(roots) if not abs(root - roots[-1]) <= tenth]
     beyond = SMOKE.n_z_grid[max(apart, default=-1) + 1 : -1]
@@ -429,8 +429,8 @@ def test_the_label_page_reports_the_final_states(smoke_book, weights, memories, 
         line = z[0, chosen] * (1 - fractions) + z[-1, chosen] * fractions
         of_line = distances(line, concept).mean(1)
         control = of_line.min()
-        weaker = references.approaches(mean, of_line[mean.argmin()])
-        assert said["approaches_same_time"] == weaker
+        same_time = references.approaches(mean, of_line[mean.argmin()])
+        assert said["approaches_same_time"] == same_time
         assert said["trials"] == chosen.sum()
         assert said["minimum"] == pytest.approx(mean.min(), rel=2e-4)
         assert said["line_minimum"] == pytest.approx(control, rel=2e-4)

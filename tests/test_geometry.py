@@ -215,17 +215,19 @@ def test_approach_of_many_curves_is_that_of_each(rows):
         assert curve[step] == min(curve)
 
 
-def test_approach_of_means_has_a_strict_and_a_weak_criterion():
+def test_approach_of_means_reads_the_whole_chord_and_the_chord_at_the_same_time():
     # Curves of one label each, of two trials that differ by +-1 around them.
     curve = [5, 3, 2, 4]
     chords = [[5, 4, 3, 4], [5, 4, 3, 1], [5, 4, 1, 4]]  # further away, closer later, closer then
     either = torch.tensor([-1.0, 1.0])
     distances = torch.tensor([curve] * 3)[..., None] + either
-    strict, weak = geometry.approach_of_means(distances, torch.tensor(chords)[..., None] - either)
-    assert strict.approaches.tolist() == [True, False, False]
-    assert weak.tolist() == [True, True, False]
-    assert strict.step.tolist() == [2, 2, 2]
-    assert strict.minimum.tolist() == [2, 2, 2]
+    whole_chord, same_time = geometry.approach_of_means(
+        distances, torch.tensor(chords)[..., None] - either
+    )
+    assert whole_chord.approaches.tolist() == [True, False, False]
+    assert same_time.tolist() == [True, True, False]
+    assert whole_chord.step.tolist() == [2, 2, 2]
+    assert whole_chord.minimum.tolist() == [2, 2, 2]
 
 
 # --- dimension and orthogonality ------------------------------------------------------------
@@ -476,8 +478,10 @@ def test_gains_without_displacement_have_no_direction(length):
 def test_a_control_is_the_mean_chord_and_not_the_mean_of_the_chords_minima():
     curve = torch.tensor([5.0, 3.0, 1.5, 4.0])
     chords = torch.tensor([[5.0, 1, 3, 4], [5.0, 5, 1, 4]])  # their mean comes to 2, each to 1
-    strict, _ = geometry.approach_of_means(curve[None, :, None].repeat(1, 1, 2), chords.T[None])
-    assert strict.approaches.tolist() == [True]
+    whole_chord, _ = geometry.approach_of_means(
+        curve[None, :, None].repeat(1, 1, 2), chords.T[None]
+    )
+    assert whole_chord.approaches.tolist() == [True]
 
 
 def test_no_share_of_the_variance_is_negative():

@@ -20,7 +20,7 @@ from scipy.stats import spearmanr
 from sklearn.decomposition import PCA
 
 from repinf_core.noise import NOISES
-from repinf_core.studies import printed_facts, readings
+from repinf_core.studies import printed_facts
 
 
 def lead(judge, images, label):
@@ -66,9 +66,9 @@ def test_the_page_of_readings_reports_each_of_them(smoke_book, judge):
         explained = PCA().fit(mu).explained_variance_ratio_.cumsum()
         assert said["components_for_70_percent"] == (explained >= 0.7).argmax() + 1
         concepts = references.concepts(mu, TRAIN.labels.numpy())
-        _, _, strict, weaker = approach(w, concepts, of)
-        assert said["labels_approaching_whole_chord"] == sum(strict)
-        assert said["labels_approaching_same_time"] == sum(weaker)
+        _, _, whole_chord, same_time = approach(w, concepts, of)
+        assert said["labels_approaching_whole_chord"] == sum(whole_chord)
+        assert said["labels_approaching_same_time"] == sum(same_time)
         leads = []
         for column, p in enumerate(SMOKE.p_grid):
             rows, x0 = trials([SMOKE.label], SMOKE.trials_per_p, dataclasses.replace(of, p=p))
@@ -143,7 +143,7 @@ def test_the_conclusion_of_the_page_of_readings_at_the_edges_of_its_criteria(sco
         for (of_beta, of_noise), count in zip(keys, scores, strict=True)
     ]
     for part, (best, *expected) in (("noise", noise), ("beta", beta)):
-        concluded = readings.compare(found, part)
+        concluded = printed_facts.compare(found, part)
         assert [concluded.margin, concluded.verdict] == expected
         assert concluded.best == best or concluded.verdict == "open"
 

@@ -43,13 +43,16 @@ def test_the_curves_and_counts_are_those_of_a_plain_computation(no_clothes, mode
     weights = pages.stored_weights(VAESpec.of(SMALL), model_store)
     mu = references.encode(weights, references.array(pages.TRAIN.images))[0]
     concepts = references.concepts(mu, pages.TRAIN.labels.numpy())
-    mean, chord, strict, weak = pages.approach(weights, concepts, SMALL)
+    mean, chord, whole_chord, same_time = pages.approach(weights, concepts, SMALL)
     curves = study.curves.pivot(index="t", columns="label", values=["mean", "chord"])
     np.testing.assert_allclose(curves["mean"], mean, rtol=2e-4)
     np.testing.assert_allclose(curves["chord"], chord, rtol=2e-4)
     _, _, *wrong = pages.approach(weights, np.roll(concepts, -1, 0), SMALL)
     counts = study.counts.set_index(["target", "chord"]).labels
-    assert counts["own concept"].to_dict() == {"whole chord": sum(strict), "same time": sum(weak)}
+    assert counts["own concept"].to_dict() == {
+        "whole chord": sum(whole_chord),
+        "same time": sum(same_time),
+    }
     assert counts["wrong concept"].tolist() == [sum(labels) for labels in wrong]
 
 

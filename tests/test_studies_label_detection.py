@@ -13,7 +13,7 @@ from pages import SMOKE, TRAIN, judge_of, model_of, trials
 from repinf_core import claims
 from repinf_core.claims import NOT_RUN
 from repinf_core.figures import final_probabilities, label_map, right_steps, staying
-from repinf_core.studies import label_detection
+from repinf_core.studies import final_states, label_detection, label_votes
 
 SMALL = dataclasses.replace(
     SMOKE, n_z=3, n_hidden=16, epochs=8, classifier_epochs=1, p_grid=(0.0, 0.3, 1.0),
@@ -103,14 +103,14 @@ def test_runs_and_limits_follow_from_the_votes(study):
     ],
 )
 def test_a_limit_counts_from_the_smallest_noise_fraction(passes, expected):
-    assert tuple(label_detection._up_to((0, 0.5, 1), passes).values()) == expected
+    assert tuple(label_votes._up_to((0, 0.5, 1), passes).values()) == expected
 
 
 def test_a_shorter_inference_is_right_up_to_as_much_noise_or_more():
     right = torch.ones(3, 101, dtype=torch.bool)
     right[1, 50:], right[2, 5] = False, False
     longer = dataclasses.replace(SMALL, steps=100)
-    table = label_detection._horizons({"6": right}, longer)
+    table = label_votes.limits_by_horizon({"6": right}, longer)
     assert table.steps.tolist() == [30, 40, 60, 100]
     assert table.up_to_p.tolist() == [0.3, 0.3, 0, 0]
     assert table.fails_at_p.tolist() == [1, 1, 0.3, 0.3]
@@ -145,7 +145,9 @@ def test_final_states_are_those_of_a_plain_network(study, networks):
 
 def groups_of(distances, stays):
     distances = torch.tensor(distances, dtype=torch.float32)
-    return label_detection._groups(distances, torch.full_like(distances, 3), torch.tensor(stays))
+    return final_states.approach_of_groups(
+        distances, torch.full_like(distances, 3), torch.tensor(stays)
+    )
 
 
 def test_a_single_trial_has_no_standard_error_and_an_empty_group_no_row():
@@ -157,7 +159,7 @@ def test_a_single_trial_has_no_standard_error_and_an_empty_group_no_row():
     assert curves["sem"][curves.group == "leaving"].isna().all()
     groups, _ = groups_of(dip, [False] * 3)
     assert groups.group.tolist() == ["all", "leaving"]
-    assert label_detection._numbers_of_groups(groups)["all"]["leaves_again"] is True
+    assert final_states.numbers_of_groups(groups)["all"]["leaves_again"] is True
 
 
 def test_a_curve_that_only_falls_does_not_approach_and_does_not_leave():

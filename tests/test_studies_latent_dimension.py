@@ -126,13 +126,13 @@ def test_each_network_of_the_grid_has_its_curve_and_its_cosines(study, models):
         weights = model_of(cell, models)
         memories = references.encode(weights, references.array(TRAIN.images))[0]
         concepts = references.concepts(memories, LABELS)
-        mean, chord, strict, weaker = approach(weights, concepts, SMALL)
+        mean, chord, whole_chord, same_time = approach(weights, concepts, SMALL)
         curve = study.grid.curves[study.grid.curves.n_z == n_z]
         np.testing.assert_allclose(curve["mean"], mean[:, SMALL.label], rtol=1e-3)
         np.testing.assert_allclose(curve.chord, chord[:, SMALL.label], rtol=1e-3)
-        assert networks.label_approaches_whole_chord[n_z] == strict[SMALL.label]
-        assert networks.labels_approaching_whole_chord[n_z] == sum(strict)
-        assert networks.labels_approaching_same_time[n_z] == sum(weaker)
+        assert networks.label_approaches_whole_chord[n_z] == whole_chord[SMALL.label]
+        assert networks.labels_approaching_whole_chord[n_z] == sum(whole_chord)
+        assert networks.labels_approaching_same_time[n_z] == sum(same_time)
         cosines = study.grid.cosines_by_dimension
         found = square(cosines[cosines.n_z == n_z])
         np.testing.assert_allclose(found, cosine_similarity(concepts), atol=1e-3)

@@ -1,28 +1,29 @@
 """Tables and arrays to matplotlib figures, one function per figure."""
 
 from repinf_core.figures.approach import approach_counts, approach_panels
-from repinf_core.figures.datasets import approach_by_dataset, counts_by_dataset, stages_by_dataset
-from repinf_core.figures.dimension import (
-    against_dimension,
-    approach_by_dimension,
+from repinf_core.figures.clouds import (
+    collective,
+    collective_description,
+    collective_frames,
+    group_images,
+)
+from repinf_core.figures.concepts import (
     concepts_by_latent,
     contribution,
     cosine_matrices,
     cosine_matrix,
+)
+from repinf_core.figures.datasets import approach_by_dataset, counts_by_dataset, stages_by_dataset
+from repinf_core.figures.dimension import (
+    against_dimension,
+    approach_by_dimension,
     stages_by_dimension,
 )
 from repinf_core.figures.generalization import best_of_settings, by_setting
 from repinf_core.figures.hierarchy import closest_by_noise
 from repinf_core.figures.images import image_rows, inference_frames, samples_at, strip
 from repinf_core.figures.labels import final_probabilities, label_map, right_steps, staying
-from repinf_core.figures.latent import (
-    collective,
-    collective_description,
-    collective_frames,
-    embedding,
-    group_images,
-    schematic,
-)
+from repinf_core.figures.latent import embedding, schematic
 from repinf_core.figures.network import architecture
 from repinf_core.figures.performance import inference_shares, neighbour_ratios, training_ratios
 from repinf_core.figures.readings import facts_by_reading, times_by_reading

@@ -109,3 +109,12 @@ def leave_empty(grid: np.ndarray, shown: int) -> None:
     for axes in grid.flat[shown:]:  # the panel above an empty place needs its own numbers
         axes.axis("off")
         grid.flat[shown - 2].tick_params(labelbottom=True)
+
+
+def same_scale(axes: mpl.axes.Axes, points: np.ndarray, height: float) -> None:
+    """A box ``height`` times as high as wide, one scale for x and y, that holds ``[..., 2]``."""
+    low, high = points.reshape(-1, 2).min(0), points.reshape(-1, 2).max(0)
+    span = 1.12 * ((high - low) / (1, height)).max() + 1e-6
+    half = span * np.array([1, height]) / 2
+    xlim, ylim = zip((low + high) / 2 - half, (low + high) / 2 + half, strict=True)
+    axes.set(xlim=xlim, ylim=ylim, aspect="equal")

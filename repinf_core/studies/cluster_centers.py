@@ -10,7 +10,7 @@ from repinf_core import data, geometry
 from repinf_core.dynamics import approach, jacobian, rollout
 from repinf_core.noise import noisy_trials
 from repinf_core.profiles import Experiment
-from repinf_core.studies.study import Study, Trained, mean_curves, trained
+from repinf_core.studies.study import IN_RESULTS, Study, Trained, mean_curves, trained
 
 TARGETS = ("concept", "memory", "wrong concept", "Mahalanobis")
 """To what distances are measured; the last is the Mahalanobis distance to the concept."""
@@ -210,20 +210,11 @@ def _numbers(
     memory = readings["memory"]
     leaves = (labels.step > 0) & (labels["last"] > labels.minimum + 2 * labels["sem"])
     saddle = (gains.along < 1) & (gains.across > 1)
-    names = {
-        "whole_chord": "approaches_whole_chord",
-        "same_time": "approaches_same_time",
-        "step": "step",
-        "minimum": "minimum",
-        "sem": "minimum_sem",
-        "chord_minimum": "line_minimum",
-        "chord_at_step": "line_at_step",
-        "first": "first",
-        "last": "last",
+    names = IN_RESULTS | {
         "trials_approaching": "share_of_trials",
         "nearest_own": "share_nearest_own_concept",
     }
-    of_label = labels.set_index("label")[[*names]].rename(columns=names)
+    of_label = labels.set_index("label").rename(columns=names)
     of_label["memory_step"] = memory.step.to_numpy()
     of_label["memory_minimum"] = memory.minimum.to_numpy()
     of_label["growth_along_noise"] = (

@@ -219,7 +219,6 @@ def _bounds(grid: tuple[int, ...]) -> pd.DataFrame:
 
 def _numbers(by_n_z: dict[int, dict[str, Any]], networks: pd.DataFrame) -> dict[str, Any]:
     at = networks.set_index("n_z")
-    same_time = "same_time"
     objective = networks.test_negative_elbo.tolist()
     return {
         "grid_epochs_trained": int(networks.epochs_trained.min()),
@@ -228,13 +227,15 @@ def _numbers(by_n_z: dict[int, dict[str, Any]], networks: pd.DataFrame) -> dict[
         "rank_correlation_whole_chord": rank_correlation(
             networks.closer_whole_chord.tolist(), objective
         ),
-        f"rank_correlation_{weaker}": rank_correlation(
+        "rank_correlation_same_time": rank_correlation(
             networks.closer_same_time.tolist(), objective
         ),
-        "label_approaches_from": _holds_from(at.label_approaches_whole_chord),
-        f"label_approaches_{weaker}_from": _holds_from(at[f"label_approaches_{weaker}"]),
-        "all_labels_approach_from": _holds_from(at.labels_approaching_whole_chord == 10),
-        f"all_labels_approach_{weaker}_from": _holds_from(at[f"labels_approaching_{weaker}"] == 10),
+        "label_approaches_whole_chord_from": _holds_from(at.label_approaches_whole_chord),
+        "label_approaches_same_time_from": _holds_from(at.label_approaches_same_time),
+        "all_labels_approach_whole_chord_from": _holds_from(
+            at.labels_approaching_whole_chord == 10
+        ),
+        "all_labels_approach_same_time_from": _holds_from(at.labels_approaching_same_time == 10),
     }
 
 

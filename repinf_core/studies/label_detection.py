@@ -4,27 +4,22 @@ Fig. 5, Supplementary Information F, Appendix B of the preprint.
 """
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any, cast
 
 import pandas as pd
 import torch
 
-from repinf_core import data, geometry, votes
+from repinf_core import data, votes
 from repinf_core.dynamics import approach, rollout
 from repinf_core.models import classifier
 from repinf_core.models.classifier import Classifier, ClassifierSpec
-from repinf_core.noise import label_seed, noisy_trials
+from repinf_core.noise import label_seed
 from repinf_core.profiles import Experiment
-from repinf_core.studies.study import Study, Trained, mean_curve, trained
+from repinf_core.studies import final_states, label_votes
+from repinf_core.studies.study import Study, Trained, trained
 from repinf_core.training import progress, store
 from repinf_core.training.run import TrainingRun
-
-REGION = (20, 30)
-"""Steps, first and last, close to which the paper finds the right label (text on Fig. 5)."""
-
-_HORIZONS = (30, 40, 60)  # steps T at which the inference might have been stopped
 
 
 @dataclass(frozen=True)
@@ -39,8 +34,9 @@ class LabelDetection(Study):
             and the share that are given their ``own``.
         runs: a row for each label and ``p``: whether the vote is right at ``every_step``; the
             ``start`` and ``stop`` of the longest run of right steps (missing if there is none),
-            its ``length`` in steps, and whether it overlaps :data:`REGION`; the ``first_vote`` (at
-            t = 0) and the ``last_vote`` (at t = T).
+            its ``length`` in steps, and whether it overlaps
+            :data:`repinf_core.studies.label_votes.REGION`; the ``first_vote`` (at t = 0) and the
+            ``last_vote`` (at t = T).
         limits: a row for each label and ``criterion``: up to which p of the grid it holds,
             ``up_to_p`` (missing if not even at the smallest), and at which it ``fails_at_p``
             first (missing if at none).
@@ -93,15 +89,18 @@ def run(experiment: Experiment, device: str | None = None) -> LabelDetection:
     labels = (experiment.label, 6 if experiment.label == 1 else 1)
     named = {label: _named(network, judge, experiment, label) for label in labels}
     voted = pd.concat(
-        [_votes(named[label], experiment.p_grid, label, names) for label in labels],
+        [
+            label_votes.votes_by_step(named[label], experiment.p_grid, label, names)
+            for label in labels
+        ],
         ignore_index=True,
     )
     right = {names[label]: votes.vote(named[label]).label == label for label in labels}
-    runs = _runs(voted, right, experiment.p_grid)
-    limits = _limits(runs, experiment.p_grid)
-    probabilities, distances, chords = _final_states(network, judge, experiment)
+    runs = label_votes.longest_runs(voted, right, experiment.p_grid)
+    limits = label_votes.limits_by_criterion(runs, experiment.p_grid)
+    probabilities, distances, chords = final_states.follow(network, judge, experiment)
     given = probabilities.argmax(1)
-    groups, curves = _groups(distances, chords, given == experiment.label)
+    groups, curves = final_states.approach_of_groups(distances, chords, given == experiment.label)
     judged = pd.DataFrame({"label": names, "trials": torch.bincount(given, minlength=len(names))})
     reliability = pd.DataFrame(
         {
@@ -120,7 +119,7 @@ def run(experiment: Experiment, device: str | None = None) -> LabelDetection:
         },
         "epochs_trained": network.run.epoch,
         "p": list(experiment.p_grid),
-        "labels": {name: _numbers_of_label(name, voted, runs, limits) for name in right},
+        "labels": {name: label_votes.numbers_of_label(name, voted, runs, limits) for name in right},
         "final": {
             "label": names[experiment.label],
             "step": experiment.final_step,
@@ -129,7 +128,7 @@ def run(experiment: Experiment, device: str | None = None) -> LabelDetection:
             "share_judged_own": int(judged.trials[experiment.label]) / experiment.trials,
             "judged": dict(zip(names, judged.trials.tolist(), strict=True)),
             "undecided": reliability.undecided.item(),
-            "distance_to_concept": _numbers_of_groups(groups),
+            "distance_to_concept": final_states.numbers_of_groups(groups),
         },
     }
     return LabelDetection(
@@ -140,8 +139,8 @@ def run(experiment: Experiment, device: str | None = None) -> LabelDetection:
         votes=voted,
         runs=runs,
         limits=limits,
-        horizons=_horizons(right, experiment),
-        final=_final(probabilities, names),
+        horizons=label_votes.limits_by_horizon(right, experiment),
+        final=final_states.probability_table(probabilities, names),
         judged=judged,
         curves=curves,
         groups=groups,
@@ -168,218 +167,6 @@ def _named(network: Trained, judge: Classifier, experiment: Experiment, label: i
         at=range(1, experiment.steps + 2),  # the image that z(t) generates is x(t+1)
     )
     return approach.by_group(ran.observed["label"], len(experiment.p_grid))
-
-
-def _votes(
-    named: torch.Tensor, p_grid: tuple[float, ...], label: int, names: tuple[str, ...]
-) -> pd.DataFrame:
-    n_p, n_steps, _ = named.shape
-    vote = votes.vote(named)
-    return pd.DataFrame(
-        {
-            "label": pd.Categorical.from_codes([label] * n_p * n_steps, names),
-            "p": [p for p in p_grid for _ in range(n_steps)],
-            "t": [*range(n_steps)] * n_p,
-            "vote": pd.Categorical.from_codes(vote.label.flatten(), names),
-            "share": vote.share.flatten(),
-            "own": (named == label).double().mean(2).flatten(),
-        }
-    )
-
-
-def _runs(
-    voted: pd.DataFrame, right: dict[str, torch.Tensor], p_grid: tuple[float, ...]
-) -> pd.DataFrame:
-    rows: list[dict[str, Any]] = []
-    for label, of_label in right.items():
-        for p, steps in zip(p_grid, of_label, strict=True):
-            run = votes.longest_run(steps)
-            start, stop = run or (None, None)
-            here = voted.vote[(voted.label == label) & (voted.p == p)]
-            rows.append(
-                {
-                    "label": label,
-                    "p": p,
-                    "every_step": bool(steps.all()),
-                    "start": start,
-                    "stop": stop,
-                    "length": run[1] - run[0] + 1 if run else 0,
-                    "in_region": run is not None and run[0] <= REGION[1] and run[1] >= REGION[0],
-                    "first_vote": here.iloc[0],
-                    "last_vote": here.iloc[-1],
-                }
-            )
-    return pd.DataFrame(rows).astype({"start": "Int64", "stop": "Int64"})
-
-
-_CRITERIA = {
-    "right_at_every_step": "at every step",
-    "right_in_some_window": "at some step",
-    "window_near_20_to_30": "in a window near 20 to 30",
-}
-
-
-def _limits(runs: pd.DataFrame, p_grid: tuple[float, ...]) -> pd.DataFrame:
-    """Up to which p the vote is right, by each criterion."""
-    rows = []
-    for label, of_label in runs.groupby("label", sort=False):
-        holds = of_label.every_step, of_label.length > 0, of_label.in_region
-        rows += [
-            {"label": label, "criterion": criterion, **_up_to(p_grid, passes.tolist())}
-            for criterion, passes in zip(_CRITERIA.values(), holds, strict=True)
-        ]
-    return _with_missing_p(rows)
-
-
-def _horizons(right: dict[str, torch.Tensor], experiment: Experiment) -> pd.DataFrame:
-    """Up to which p the vote is right at every step, if fewer steps are taken."""
-    stops = [*(steps for steps in _HORIZONS if steps < experiment.steps), experiment.steps]
-    rows = [
-        {
-            "label": label,
-            "steps": steps,
-            **_up_to(experiment.p_grid, of_label[:, : steps + 1].all(1).tolist()),
-        }
-        for label, of_label in right.items()
-        for steps in stops
-    ]
-    return _with_missing_p(rows)
-
-
-def _up_to(p_grid: tuple[float, ...], passes: list[bool]) -> dict[str, float | None]:
-    """Of the noise fractions from the smallest on: the last that passes, the first that fails."""
-    first = passes.index(False) if False in passes else len(passes)
-    return {
-        "up_to_p": p_grid[first - 1] if first else None,
-        "fails_at_p": p_grid[first] if first < len(passes) else None,
-    }
-
-
-def _with_missing_p(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(rows).astype({"up_to_p": "Float64", "fails_at_p": "Float64"})
-
-
-def _final_states(
-    network: Trained, judge: Classifier, experiment: Experiment
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Probabilities for what z(T) generates, ``[trials, 10]``; distances to the concept.
-
-    Returns:
-        the probabilities; the distances, and those of the chords, ``[T+1, trials]`` each.
-    """
-    label, steps = experiment.label, experiment.final_step
-    concept = network.concepts[label].to(network.device)
-    seed = label_seed(experiment.trial_seed, label)
-    _, x0 = noisy_trials(
-        network.train, [label], experiment.trials, experiment.p, experiment.noise, seed
-    )
-    ran = rollout.rollout(
-        network.model,
-        x0.to(network.device),
-        steps,
-        {"distance": lambda x, z, trials: geometry.distance(z, concept)},
-    )
-    with torch.no_grad():
-        generated = network.model.decode_mean(ran.z_last)
-    chords = geometry.chord_distances(ran.z_first, ran.z_last, concept, steps)
-    return judge.probabilities(generated).cpu(), ran.observed["distance"].cpu(), chords.cpu()
-
-
-def _final(probabilities: torch.Tensor, names: tuple[str, ...]) -> pd.DataFrame:
-    trials, n_labels = probabilities.shape
-    given = probabilities.argmax(1).repeat_interleave(n_labels)
-    return pd.DataFrame(
-        {
-            "trial": [trial for trial in range(trials) for _ in names],
-            "given": pd.Categorical.from_codes(given, names),
-            "label": pd.Categorical.from_codes([*range(n_labels)] * trials, names),
-            "probability": probabilities.flatten(),
-        }
-    )
-
-
-def _groups(
-    distances: torch.Tensor, chords: torch.Tensor, stays: torch.Tensor
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Whether the mean curves of all trials and of some approach the concept; the curves."""
-    members = {"all": torch.ones_like(stays), "staying": stays, "leaving": ~stays}
-    groups, curves = [], []
-    for group, chosen in members.items():
-        trials = int(chosen.sum())
-        if trials == 0:
-            continue
-        curve = mean_curve(distances[:, chosen].double(), chords[:, chosen].double())
-        curves.append(curve.assign(group=group))
-        mean, sem, chord = (torch.tensor(curve[name]) for name in ("mean", "sem", "chord"))
-        groups.append({"group": group, "trials": trials, **_approach(mean, sem, chord)})
-    table = pd.DataFrame(groups).astype({"leaves_again": "boolean"})
-    return table, pd.concat(curves, ignore_index=True)
-
-
-def _approach(mean: torch.Tensor, sem: torch.Tensor, chord: torch.Tensor) -> dict[str, Any]:
-    """Whether a mean curve ``[T+1]`` approaches its target, and whether it leaves it again."""
-    whole_chord = geometry.approach(mean, chord.min())
-    step, minimum = int(whole_chord.step), float(whole_chord.minimum)
-    error = float(sem[step])
-    return {
-        "whole_chord": bool(whole_chord.approaches),
-        "same_time": bool(geometry.approach(mean, chord[step]).approaches),
-        "step": step,
-        "minimum": minimum,
-        "sem": error,
-        "chord_minimum": float(chord.min()),
-        "first": float(mean[0]),
-        "last": float(mean[-1]),
-        "leaves_again": None if math.isnan(error) else bool(mean[-1] > minimum + 2 * error),
-    }
-
-
-def _numbers_of_label(
-    label: str, voted: pd.DataFrame, runs: pd.DataFrame, limits: pd.DataFrame
-) -> dict[str, Any]:
-    own, of_label = runs[runs.label == label], limits[limits.label == label]
-    spans = [
-        None if pd.isna(start) else [int(start), int(stop)]
-        for start, stop in zip(own.start, own.stop, strict=True)
-    ]
-    found: dict[str, Any] = {
-        "modal_label": [
-            "".join(map(str, row.vote.cat.codes))
-            for _, row in voted[voted.label == label].groupby("p")
-        ],
-    }
-    for key, limit in zip(_CRITERIA, of_label.itertuples(), strict=True):
-        found[f"{key}_up_to_p"] = _none_if_missing(limit.up_to_p)
-        found[f"{key}_fails_at_p"] = _none_if_missing(limit.fails_at_p)
-    last = found["right_in_some_window_up_to_p"]
-    wrong = own[~own.every_step]
-    return found | {
-        "window": None if last is None else spans[own.p.tolist().index(last)],
-        "longest_run_at_each_p": spans,
-        "where_it_fails_first_labels": wrong.first_vote.tolist(),
-        "where_it_fails_last_labels": wrong.last_vote.tolist(),
-    }
-
-
-def _none_if_missing(p: Any) -> float | None:
-    return None if pd.isna(p) else float(p)
-
-
-def _numbers_of_groups(groups: pd.DataFrame) -> dict[str, Any]:
-    names = {
-        "trials": "trials",
-        "whole_chord": "approaches_whole_chord",
-        "same_time": "approaches_same_time",
-        "step": "step",
-        "minimum": "minimum",
-        "sem": "minimum_sem",
-        "chord_minimum": "line_minimum",
-        "first": "first",
-        "last": "last",
-        "leaves_again": "leaves_again",
-    }
-    renamed = groups.set_index("group")[[*names]].rename(columns=names).astype(object)
-    return renamed.where(renamed.notna(), None).to_dict("index")
 
 
 def _finding(experiment: Experiment, found: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Seven facts that the paper prints for MNIST and N_z = 100, and when a reading meets them.
+"""Seven facts that the paper prints for MNIST and N_z = 100, and what they say of a reading.
 
 The criteria stood before the numbers of any reading were seen, but for fact G: it was added when
 its number for permute and beta = 1 on MNIST was known, and no other.
@@ -141,3 +141,33 @@ def met(found: Numbers, trials: int) -> dict[str, bool]:
         trials: of which ``share_still_right`` is the share.
     """
     return {fact.letter: bool(fact.holds(found, trials)) for fact in FACTS}
+
+
+class Evidence(NamedTuple):
+    """What the facts say of one open point.
+
+    Attributes:
+        best: the choice whose best reading meets most facts; the first, if several do.
+        margin: by how many facts more than the best reading of any other choice.
+        verdict: ``"supported"`` by two facts or more, ``"favoured"`` by one, else ``"open"``.
+    """
+
+    best: Any
+    margin: int
+    verdict: str
+
+
+def compare(readings: list[dict[str, Any]], part: str) -> Evidence:
+    """What the number of facts met says of one open point.
+
+    Args:
+        readings: each with ``met`` by the facts' letters.
+        part: ``"noise"`` or ``"beta"``.
+    """
+    most: dict[Any, int] = {}
+    for found in readings:
+        facts = sum(found["met"].values())
+        most[found[part]] = max(most.get(found[part], 0), facts)
+    best, second = sorted(most, key=lambda choice: most[choice], reverse=True)[:2]
+    margin = most[best] - most[second]
+    return Evidence(best, margin, ("open", "favoured", "supported")[min(margin, 2)])

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from repinf_core.models.mlp import VAE, VAESpec
 from repinf_core.noise import NOISES, noisy_trials
 from repinf_core.profiles import PROFILES, Experiment
 from repinf_core.studies.fashion_mnist import FASHION
-from repinf_core.studies.printed_facts import FACTS, met
+from repinf_core.studies.printed_facts import FACTS, Evidence, compare, met
 from repinf_core.studies.study import Study, default_device
 from repinf_core.training import progress, shipped, store, sweep
 from repinf_core.training.run import TrainingRun
@@ -63,20 +63,6 @@ class Readings(Study):
     networks: pd.DataFrame
     dimensions: pd.DataFrame
     settings: str
-
-
-class Evidence(NamedTuple):
-    """What the facts say of one open point.
-
-    Attributes:
-        best: the choice whose best reading meets most facts; the first, if several do.
-        margin: by how many facts more than the best reading of any other choice.
-        verdict: ``"supported"`` by two facts or more, ``"favoured"`` by one, else ``"open"``.
-    """
-
-    best: Any
-    margin: int
-    verdict: str
 
 
 def run(experiment: Experiment, device: str | None = None) -> Readings:
@@ -135,22 +121,6 @@ def run(experiment: Experiment, device: str | None = None) -> Readings:
             )
         ),
     )
-
-
-def compare(readings: list[dict[str, Any]], part: str) -> Evidence:
-    """What the number of facts met says of one open point.
-
-    Args:
-        readings: each with ``met`` by the facts' letters.
-        part: ``"noise"`` or ``"beta"``.
-    """
-    most: dict[Any, int] = {}
-    for found in readings:
-        facts = sum(found["met"].values())
-        most[found[part]] = max(most.get(found[part], 0), facts)
-    best, second = sorted(most, key=lambda choice: most[choice], reverse=True)[:2]
-    margin = most[best] - most[second]
-    return Evidence(best, margin, ("open", "favoured", "supported")[min(margin, 2)])
 
 
 def _of_network(

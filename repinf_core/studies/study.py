@@ -15,6 +15,15 @@ from repinf_core.profiles import Experiment
 from repinf_core.training import progress, store
 from repinf_core.training.run import TrainingRun
 
+IN_RESULTS = {
+    "whole_chord": "approaches_whole_chord",
+    "same_time": "approaches_same_time",
+    "sem": "minimum_sem",
+    "chord_minimum": "line_minimum",
+    "chord_at_step": "line_at_step",
+}
+"""What a study's numbers call the columns of its tables of approaches; others keep their names."""
+
 
 @dataclass(frozen=True)
 class Study:

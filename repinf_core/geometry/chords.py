@@ -1,0 +1,103 @@
+"""Chords, the control of the paper's "approaching", and the two readings of that word.
+
+A chord is the straight segment from z(0) to z(T), the paper's "synthetic linear interpolation".
+"Closer than its synthetic linear interpolation", says the text, neither where along it nor between
+which points.  Below the **whole chord** is below its smallest distance anywhere; below it at the
+**same time** is below its distance at the time of the curve's minimum.
+"""
+
+from typing import NamedTuple
+
+import torch
+
+from repinf_core.geometry.centres import distance
+
+
+def chord_distances(
+    z_first: torch.Tensor, z_last: torch.Tensor, target: torch.Tensor, steps: int
+) -> torch.Tensor:
+    """Distances along the chord to ``target``, the control of the paper's "approaching".
+
+    Args:
+        z_first: z(0), ``[trials, N_z]``.
+        z_last: z(T), ``[trials, N_z]``.
+        target: ``[N_z]`` or ``[trials, N_z]``.
+        steps: T; the chord is followed at constant speed, t = 0 ... T.
+
+    Returns:
+        ``[T+1, trials]``.
+    """
+    fractions = torch.linspace(0, 1, steps + 1, dtype=z_first.dtype, device=z_first.device)
+    return torch.stack([distance(torch.lerp(z_first, z_last, s), target) for s in fractions])
+
+
+def chord_minimum(
+    z_first: torch.Tensor, z_last: torch.Tensor, target: torch.Tensor
+) -> torch.Tensor:
+    """Smallest distance of the chord to ``target`` anywhere along it, exactly.
+
+    Args:
+        z_first: z(0), ``[trials, N_z]``.
+        z_last: z(T), ``[trials, N_z]``.
+        target: ``[N_z]`` or ``[trials, N_z]``.
+
+    Returns:
+        ``[trials]``.
+    """
+    along = z_last - z_first
+    length2 = along.square().sum(-1)
+    projected = ((target - z_first) * along).sum(-1)
+    fraction = (projected / length2.clamp_min(torch.finfo(along.dtype).tiny)).clamp(0, 1)
+    return distance(z_first + fraction[..., None] * along, target)
+
+
+class Approach(NamedTuple):
+    """Whether curves approach their target, and where each is closest; shapes ``[...]``.
+
+    Attributes:
+        approaches: bool.
+        step: time of the minimum, in steps.
+        minimum: smallest distance.
+    """
+
+    approaches: torch.Tensor
+    step: torch.Tensor
+    minimum: torch.Tensor
+
+
+def approach(distances: torch.Tensor, control: torch.Tensor) -> Approach:
+    """Our criterion of the paper's "approaching" (Results, before journal Eq. 7).
+
+    A trajectory approaches its target if its smallest distance is taken at a single t, 0 < t < T
+    ("a minimum at a unique halfway point"), and is smaller than the control.
+
+    Args:
+        distances: ``[T+1, ...]``, a curve per trial or the mean curve.
+        control: ``[...]``, a distance of the chord: the smallest (whole chord), or the one at the
+            time of the curve's minimum (same time).
+    """
+    minimum, step = distances.min(0)
+    unique = (distances == minimum).sum(0) == 1
+    inside = (step > 0) & (step < len(distances) - 1)
+    return Approach(unique & inside & (minimum < control), step, minimum)
+
+
+def approach_of_means(
+    distances: torch.Tensor, chords: torch.Tensor
+) -> tuple[Approach, torch.Tensor]:
+    """Which labels' mean curves approach their concept, in either reading.
+
+    The control is the mean chord of a label.
+
+    Args:
+        distances: of the trajectories, ``[labels, T+1, trials]``.
+        chords: of their chords, likewise.
+
+    Returns:
+        below the whole chord: :func:`approach`, ``[labels]`` each; whether they approach below
+        the chord at the same time, bool ``[labels]``.
+    """
+    mean, chord = distances.mean(2).T, chords.mean(2).T
+    whole_chord = approach(mean, chord.min(0).values)
+    same_time = approach(mean, chord.gather(0, whole_chord.step[None])[0])
+    return whole_chord, same_time.approaches

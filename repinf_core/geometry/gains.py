@@ -1,0 +1,29 @@
+"""By what a linear map multiplies lengths."""
+
+import torch
+
+from repinf_core.geometry.centres import ROUNDING
+
+
+def directional_gains(
+    jacobian: torch.Tensor, displacements: torch.Tensor
+) -> tuple[float | None, float | None]:
+    """How a linear map changes lengths along some displacements and across their mean.
+
+    Args:
+        jacobian: the map, ``[N_z, N_z]``, of a step of inference say.
+        displacements: ``[n, N_z]``; those shorter than :data:`ROUNDING` have no
+            direction and do not count.
+
+    Returns:
+        the mean gain along them, by what their lengths are multiplied, None if none has a
+        direction; the largest gain of any displacement that is orthogonal to their mean, None if
+        N_z = 1.
+    """
+    lengths = displacements.norm(dim=1)
+    after = (displacements @ jacobian.T).norm(dim=1)
+    moved = lengths > ROUNDING
+    mean = torch.nn.functional.normalize(displacements.mean(0), dim=0)
+    across = jacobian - torch.outer(jacobian @ mean, mean)
+    along = float((after[moved] / lengths[moved]).mean()) if moved.any() else None
+    return along, float(torch.linalg.matrix_norm(across, 2)) if len(jacobian) > 1 else None
