@@ -220,18 +220,18 @@ def _bounds(grid: tuple[int, ...]) -> pd.DataFrame:
 def _numbers(by_n_z: dict[int, dict[str, Any]], networks: pd.DataFrame) -> dict[str, Any]:
     at = networks.set_index("n_z")
     objective = networks.test_negative_elbo.tolist()
+    readings = ("whole_chord", "same_time")
+    labels = {reading: at[f"labels_approaching_{reading}"] for reading in readings}
     return {
         "grid_epochs_trained": int(networks.epochs_trained.min()),
         "by_n_z": {str(n_z): numbers for n_z, numbers in by_n_z.items()},
         "orthogonality_levels_off_at": _levels_off(at.orthogonality_root),
-        "rank_correlation_whole_chord": rank_correlation(
-            networks.closer_whole_chord.tolist(), objective
-        ),
-        "rank_correlation_same_time": rank_correlation(
-            networks.closer_same_time.tolist(), objective
-        ),
-        "label_approaches_whole_chord_from": _holds_from(at.label_approaches_whole_chord),
-        "label_approaches_same_time_from": _holds_from(at.label_approaches_same_time),
+        **{
+            f"rank_correlation_{reading}": rank_correlation(
+                networks[f"closer_{reading}"].tolist(), objective
+            )
+            for reading in readings
+        },
         "all_labels_approach_whole_chord_from": _holds_from(
             at.labels_approaching_whole_chord == 10
         ),
