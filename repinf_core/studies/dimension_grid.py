@@ -219,24 +219,21 @@ def _bounds(grid: tuple[int, ...]) -> pd.DataFrame:
 
 def _numbers(by_n_z: dict[int, dict[str, Any]], networks: pd.DataFrame) -> dict[str, Any]:
     at = networks.set_index("n_z")
-    objective = networks.test_negative_elbo.tolist()
-    readings = ("whole_chord", "same_time")
-    labels = {reading: at[f"labels_approaching_{reading}"] for reading in readings}
-    return {
+    numbers: dict[str, Any] = {
         "grid_epochs_trained": int(networks.epochs_trained.min()),
         "by_n_z": {str(n_z): numbers for n_z, numbers in by_n_z.items()},
         "orthogonality_levels_off_at": _levels_off(at.orthogonality_root),
-        **{
-            f"rank_correlation_{reading}": rank_correlation(
-                networks[f"closer_{reading}"].tolist(), objective
-            )
-            for reading in readings
-        },
-        "all_labels_approach_whole_chord_from": _holds_from(
-            at.labels_approaching_whole_chord == 10
-        ),
-        "all_labels_approach_same_time_from": _holds_from(at.labels_approaching_same_time == 10),
     }
+    for reading in ("whole_chord", "same_time"):
+        label, labels = at[f"label_approaches_{reading}"], at[f"labels_approaching_{reading}"]
+        numbers |= {
+            f"rank_correlation_{reading}": rank_correlation(
+                at[f"closer_{reading}"].tolist(), at.test_negative_elbo.tolist()
+            ),
+            f"label_approaches_{reading}_from": _holds_from(label),
+            f"all_labels_approach_{reading}_from": _holds_from(labels == 10),
+        }
+    return numbers
 
 
 def _holds_from(holds: pd.Series) -> int | None:
