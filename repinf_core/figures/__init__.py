@@ -11,6 +11,7 @@ from repinf_core.figures.dimension import (
     cosine_matrix,
     stages_by_dimension,
 )
+from repinf_core.figures.drawing import drawn_schematic
 from repinf_core.figures.generalization import best_of_settings, by_setting
 from repinf_core.figures.hierarchy import closest_by_noise
 from repinf_core.figures.images import image_rows, inference_frames, samples_at, strip
@@ -46,6 +47,7 @@ __all__ = [
     "cosine_matrices",
     "cosine_matrix",
     "counts_by_dataset",
+    "drawn_schematic",
     "embedding",
     "facts_by_reading",
     "final_probabilities",
