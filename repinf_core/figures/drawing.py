@@ -31,7 +31,7 @@ def drawn_schematic() -> Figure:
     figure = Figure(figsize=(WIDTH, 5.2))
     axes = figure.add_subplot(xlim=(0, 10), ylim=(0.1, 6.4), aspect="equal")
     axes.axis("off")
-    _numeric_space(axes)
+    _space_of_the_data(axes)
     _memories(axes)
     _noise(axes)
     for path in _PATHS.values():
@@ -57,8 +57,8 @@ def drawn_schematic() -> Figure:
     return figure
 
 
-def _numeric_space(axes: Axes) -> None:
-    """The space of the data, a bent sheet."""
+def _space_of_the_data(axes: Axes) -> None:
+    """A bent sheet; the paper calls it numeric space."""
     front = [(0.2, 0.5), (2.6, 0.0), (5.6, 0.95), (8.5, 0.35)]
     back = [(9.9, 3.8), (7.7, 4.4), (4.6, 3.5), (1.4, 4.0)]
     curve = [Path.CURVE4] * 3
