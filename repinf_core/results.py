@@ -34,7 +34,8 @@ def record(
 ) -> Path:
     """Write ``<folder>/<page>.json``, whole or not at all, and return its path.
 
-    Each table goes before it to ``<folder>/<page>/<name>.csv``.
+    Each table goes before it to ``<folder>/<page>/<name>.csv``, with nine significant digits: they
+    tell every float32 from the next, so a figure drawn from the file is the page's.
 
     Args:
         page: name of the page, the stem of the file.
@@ -68,7 +69,7 @@ def record(
     }
     for name, table in (tables or {}).items():
         with replacing(Path(folder) / page / f"{name}.csv") as temporary:
-            table.to_csv(temporary, index=False, float_format="%.6g")
+            table.to_csv(temporary, index=False, float_format="%.9g")
     path = Path(folder) / f"{page}.json"
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(contents, indent=1, allow_nan=False) + "\n")

@@ -384,6 +384,7 @@ FIGURES = {
     "closest_by_noise": lambda: figures.closest_by_noise(LANDMARKS, STAGES, "time"),
     "schematic": lambda: figures.schematic(PLANE),
     "no plane of landmarks": lambda: figures.schematic(PLANE[:0]),
+    "drawn_schematic": figures.drawn_schematic,
     "architecture": lambda: figures.architecture(100, 1024),
     "training_curve": lambda: figures.training_curve(history(8), 45.5),
     "one epoch": lambda: figures.training_curve(history(1), 45.5),
@@ -705,6 +706,41 @@ def test_a_schematic_shows_each_trials_memory_start_path_and_end():
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert len(names) == len(set(names)) == 8
     assert {"own memory", "displaced by noise", "t = 0", "t = T"} <= set(names)
+
+
+def test_the_drawn_schematic_has_the_symbols_of_the_measured_one():
+    drawn, measured = (
+        {
+            text.get_text(): [
+                getattr(handle, look)()
+                for look in ("get_marker", "get_color", "get_linestyle")
+                if hasattr(handle, look)
+            ]
+            for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True)
+        }
+        for legend in (
+            figure.legends[0] for figure in (figures.drawn_schematic(), figures.schematic(PLANE))
+        )
+    )
+    assert drawn == measured
+
+
+def test_each_drawn_path_comes_closest_to_the_centre_of_its_stage():
+    """And rushes, then settles: each step between two dots is shorter than the one before."""
+    (axes,) = figures.drawn_schematic().axes
+    marked = {line.get_label(): line.get_xydata() for line in axes.lines}
+    centres = [marked["own memory"][0], marked["concept"][0], marked["abstract concept"][0]]
+    paths = [line.get_xydata() for line in axes.lines if line.get_label() == "z(t)"]
+    closest = [
+        [np.linalg.norm(path - centre, axis=1).min() for centre in centres] for path in paths
+    ]
+    assert np.argmin(closest, axis=1).tolist() == [0, 1, 2]
+    np.testing.assert_array_equal([path[0] for path in paths], marked["t = 0"])
+    np.testing.assert_array_equal([path[-1] for path in paths], marked["t = T"])
+    assert (np.diff(marked["t = 0"][:, 1]) > 0).all()  # more noise, farther out
+    dots = [line.get_xydata() for line in axes.lines if line.get_markersize() == 3.5]
+    for path in dots:
+        assert (np.diff(np.linalg.norm(np.diff(path, axis=0), axis=1)) < 0).all()
 
 
 def test_where_there_is_no_plane_the_schematic_says_so():

@@ -6,6 +6,7 @@ import os
 import subprocess
 
 import numpy
+import pandas
 import pytest
 import sklearn
 import torch
@@ -106,6 +107,14 @@ def test_the_same_measurement_gives_the_same_bytes(tmp_path):
         results.record("a", "smoke", EXPERIMENT, "cpu", {"x": 0.1}, "", tmp_path / folder)
     one, two = ((tmp_path / folder / "a.json").read_bytes() for folder in ("one", "two"))
     assert one == two
+
+
+def test_the_file_of_a_table_tells_every_float32_from_the_next(tmp_path):
+    one = numpy.array([1.3, 1e-7, 2e7, -3.14159], dtype="float32")
+    table = pandas.DataFrame({"one": one, "next": numpy.nextafter(one, numpy.float32(numpy.inf))})
+    results.record("a", "smoke", EXPERIMENT, "cpu", {}, "", tmp_path, {"both": table})
+    read = pandas.read_csv(tmp_path / "a" / "both.csv", dtype=dict(table.dtypes))
+    pandas.testing.assert_frame_equal(read, table, check_exact=True)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

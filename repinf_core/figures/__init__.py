@@ -19,6 +19,7 @@ from repinf_core.figures.dimension import (
     approach_by_dimension,
     stages_by_dimension,
 )
+from repinf_core.figures.drawing import drawn_schematic
 from repinf_core.figures.generalization import best_of_settings, by_setting
 from repinf_core.figures.hierarchy import closest_by_noise
 from repinf_core.figures.images import image_rows, inference_frames, samples_at, strip
@@ -47,6 +48,7 @@ __all__ = [
     "cosine_matrices",
     "cosine_matrix",
     "counts_by_dataset",
+    "drawn_schematic",
     "embedding",
     "facts_by_reading",
     "final_probabilities",
