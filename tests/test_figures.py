@@ -929,6 +929,22 @@ def test_two_data_sets_stand_side_by_side_label_by_label():
     assert [axes.get_title(loc="left") for axes in alone.axes] == NAMES
 
 
+def test_three_data_sets_leave_room_for_the_names_of_their_labels():
+    third = OF_DATASETS[OF_DATASETS.dataset == "clothes"].assign(dataset="MNIST")
+    late = pd.concat([OF_DATASETS, third]).assign(t=lambda table: table.t + 96)
+    figure = figures.approach_by_dataset(late)
+    FigureCanvasAgg(figure).draw()
+    assert len(figure.axes) == 30
+    for axes in figure.axes:
+        extent = {
+            text.get_text(): text.get_window_extent()
+            for text in axes.get_children()
+            if isinstance(text, Text)
+        }
+        name, time = (extent[axes.get_title(loc=side)] for side in ("left", "right"))
+        assert name.x1 < time.x0
+
+
 def test_every_data_set_has_its_own_stages():
     upper, lower = figures.stages_by_dataset(CLOSEST, STAGES_BY_DATASET).axes
     assert [text.get_text() for text in upper.texts] == ["I", "III"]

@@ -57,7 +57,7 @@ def approach_by_dataset(curves: pd.DataFrame) -> Figure:
             distance_curve(axes, panel, CONCEPT)
             axes.set_title(label, loc="left", fontweight="bold")
             best = panel.loc[panel["mean"].idxmin()]
-            axes.set_title(f"min. at {best.t}", loc="right", fontsize=12)
+            axes.set_title(f"t = {best.t}", loc="right", fontsize=12)
         column[0].annotate(
             dataset, (0.5, 1.35), xycoords="axes fraction", ha="center", fontsize=14,
             annotation_clip=False,

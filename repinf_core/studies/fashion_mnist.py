@@ -235,8 +235,8 @@ def _finding(experiment: Experiment, measured: list[_Measured], lacks_data: bool
         for one in measured
     )
     found = (
-        f"Of 10 labels at $p = {experiment.p:g}$, the mean trajectory passes its concept below the "
-        f"whole chord, and below the chord at the same time, for {counts}."
+        f"At $p = {experiment.p:g}$ the mean trajectory approaches its concept for so many of 10 "
+        f"labels, below the whole chord and below the chord at the same time: {counts}."
     )
     if not lacks_data:
         return found
