@@ -231,12 +231,12 @@ def _datasets(measured: list[_Measured]) -> pd.DataFrame:
 def _finding(experiment: Experiment, measured: list[_Measured], lacks_data: bool) -> str:
     counts = ", ".join(
         f"{one.numbers['labels_approaching_whole_chord']} and "
-        f"{one.numbers['labels_approaching_same_time']} on {one.title}"
+        f"{one.numbers['labels_approaching_same_time']} of 10 labels on {one.title}"
         for one in measured
     )
     found = (
-        f"At $p = {experiment.p:g}$ the mean trajectory approaches its concept for so many of 10 "
-        f"labels, below the whole chord and below the chord at the same time: {counts}."
+        f"At $p = {experiment.p:g}$ the mean trajectory approaches its concept, below the whole "
+        f"chord and below the chord at the same time, for {counts}."
     )
     if not lacks_data:
         return found
