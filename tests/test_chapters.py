@@ -447,12 +447,15 @@ def test_the_fashion_page_measures_what_the_chapters_do(smoke_book):
     found = results(smoke_book.out, "09_fashion_mnist")["results"]
     own = found["datasets"]["digits"]
     clusters = results(smoke_book.out, "04_cluster_centers")["results"]
-    for key in ("labels_approaching_whole_chord", "labels_approaching_same_time"):
+    readings = ("labels_approaching_whole_chord", "labels_approaching_same_time")
+    for key in (*readings, "share_of_trials_approaching"):
         assert own[key] == clusters[key]
+    for control in ("wrong_concept", "Mahalanobis"):
+        assert own[control] == {key: clusters[control][key] for key in readings}
     assert own["stages"] == results(smoke_book.out, "05_noise_and_hierarchy")["results"]["stages"]
     model = results(smoke_book.out, "01_model")["results"]
     for key in ("active_latents", "components_for_70_percent", "test_negative_elbo"):
         assert own[key] == model[key]
-    assert (found["consistent"] is None) == ("fashion_mnist" not in found["datasets"])
+    assert found["lacks_data"] == ("fashion_mnist" not in found["datasets"])
     fewest = min(network["epochs_trained"] for network in found["datasets"].values())
     assert found["epochs_trained"] == fewest  # what the claims page reads

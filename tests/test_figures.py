@@ -296,12 +296,19 @@ OF_DATASETS = pd.DataFrame(
 )
 COUNTS = pd.DataFrame(
     [
-        (dataset, target, chord, count)
-        for dataset, count in (("digits", 3), ("clothes", 10))
-        for target in ("own concept", "wrong concept")
-        for chord in ("whole chord", "same time")
+        (dataset, metric, target, reading, count + row)
+        for dataset, count in (("digits", 3), ("MNIST", 0), ("clothes", 5))
+        for row, (metric, target, reading) in enumerate(
+            (*asked, reading)
+            for asked in (
+                ("Euclidean", "own concept"),
+                ("Mahalanobis", "own concept"),
+                ("Euclidean", "wrong concept"),
+            )
+            for reading in ("whole chord", "same time")
+        )
     ],
-    columns=["dataset", "target", "chord", "labels"],
+    columns=["dataset", "metric", "target", "reading", "labels"],
 )
 CLOSEST = pd.DataFrame(
     [
@@ -958,6 +965,22 @@ def test_two_data_sets_stand_side_by_side_label_by_label():
     assert [axes.get_title(loc="left") for axes in alone.axes] == NAMES
 
 
+def test_three_data_sets_leave_room_for_the_names_of_their_labels():
+    third = OF_DATASETS[OF_DATASETS.dataset == "clothes"].assign(dataset="MNIST")
+    late = pd.concat([OF_DATASETS, third]).assign(t=lambda table: table.t + 96)
+    figure = figures.approach_by_dataset(late)
+    FigureCanvasAgg(figure).draw()
+    assert len(figure.axes) == 30
+    for axes in figure.axes:
+        extent = {
+            text.get_text(): text.get_window_extent()
+            for text in axes.get_children()
+            if isinstance(text, Text)
+        }
+        name, time = (extent[axes.get_title(loc=side)] for side in ("left", "right"))
+        assert name.x1 < time.x0
+
+
 def test_every_data_set_has_its_own_stages():
     upper, lower = figures.stages_by_dataset(CLOSEST, STAGES_BY_DATASET).axes
     assert [text.get_text() for text in upper.texts] == ["I", "III"]
@@ -965,9 +988,22 @@ def test_every_data_set_has_its_own_stages():
 
 
 def test_the_bars_of_the_counts_are_the_counts():
-    axes = figures.counts_by_dataset(COUNTS).axes[0]
-    widths = [[bar.get_width() for bar in bars] for bars in axes.containers]
-    assert widths == [[3] * 4, [10] * 4]
+    """A column for each data set, a row for each target and reading, and the number at its bar."""
+    columns = figures.counts_by_dataset(COUNTS).axes
+    assert [axes.get_title(loc="left") for axes in columns] == ["digits", "MNIST", "clothes"]
+    rows = [label.get_text() for label in columns[0].get_yticklabels()]
+    assert rows == [
+        f"{target},\n{reading}"
+        for target in ("own concept", "Mahalanobis", "wrong concept")
+        for reading in ("whole chord", "same time")
+    ]
+    for axes, least in zip(columns, (3, 0, 5), strict=True):
+        bars = sorted(
+            (round(bar.get_y() + bar.get_height() / 2), bar.get_width()) for bar in axes.patches
+        )
+        assert bars == [(row, least + row) for row in range(6)]
+        assert sorted(int(text.get_text()) for text in axes.texts) == [*range(least, least + 6)]
+        assert axes.get_xlim()[1] > 10
 
 
 def test_bars_of_ratios_are_medians_of_the_repeats_with_their_range():

@@ -1,4 +1,6 @@
-"""Two data sets side by side (Suppl. D): labels that approach, distances, stages."""
+"""Data sets side by side (Suppl. D): labels that approach, distances, stages."""
+
+import textwrap
 
 import pandas as pd
 import seaborn as sns
@@ -16,23 +18,26 @@ _LANDMARKS = {  # colour, marker, line, number of the stage in which it is the n
 
 @styled
 def counts_by_dataset(counts: pd.DataFrame) -> Figure:
-    """For how many of ten labels the mean curve approaches its own and a wrong concept.
+    """For how many of ten labels the mean curve approaches, by both readings, with the control.
 
     Args:
         counts: of :class:`repinf_core.studies.fashion_mnist.FashionMNIST`.
     """
-    named = counts.assign(asked=counts.target + ",\n" + counts.chord)
-    figure = Figure(figsize=(WIDTH, 4.2))
-    axes = figure.subplots()
-    colours = PAIR[: counts.dataset.nunique()]
-    sns.barplot(
-        named, y="asked", x="labels", hue="dataset", palette=list(colours), saturation=1, ax=axes
-    )
-    for bars in axes.containers:
-        axes.bar_label(bars, padding=3, fontsize=12)
-    axes.get_legend().remove()
-    axes.set(xlabel="labels of 10 whose mean curve approaches it", ylabel="", xlim=(0, 10.9))
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    of = counts.target.where(counts.metric == "Euclidean", counts.metric)
+    asked = of + ",\n" + counts.reading
+    columns = list(counts.assign(asked=asked).groupby("dataset", sort=False))
+    figure = Figure(figsize=(WIDTH, 4.6))
+    grid = figure.subplots(1, len(columns), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, (dataset, table) in zip(grid, columns, strict=True):
+        sns.barplot(
+            table, y="asked", x="labels", hue="reading", palette=list(PAIR), saturation=1,
+            dodge=False, width=0.7, legend=False, ax=axes,
+        )  # fmt: skip
+        for bars in axes.containers:
+            axes.bar_label(bars, padding=3, fontsize=12)
+        axes.set_title(textwrap.fill(dataset, 14), loc="left", fontweight="bold")
+        axes.set(xlabel="", ylabel="", xlim=(0, 12.5), xticks=(0, 5, 10))
+    figure.supxlabel("labels of 10 whose mean curve approaches it", fontsize=13)
     return figure
 
 
@@ -52,7 +57,7 @@ def approach_by_dataset(curves: pd.DataFrame) -> Figure:
             distance_curve(axes, panel, CONCEPT)
             axes.set_title(label, loc="left", fontweight="bold")
             best = panel.loc[panel["mean"].idxmin()]
-            axes.set_title(f"min. at {best.t}", loc="right", fontsize=12)
+            axes.set_title(f"t = {best.t}", loc="right", fontsize=12)
         column[0].annotate(
             dataset, (0.5, 1.35), xycoords="axes fraction", ha="center", fontsize=14,
             annotation_clip=False,

@@ -1,4 +1,4 @@
-"""Is the approach to the concept alike on Fashion-MNIST?  Supplementary Information D."""
+"""Do trajectories approach the concept on Fashion-MNIST too?  Supplementary Information D."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -12,22 +12,26 @@ from repinf_core import data, geometry
 from repinf_core.dynamics import approach
 from repinf_core.models.mlp import VAESpec
 from repinf_core.profiles import PROFILES, Experiment
-from repinf_core.studies.study import Study, default_device, mean_curves, trained
+from repinf_core.studies import cluster_centers
+from repinf_core.studies.study import Study, default_device, trained
 from repinf_core.training import store
 
-FASHION = "fashion_mnist"
+DIGITS, FASHION = "digits", "fashion_mnist"
 
 
 @dataclass(frozen=True)
 class FashionMNIST(Study):
-    """Two data sets side by side; one alone where Fashion-MNIST is asked for or cannot be had.
+    """Data sets side by side: digits, the experiment's own, Fashion-MNIST.
 
     Attributes:
-        datasets: a row for each data set: its ``dataset`` and ``title``, the ``epochs`` trained,
-            the test ``objective`` (nats per image), the number of ``active`` latent variables, and
-            how many principal ``components`` carry 70% of the variance of the memories.
-        counts: a row for each data set, target (own or wrong concept) and criterion (chord:
-            whole, same time): of how many ``labels`` the mean curve approaches the target.
+        datasets: a row for each data set: its ``dataset`` and ``title``, the network's ``n_z``, the
+            ``epochs`` trained, the test ``objective`` (nats per image), the number of ``active``
+            latent variables, how many principal ``components`` carry 70% of the variance of the
+            memories, and ``trials_approaching``, the share of single trials below their whole
+            chord.
+        counts: a row for each data set, ``metric`` (Euclidean, Mahalanobis), ``target`` (own or
+            wrong concept; the wrong one Euclidean only) and ``reading`` (whole chord, same time):
+            of how many ``labels`` the mean curve approaches the target.
         curves: a row for each data set, label and t: ``mean`` and ``sem`` of the distance to the
             concept over the trials, and the mean of the ``chord`` (Euclidean, in latent space).
         closest: a row for each data set, landmark and p, for images of one label: ``mean`` of the
@@ -46,7 +50,7 @@ class FashionMNIST(Study):
 
 
 def run(experiment: Experiment, device: str | None = None) -> FashionMNIST:
-    """Measure the experiment's data set and Fashion-MNIST by the same programs.
+    """Measure the approach and the stages on each data set by the same programs.
 
     Fashion-MNIST is left out, and the finding says so, where there is no sound copy of it.
 
@@ -55,12 +59,13 @@ def run(experiment: Experiment, device: str | None = None) -> FashionMNIST:
             ``label``, ``p_grid`` and ``trials_per_p`` are taken, and all that names the network.
         device: as in :func:`repinf_core.studies.study.trained`, whose errors it raises.
     """
-    experiments = _experiments(experiment)
-    measured = [_measure(of_dataset, device) for of_dataset in experiments]
+    measured = [_measure(of_dataset, device) for of_dataset in _experiments(experiment)]
+    judged = (experiment.dataset, FASHION)  # the paper has no digits of scikit-learn's
     numbers = {
         "datasets": {one.dataset: one.numbers for one in measured},
-        "epochs_trained": min(one.numbers["epochs_trained"] for one in measured),
-        "consistent": _consistent([one.numbers for one in measured]),
+        "epochs_trained": min(
+            one.numbers["epochs_trained"] for one in measured if one.dataset in judged
+        ),
         "lacks_data": FASHION not in [one.dataset for one in measured],
     }
 
@@ -76,7 +81,7 @@ def run(experiment: Experiment, device: str | None = None) -> FashionMNIST:
         numbers=numbers,
         finding=_finding(experiment, measured, numbers["lacks_data"]),
         datasets=_datasets(measured),
-        counts=together([_counts(one.numbers) for one in measured]),
+        counts=together([one.counts for one in measured]),
         curves=together([one.curves for one in measured]),
         closest=together([one.closest for one in measured]),
         stages=together([one.stages for one in measured]),
@@ -85,24 +90,41 @@ def run(experiment: Experiment, device: str | None = None) -> FashionMNIST:
 
 
 def _experiments(experiment: Experiment) -> list[Experiment]:
-    """The experiment at hand, and the same on Fashion-MNIST if that is another one to be had.
+    """Of digits, of the data set at hand, of Fashion-MNIST: without those that are not to be had.
 
-    On Fashion-MNIST it asks for the shipped network where there is one, and otherwise for as many
-    steps of training as on the experiment's own data set.
+    Fashion-MNIST alone is compared with nothing.
+    """
+    if experiment.dataset == FASHION:
+        return [experiment]
+    digits = [] if experiment.dataset == DIGITS else [_on_digits(experiment)]
+    return [*digits, experiment, *_on_fashion(experiment)]
+
+
+def _on_digits(experiment: Experiment) -> Experiment:
+    """The network of profile quick, soon trained anywhere, with the trials at hand."""
+    names = ("p", "noise", "trial_seed", "trials", "steps", "label", "p_grid", "trials_per_p")
+    trials = {name: getattr(experiment, name) for name in names}
+    return dataclasses.replace(PROFILES["quick"], dataset=DIGITS, **trials)
+
+
+def _on_fashion(experiment: Experiment) -> list[Experiment]:
+    """The same experiment on Fashion-MNIST; nothing without its images.
+
+    It asks for the shipped network where there is one, and otherwise for as many steps of training
+    as on the experiment's own data set.
     """
     n_images = len(data.load(experiment.dataset, "train").images)
     try:
         share = n_images / len(data.load(FASHION, "train").images)
     except data.DataError:
-        return [experiment]
+        return []
     paper = PROFILES["paper"]
     shipped = dataclasses.replace(
         experiment, dataset=FASHION, epochs=paper.epochs, precision=paper.precision
     )
     epochs = max(1, round(experiment.epochs * share))
     alike = dataclasses.replace(experiment, dataset=FASHION, epochs=epochs)
-    fashion = shipped if store.is_available(VAESpec.of(shipped)) else alike
-    return [fashion] if experiment.dataset == FASHION else [experiment, fashion]
+    return [shipped if store.is_available(VAESpec.of(shipped)) else alike]
 
 
 @dataclass(frozen=True)
@@ -111,7 +133,9 @@ class _Measured:
 
     dataset: str
     title: str
+    n_z: int
     numbers: dict[str, Any]
+    counts: pd.DataFrame
     curves: pd.DataFrame
     closest: pd.DataFrame
     stages: pd.DataFrame
@@ -119,14 +143,9 @@ class _Measured:
 
 
 def _measure(experiment: Experiment, device: str | None) -> _Measured:
+    clusters = cluster_centers.run(experiment, device)
     network = trained(experiment, device)
     concepts = network.concepts.to(network.device)
-    distances, chords = approach.to_concepts(network.model, network.train, concepts, experiment)
-    strict, weak = geometry.approach_of_means(distances, chords)
-    of_the_next = concepts.roll(-1, 0)  # a control: the concept of the next label
-    wrong_strict, wrong_weak = geometry.approach_of_means(
-        *approach.to_concepts(network.model, network.train, of_the_next, experiment)
-    )
     closest = approach.closest_approach_by_noise(
         network.model, network.train, network.memories.to(network.device), experiment
     )
@@ -141,21 +160,45 @@ def _measure(experiment: Experiment, device: str | None) -> _Measured:
         "test_negative_elbo": network.run.history[-1].test["negative_elbo"],
         "active_latents": int(geometry.active_latents(network.memories).sum()),
         "components_for_70_percent": geometry.components(network.memories, 0.7),
-        "labels_approaching_whole_chord": int(strict.approaches.sum()),
-        "labels_approaching_same_time": int(weak.sum()),
-        "labels_approaching_a_wrong_concept_whole_chord": int(wrong_strict.approaches.sum()),
-        "labels_approaching_a_wrong_concept_same_time": int(wrong_weak.sum()),
+        **_approaching(clusters.targets, "concept"),
+        "share_of_trials_approaching": clusters.numbers["share_of_trials_approaching"],
+        "wrong_concept": _approaching(clusters.targets, "wrong concept"),
+        "Mahalanobis": _approaching(clusters.targets, "Mahalanobis"),
         "stages": stages,
     }
+    of_concept = clusters.curves[clusters.curves.target == "concept"]
     return _Measured(
         dataset=experiment.dataset,
         title=data.DATASETS[experiment.dataset].title,
+        n_z=experiment.n_z,
         numbers=numbers,
-        curves=mean_curves(distances, chords, network.class_names),
+        counts=_counts(clusters.targets),
+        curves=of_concept.drop(columns="target"),
         closest=_closest(experiment, means, two_sem),
         stages=pd.DataFrame(stages).assign(label=network.class_names[experiment.label]),
         concept_images=network.model.decode_mean(concepts).detach().cpu().numpy(),
     )
+
+
+def _approaching(targets: pd.DataFrame, target: str) -> dict[str, int]:
+    row = targets.set_index("target").loc[target]
+    readings = ("whole_chord", "same_time")
+    return {f"labels_approaching_{reading}": int(row[reading]) for reading in readings}
+
+
+def _counts(targets: pd.DataFrame) -> pd.DataFrame:
+    """The targets of :class:`~cluster_centers.ClusterCenters`, a row for each reading."""
+    asked = {
+        "concept": ("Euclidean", "own concept"),
+        "Mahalanobis": ("Mahalanobis", "own concept"),
+        "wrong concept": ("Euclidean", "wrong concept"),
+    }
+    rows = [
+        (*named, reading.replace("_", " "), labels)
+        for name, named in asked.items()
+        for reading, labels in targets.set_index("target").loc[name].items()
+    ]
+    return pd.DataFrame(rows, columns=["metric", "target", "reading", "labels"])
 
 
 def _closest(experiment: Experiment, means: torch.Tensor, two_sem: torch.Tensor) -> pd.DataFrame:
@@ -169,52 +212,35 @@ def _closest(experiment: Experiment, means: torch.Tensor, two_sem: torch.Tensor)
     )
 
 
-def _counts(found: dict[str, Any]) -> pd.DataFrame:
-    key = "labels_approaching"
-    rows = (
-        ("own concept", "whole chord", found[f"{key}_whole_chord"]),
-        ("own concept", "same time", found[f"{key}_same_time"]),
-        ("wrong concept", "whole chord", found[f"{key}_a_wrong_concept_whole_chord"]),
-        ("wrong concept", "same time", found[f"{key}_a_wrong_concept_same_time"]),
-    )
-    return pd.DataFrame(rows, columns=["target", "chord", "labels"])
-
-
 def _datasets(measured: list[_Measured]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "dataset": one.dataset,
             "title": one.title,
+            "n_z": one.n_z,
             "epochs": one.numbers["epochs_trained"],
             "objective": one.numbers["test_negative_elbo"],
             "active": one.numbers["active_latents"],
             "components": one.numbers["components_for_70_percent"],
+            "trials_approaching": one.numbers["share_of_trials_approaching"],
         }
         for one in measured
     )
 
 
-def _consistent(found: list[dict[str, Any]]) -> bool | None:
-    """Whether the numbers of labels that approach differ by no more than two, by both criteria."""
-    if len(found) < 2:
-        return None
-    one, other = found
-    keys = ("labels_approaching_whole_chord", "labels_approaching_same_time")
-    return all(abs(one[key] - other[key]) <= 2 for key in keys)
-
-
 def _finding(experiment: Experiment, measured: list[_Measured], lacks_data: bool) -> str:
-    if lacks_data:
-        return (
-            "Fashion-MNIST could not be had where this page was run. Set `REPINF_DATA` to a folder "
-            "that has a sound copy of it in torchvision's layout."
-        )
-    counts = " and ".join(
-        f"{one.numbers['labels_approaching_same_time']} of 10 labels (whole chord: "
-        f"{one.numbers['labels_approaching_whole_chord']}) on {one.title}"
+    counts = ", ".join(
+        f"{one.numbers['labels_approaching_whole_chord']} and "
+        f"{one.numbers['labels_approaching_same_time']} of 10 labels on {one.title}"
         for one in measured
     )
+    found = (
+        f"At $p = {experiment.p:g}$ the mean trajectory approaches its concept, below the whole "
+        f"chord and below the chord at the same time, for {counts}."
+    )
+    if not lacks_data:
+        return found
     return (
-        f"With $N_z = {experiment.n_z}$ and $p = {experiment.p:g}$ the mean trajectory passes its "
-        f"concept below its chord at the same time for {counts}."
+        f"{found} Fashion-MNIST could not be had where this page was run. Set `REPINF_DATA` to a "
+        f"folder that has a sound copy of it in torchvision's layout."
     )
