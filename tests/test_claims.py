@@ -565,8 +565,9 @@ def test_the_card_on_fashion_mnist_tells_both_readings_the_control_and_the_other
     write(tmp_path, {"09_fashion_mnist": altered})
     (ours,) = [one.ours for one in judged(tmp_path) if one.claim.name == "Fashion-MNIST"]
     assert ours == (
-        "10 of 10 labels below the whole chord and 10 at the same time; 86% of single trials; "
-        "wrong concept 2 and 3; digits 10 and 10; mnist 1 and 10"
+        "10 of 10 labels below the whole chord, 10 at the same time; a wrong concept: 2 and 3; "
+        "86% of single trials below the whole chord; scikit-learn's digits: 10 and 10; "
+        "MNIST: 1 and 10"
     )
 
 

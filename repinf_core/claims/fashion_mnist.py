@@ -10,6 +10,7 @@ from repinf_core.claims.judging import (
     by_readings,
     told_of_control,
 )
+from repinf_core.data import DATASETS
 
 
 def fashion(found: Numbers) -> Measured:
@@ -20,7 +21,10 @@ def fashion(found: Numbers) -> Measured:
     besides = [
         told_of_control(here),
         f"{here['share_of_trials_approaching']:.0%} of single trials below the whole chord",
-        *("{}: {} and {}".format(name, *by_readings(other)) for name, other in others.items()),
+        *(
+            "{}: {} and {}".format(DATASETS[name].title, *by_readings(other))
+            for name, other in others.items()
+        ),
     ]
     return approaching(here, "; ".join(besides))
 
