@@ -241,6 +241,6 @@ def _finding(experiment: Experiment, measured: list[_Measured], lacks_data: bool
     if not lacks_data:
         return found
     return (
-        f"{found} Fashion-MNIST could not be had where this page was run. Set `REPINF_DATA` to a "
-        f"folder that has a sound copy of it in torchvision's layout."
+        f"{found} Fashion-MNIST was not available where this page was run. Set `REPINF_DATA` to a "
+        f"folder that has an intact copy of it in torchvision's layout."
     )
