@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import nbformat
@@ -12,13 +11,9 @@ import sources
 import yaml
 
 from repinf_core import claims, profiles
-from repinf_core.models import spec_from_json
 from repinf_core.models.mlp import VAESpec
 from repinf_core.training import shipped
-from repinf_core.training.convert import old_name
 
-EDITION = "1d15a287166f398e785e2ddc86831ac590cf1702"
-"""The commit of an edition whose pages do not tell their sources: it tells their notebooks."""
 BOOK = Path(__file__).parents[1] / "book"
 PUBLISHED = sorted((BOOK / "pages").glob("*.ipynb"))
 PAGES = yaml.safe_load((BOOK / "pages.yml").read_text())
@@ -33,20 +28,6 @@ def said(path):
         for cell in nbformat.read(path, 4).cells
         if "injected-parameters" not in cell.metadata.get("tags", [])
     ]
-
-
-def said_in_the_edition(notebook):
-    """What a notebook's cells said at :data:`EDITION`, from the project's history."""
-    show = ["git", "show", f"{EDITION}:notebooks/{notebook}"]
-    shown = subprocess.run(show, cwd=BOOK, capture_output=True, text=True, check=True)
-    return [
-        cell.source.replace(_LOCAL_BADGE, _BADGE) for cell in nbformat.reads(shown.stdout, 4).cells
-    ]
-
-
-def told_sources(path):
-    """Digests of what a page was made of; None in an edition that did not tell."""
-    return nbformat.read(path, 4).metadata.get("sources")
 
 
 def printed(path):
@@ -68,12 +49,8 @@ def test_there_is_a_published_edition():
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
 def test_a_published_page_is_not_stale(path):
     notebook = BOOK.parent / "notebooks" / PAGES[path.stem]["notebook"]
-    told = told_sources(path)
-    if told is None:
-        assert said(path) == said_in_the_edition(notebook.name)
-    else:
-        assert said(path) == said(notebook)
-        assert told == sources.digests(notebook, BOOK.parent)
+    assert said(path) == said(notebook)
+    assert nbformat.read(path, 4).metadata["sources"] == sources.digests(notebook, BOOK.parent)
     found = result(path)
     assert found["profile"] == "paper"
     own = PAGES[path.stem]["parameters"] | PAGES[path.stem].get("published", {})
@@ -87,9 +64,8 @@ def test_a_published_page_names_the_commit_of_its_code(path):
 
 
 def test_the_published_pages_are_of_one_revision():
-    """Those that tell their sources: to mend one page is to execute all (``make paper``)."""
-    pages = [path for path in PUBLISHED if told_sources(path) is not None]
-    assert len({result(path)["provenance"]["revision"] for path in pages}) <= 1
+    """To mend one page is to execute all (``make paper``)."""
+    assert len({result(path)["provenance"]["revision"] for path in PUBLISHED}) == 1
 
 
 def test_the_published_verdicts_are_those_of_the_published_numbers():
@@ -104,11 +80,8 @@ def test_the_published_verdicts_are_those_of_the_published_numbers():
 def test_a_published_page_shows_the_models_that_ship(path):
     """As far as they are trained now: a model trained on makes its pages stale."""
     manifest = shipped.manifest()
-    # The pages name models as version 0.1 did.
-    specs = [spec_from_json(json.dumps(entry["spec"])) for entry in manifest.values()]
-    present = {old_name(spec): spec.name for spec in specs}
     told = re.findall(r"model +(\S+)\n +ships, trained for ([\d,]+) of", printed(path))
-    shown = {present[name]: int(epochs.replace(",", "")) for name, epochs in told}
+    shown = {name: int(epochs.replace(",", "")) for name, epochs in told}
     for name, epochs in shown.items():
         assert manifest[name]["epochs_trained"] == epochs
     found = result(path)
