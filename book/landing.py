@@ -8,12 +8,9 @@ from pathlib import Path
 from nbformat import NotebookNode
 from PIL import Image
 
-from repinf_core.claims import NOT_REPRODUCED, NOT_RUN, PARTLY, REPRODUCED
-
 _MAIN_FIGURE = "04_cluster_centers"
 _MOVIES = "03_collective_dynamics"
 _CLAIMS = "11_claims"
-VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_RUN)
 _WIDTH = 640  # pixels of a card's picture
 
 
@@ -91,10 +88,8 @@ def _main_figure(pages: dict, pictures: dict[str, str]) -> str:
 def _score(pages: dict) -> str:
     if _CLAIMS not in pages:
         return ""
-    counts = pages[_CLAIMS][1]["results"]["counts"]
-    told = [verdict for verdict in VERDICTS if verdict in counts]
-    score = ", ".join(f"**{counts[verdict]}** {verdict}" for verdict in told)
-    return f"The paper's claims in this edition: {score} ([](./{_CLAIMS}.ipynb)).\n"
+    # Its finding counts the claims at other settings than the paper's apart.
+    return f"{pages[_CLAIMS][1]['finding']} ([](./{_CLAIMS}.ipynb))\n"
 
 
 def _cards(pages: dict, pictures: dict[str, str]) -> str:

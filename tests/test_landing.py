@@ -52,8 +52,7 @@ def test_each_page_has_a_card_with_its_finding_and_a_small_picture(source):
         assert height < width
 
 
-def test_the_score_counts_the_verdicts_the_best_first(source):
-    counts = {"partly": 2, "not reproduced": 3, "reproduced": 1}
-    landing.write(source, {"11_claims": page("Claims", "Six claims.", {"counts": counts})})
-    score = (source / "score.md").read_text()
-    assert "**1** reproduced, **2** partly, **3** not reproduced" in score
+def test_the_score_is_the_finding_of_the_claims_which_counts_other_settings_apart(source):
+    finding = "Of 3 claims: 1 at the settings of the paper; 2 at other settings."
+    landing.write(source, {"11_claims": page("Claims", finding, {"counts": {"partly": 3}})})
+    assert (source / "score.md").read_text() == f"{finding} ([](./11_claims.ipynb))\n"
