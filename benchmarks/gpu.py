@@ -2,9 +2,9 @@
 
     python benchmarks/gpu.py
 
-The paper's network with random images (no value shapes the time).  The contestants take turns.
-From the medians follows what the paper's 1,500 epochs, the grid of Fig. 9 and a rollout of
-10,000 trials and 100 steps take, evaluations aside.
+The paper's network runs on random images; pixel values do not affect the times.  The contestants
+take turns.  The medians give the times of the paper's 1,500 epochs, of the grid of Fig. 9 and of a
+rollout of 10,000 trials over 100 steps, all without evaluations.
 """
 
 import argparse
@@ -31,7 +31,7 @@ N_IMAGES = 60_000
 
 
 def seconds(work: Callable[[], object], device: torch.device) -> float:
-    """From the device's being idle to its being idle again."""
+    """Seconds that ``work`` takes, from an idle device until the device is idle again."""
     _wait(device)
     started = time.perf_counter()
     work()
@@ -47,7 +47,10 @@ def _wait(device: torch.device) -> None:
 def medians(
     contestants: dict[str, Callable[[], object]], repeats: int, device: torch.device
 ) -> dict[str, float]:
-    """Seconds of each; a first turn, in which graphs are captured, does not count."""
+    """Median seconds of each contestant.
+
+    The first turn is not counted, because it captures the graphs.
+    """
     turns = [
         {name: seconds(work, device) for name, work in contestants.items()}
         for _ in range(repeats + 1)
@@ -56,17 +59,18 @@ def medians(
 
 
 def step_by_step(runs: list[TrainingRun], train: LabelledImages) -> ensemble.Ensemble:
-    """An ensemble whose step is not captured."""
+    """An ensemble that trains step by step, without a captured graph."""
     with mock.patch.object(ensemble, "Captured", lambda step, changes, generators: step):
         return ensemble.Ensemble(runs, train)
 
 
 def unlabelled(images: torch.Tensor) -> LabelledImages:
+    """Images ``[N, 784]`` that all have label 0."""
     return LabelledImages(images, torch.zeros(len(images), dtype=torch.long, device=images.device))
 
 
 def epochs(spec: mlp.VAESpec, images: torch.Tensor, repeats: int) -> dict[str, float]:
-    """Seconds of an epoch of one model of ``spec``, in both precisions."""
+    """Median seconds per epoch of one model of ``spec``, in each precision."""
     contestants, rates = {}, [spec.learning_rates[0]]
     for precision in profiles.PRECISIONS:
         of = dataclasses.replace(spec, precision=precision)
@@ -79,7 +83,10 @@ def epochs(spec: mlp.VAESpec, images: torch.Tensor, repeats: int) -> dict[str, f
 def grid_epochs(
     experiment: profiles.Experiment, images: torch.Tensor, repeats: int
 ) -> dict[str, float]:
-    """Seconds of an epoch of all cells of Fig. 9 with one minibatch, trained at once."""
+    """Median seconds per epoch of the models of Fig. 9, for each minibatch size.
+
+    All models with the same minibatch size are trained at once.
+    """
     contestants = {}
     for minibatch in experiment.selection_minibatches:
         cells = sweep.product(
@@ -97,7 +104,7 @@ def grid_epochs(
 
 
 def rollouts(spec: mlp.VAESpec, x0: torch.Tensor, steps: int, repeats: int) -> dict[str, float]:
-    """Seconds of a rollout, with products in float32 and in TF32, where the device has it."""
+    """Median seconds of a rollout, with products in float32 and in TF32, if the device has it."""
     generator = torch.Generator().manual_seed(0)
     model = mlp.VAE(spec.n_z, spec.n_hidden, generator).to(x0.device)
 

@@ -3,7 +3,7 @@
 import functools
 import os
 
-os.environ.setdefault("JAX_PLATFORMS", "cpu")  # where the other contestants are
+os.environ.setdefault("JAX_PLATFORMS", "cpu")  # as for the other contestants
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from repinf_core.models.mlp import VAESpec
 
 
 def objective(weights, x, epsilon, beta):
-    """-ELBO of a minibatch in nats per image, as ``vae.negative_elbo``."""
+    """-ELBO of a minibatch in nats per image, as in ``mlp.negative_elbo``."""
     w1, b1, w2, b2, w3, b3, w4, b4 = weights
     mu, log_variance = jnp.split(jnp.tanh(x @ w1.T + b1) @ w2.T + b2, 2, axis=-1)
     z = mu + jnp.exp(0.5 * log_variance) * epsilon
@@ -52,7 +52,10 @@ def train_epoch(weights, moments, key, images, spec):
 
 
 class JaxScan:
-    """A contestant as those of ``torch_loops``; minibatches must divide the images."""
+    """A contestant with the methods that ``torch_loops`` describes.
+
+    The minibatch size must divide the number of images.
+    """
 
     def __init__(self, spec: VAESpec, weights: list[np.ndarray], images: torch.Tensor):
         self._spec, self._images = spec, jnp.asarray(images.numpy())

@@ -3,7 +3,7 @@
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
-os.environ.setdefault("JAX_PLATFORMS", "cpu")  # where the other contestants are
+os.environ.setdefault("JAX_PLATFORMS", "cpu")  # as for the other contestants
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ from repinf_core.models.mlp import VAESpec
 
 
 class Sampling(layers.Layer):
-    """(mu, log sigma^2) to L samples of z, ``[B, L, N_z]``; adds beta KL to the loss."""
+    """Draw L samples of z, ``[B, L, N_z]``, from (mu, log sigma^2); add beta KL to the loss."""
 
     def __init__(self, spec: VAESpec):
         super().__init__()
@@ -34,10 +34,10 @@ def reconstruction(x, logits):
 
 
 class KerasFit:
-    """A contestant as those of ``torch_loops``."""
+    """A contestant with the methods that ``torch_loops`` describes."""
 
     def __init__(self, spec: VAESpec, weights: list[np.ndarray], images: torch.Tensor):
-        keras.utils.set_random_seed(spec.seed)  # of the order of the images
+        keras.utils.set_random_seed(spec.seed)  # sets the order of the images
         self._spec, self._images = spec, images.numpy()
         sizes = (spec.n_hidden, 2 * spec.n_z, spec.n_hidden, images.shape[1])
         self._dense = [

@@ -1,4 +1,4 @@
-"""What a benchmark says of its machine: in words, and how fast it multiplies; where that goes."""
+"""Describe a benchmark's machine, measure its matrix-product rates, and write the results."""
 
 import json
 import os
@@ -14,11 +14,11 @@ import torch
 from repinf_core.atomic import replacing
 
 RESULTS = Path(__file__).parent / "results"
-_SIZE = 2048  # of a square matrix, large enough to reach the machine's rate
+_SIZE = 2048  # rows of a square matrix: large enough to reach the machine's rate
 
 
 def described() -> dict[str, Any]:
-    """Processor, cores, threads and versions; no name of the machine."""
+    """Processor, cores, threads and library versions, without the machine's name."""
     capability = torch.backends.cpu.get_cpu_capability()
     return {
         "processor": _processor(),
@@ -31,14 +31,17 @@ def described() -> dict[str, Any]:
 
 
 def product_rate(dtype: torch.dtype) -> float:
-    """Multiplications and additions per second of a product of square matrices, right now."""
+    """Operations per second of a product of square matrices, measured now.
+
+    Multiplications and additions count.
+    """
     a, b = torch.rand(2, _SIZE, _SIZE).to(dtype)
     out = torch.empty_like(a)
     return _rate(lambda: torch.mm(a, b, out=out))
 
 
 def onednn_rate() -> float:
-    """The same in float32 by oneDNN, which torch takes for tensors in a layout of its own."""
+    """As :func:`product_rate` in float32, by oneDNN, which torch uses for tensors in its layout."""
     a, b = (matrix.to_mkldnn() for matrix in torch.rand(2, _SIZE, _SIZE))
     return _rate(lambda: torch.nn.functional.linear(a, b))
 
@@ -52,7 +55,7 @@ def _rate(product: Callable[[], object]) -> float:
 
 
 def write(name: str, measured: dict[str, Any]) -> Path:
-    """``results/<name>.json``, whole or not at all."""
+    """Write ``results/<name>.json`` atomically; returns its path."""
     path = RESULTS / f"{name}.json"
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(measured, indent=1, allow_nan=False) + "\n")
@@ -61,7 +64,7 @@ def write(name: str, measured: dict[str, Any]) -> Path:
 
 
 def _processor() -> str:
-    """The model's name as Linux knows it; elsewhere the architecture."""
+    """The processor's model name on Linux; elsewhere, what Python's ``platform`` reports."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

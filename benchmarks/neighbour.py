@@ -2,8 +2,9 @@
 
     python benchmarks/neighbour.py
 
-A training of the digits in a process of its own, in turns alone and beside an endless loop: with
-as many turns as GNU OpenMP spins by itself, with those that ``repinf_core`` sets, and with none.
+A separate process trains on the digits, alternately alone and beside an endless loop.  Its waiting
+threads spin for GNU OpenMP's default number of turns, for the number that ``repinf_core`` sets, or
+not at all.
 """
 
 import argparse
@@ -46,7 +47,7 @@ def busy_neighbour() -> Iterator[None]:
 
 
 def seconds(spins: str, epochs: int) -> float:
-    """Of the training's epochs but the first."""
+    """Seconds that the training takes, without its first epoch."""
     environment = os.environ | {"GOMP_SPINCOUNT": spins, "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, "-c", TRAIN, str(epochs)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

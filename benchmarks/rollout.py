@@ -2,12 +2,13 @@
 
     python benchmarks/rollout.py
 
-Both follow the distance of every trial to one concept, in float32, with the paper's network and
-random weights (no value shapes the time), and must find the same distances.  They take turns,
-and between them products of square matrices measure what the machine can do at that moment: with
-torch's own float32 product (sgemm) and with oneDNN's, by which ours are done on x86 processors.
-A share counts the operations of the matrix products only, not tanh and sigmoid.
-Peak memory is what a fresh process needs beyond its start.
+Both loops compute the distance of every trial to one concept, in float32, with the paper's network
+and random weights, whose values do not affect the times.  Both must find the same distances.  They
+take turns.  Between the turns, products of square matrices measure the machine's current rate: with
+torch's own float32 product (sgemm) and with oneDNN's, which our rollout uses on x86 processors.
+The share of a loop is its rate divided by this rate.  It counts the operations of the matrix
+products only, not tanh and sigmoid.  Peak memory is the memory that a rollout adds to that of a
+fresh process.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from repinf_core import geometry, profiles
 from repinf_core.dynamics import rollout
 from repinf_core.models import mlp
 
-STEPS = {300: 100, 3_000: 100, 30_000: 10}  # so that no size takes much longer than another
+STEPS = {300: 100, 3_000: 100, 30_000: 10}  # fewer steps for the largest size
 
 
 def network() -> mlp.VAE:
@@ -42,7 +43,7 @@ def ours(model: mlp.VAE, x0: torch.Tensor, steps: int) -> torch.Tensor:
 
 @torch.no_grad()
 def plain_loop(model: mlp.VAE, x0: torch.Tensor, steps: int) -> torch.Tensor:
-    """What one would otherwise write, with all trials at once."""
+    """The obvious loop, with all trials at once."""
     concept = torch.zeros(model.n_z)
     z = model.encode_mean(x0)
     distances = [geometry.distance(z, concept)]
@@ -54,11 +55,11 @@ def plain_loop(model: mlp.VAE, x0: torch.Tensor, steps: int) -> torch.Tensor:
 
 @torch.no_grad()
 def products_alone(model: mlp.VAE, x0: torch.Tensor, steps: int) -> None:
-    """The matrix products of a rollout, by sgemm and in chunks as ours: a yardstick."""
+    """The matrix products of a rollout alone, by sgemm in chunks of 1,024 trials: a yardstick."""
     n_z, weights = model.n_z, [layer.weight for layer in model.children()]
     w1, w2, w3, w4 = weights[0], weights[1][:n_z], weights[2], weights[3]
     for x in x0.split(1024):
-        # Not handed on from step to step: without tanh the numbers would vanish or overflow.
+        # The encoder reads x, not the decoded pixels: without tanh they would vanish or overflow.
         hidden, z, pixels = x.new_empty(len(x), len(w1)), x.new_empty(len(x), n_z), x.clone()
         torch.mm(x, w1.T, out=hidden)
         torch.mm(hidden, w2.T, out=z)
@@ -81,7 +82,7 @@ RATES: dict[str, Callable[[], float]] = {
 
 
 def operations(model: mlp.VAE, trials: int, steps: int) -> float:
-    """Multiplications and additions of the products: T + 1 encodings, T decodings, mu alone."""
+    """Multiplications and additions of the matrix products: T + 1 encodings of mu, T decodings."""
     n_hidden, n_pixels = model.encoder_hidden.weight.shape
     return 2 * trials * (2 * steps + 1) * n_hidden * (n_pixels + model.n_z)
 
@@ -93,11 +94,11 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def peak_memory(name: str, trials: int, steps: int) -> int | None:
-    """Bytes that a process needs at its peak beyond network and x(0); Linux can tell."""
+    """Peak memory of a rollout in bytes, without network and x(0); None except on Linux."""
     model, x0 = network(), torch.rand(trials, 784)
-    CONTESTANTS[name](model, x0[:3], 1)  # what torch loads and keeps at its first use
+    CONTESTANTS[name](model, x0[:3], 1)  # torch loads and keeps some memory at its first use
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak is from here on
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
         before = _status("VmRSS")
         CONTESTANTS[name](model, x0, steps)
         return _status("VmHWM") - before
@@ -106,13 +107,13 @@ def peak_memory(name: str, trials: int, steps: int) -> int | None:
 
 
 def _status(field: str) -> int:
-    """A field of the process's status, kB in bytes."""
+    """A memory field of this process's status, in bytes."""
     text = Path("/proc/self/status").read_text()
     return 1024 * int(re.search(rf"^{field}:\s+(\d+) kB$", text, re.M)[1])
 
 
 def measure(trials: int, steps: int, repeats: int) -> dict:
-    """Rates relative to the square products' beside them, and peak memory, of each contestant."""
+    """Each contestant's share of the square products' rates, and its peak memory."""
     model, x0 = network(), torch.rand(trials, 784, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(
         ours(model, x0, steps), plain_loop(model, x0, steps), rtol=1e-3, atol=1e-4

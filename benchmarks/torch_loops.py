@@ -1,7 +1,7 @@
-"""Epochs in torch: what one would otherwise write, and ours.
+"""Training epochs in torch: the loops that one would otherwise write, and ours.
 
-A contestant starts from given weights; ``epoch()`` trains once over its images, and ``weights()``
-are its parameters as they are then, in the order of :class:`repinf_core.models.mlp.VAE`.
+A contestant starts from given weights.  ``epoch()`` trains once over its images, and ``weights()``
+returns its current parameters, in the order of :class:`repinf_core.models.mlp.VAE`.
 """
 
 import contextlib
@@ -66,7 +66,7 @@ class EagerLoop:
 
 
 class DataLoaderLoop(EagerLoop):
-    """The same with torchvision's dataset of images and labels, read through a DataLoader."""
+    """The eager loop, which reads torchvision's dataset of images through a DataLoader."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class DataLoaderLoop(EagerLoop):
 
 
 class CompiledLoop(EagerLoop):
-    """The eager loop with its loss, and so its gradient, compiled by ``torch.compile``."""
+    """The eager loop with its loss, and therefore its gradient, compiled by ``torch.compile``."""
 
     def __init__(self, spec: mlp.VAESpec, weights: list[np.ndarray], images: torch.Tensor):
         super().__init__(spec, weights, images)
@@ -91,7 +91,7 @@ class CompiledLoop(EagerLoop):
 
 
 class Ours:
-    """The path that training takes here: an epoch of ``fit`` without its evaluation."""
+    """This package's training: an epoch of ``fit`` without its evaluation."""
 
     def __init__(self, spec: mlp.VAESpec, weights: list[np.ndarray], images: torch.Tensor):
         self._run = TrainingRun(spec)

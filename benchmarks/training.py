@@ -2,14 +2,14 @@
 
     REPINF_DATA=... python benchmarks/training.py
 
-Same network, weights at the start, minibatch, L, objective and optimiser.  After its first
-epoch, which is not timed (JAX and Keras compile in it), each must have reached the same test
--ELBO.  Then they take turns, so that whatever else the machine does falls on all of them, and
-on the products of large matrices that are measured beside them: torch's own or, in float32,
-oneDNN's, whichever are the faster.
-Every library takes the threads it takes by itself; ``taskset -c 0`` holds all of them to one
-core.  JAX and Keras come with the extra ``benchmark``; without it they are left out, and the
-file says so.
+All use the same network, initial weights, minibatch, L, objective and optimiser.  The first epoch
+is not timed, because JAX and Keras compile in it; after it, all must have reached the same test
+-ELBO.  Then they take turns, so that other load on the machine affects all of them alike, and also
+the products of large matrices, which are measured in the same turns: torch's own or, in float32,
+oneDNN's, whichever is faster.
+Every library uses its default number of threads; ``taskset -c 0`` holds all of them to one core.
+JAX and Keras come with the extra ``benchmark``; without it they are left out, and the results say
+so.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from torch_loops import CompiledLoop, DataLoaderLoop, EagerLoop, Ours, arrays, n
 from repinf_core import data, profiles
 from repinf_core.models import mlp
 
-TOLERANCE = 0.02  # of the test -ELBO after one epoch: other random numbers and roundings
+TOLERANCE = 0.02  # relative, of the test -ELBO after one epoch: random numbers and rounding differ
 OURS = "ours, float32"
 
 
@@ -51,20 +51,20 @@ def contestants(
     images: torch.Tensor,
     dataset: torch.utils.data.Dataset,
 ) -> dict[str, object]:
-    """Name to contestant, those of JAX and Keras if they are installed.
+    """Contestants by name, with JAX and Keras if they are installed.
 
     Args:
-        by_precision: what is trained; equal but for the precision.
+        by_precision: specs that differ in their precision only.
         images: ``[N, 784]``, N a multiple of the minibatch.
-        dataset: the same images with labels, one at a time.
+        dataset: the same images with their labels, read one by one.
     """
-    torch.manual_seed(0)  # the loops use the global generator, as one does
+    torch.manual_seed(0)  # the loops use the global generator, as is usual
     made: dict[str, object] = {}
     for precision, spec in by_precision.items():
         weights = starting_weights(spec)
         made[f"DataLoader loop, {precision}"] = DataLoaderLoop(spec, weights, dataset)
         made[f"tensor loop, {precision}"] = EagerLoop(spec, weights, images)
-        if shutil.which("g++"):  # which torch.compile needs on a CPU
+        if shutil.which("g++"):  # torch.compile needs it on a CPU
             made[f"torch.compile, {precision}"] = CompiledLoop(spec, weights, images)
         made[f"ours, {precision}"] = Ours(spec, weights, images)
     spec, weights = by_precision["float32"], starting_weights(by_precision["float32"])
@@ -81,7 +81,7 @@ def contestants(
 
 @torch.no_grad()
 def objective(spec: mlp.VAESpec, weights: list[np.ndarray], images: torch.Tensor) -> float:
-    """-ELBO in nats per image, with the same latent noise for all."""
+    """-ELBO in nats per image, with the same latent noise for every contestant."""
     shape = (spec.n_samples, len(images), spec.n_z)
     epsilon = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     return float(mlp.negative_elbo(network(spec, weights), images, epsilon, spec.beta).total)
@@ -90,10 +90,10 @@ def objective(spec: mlp.VAESpec, weights: list[np.ndarray], images: torch.Tensor
 def first_epoch(
     made: dict[str, object], spec: mlp.VAESpec, test_images: torch.Tensor
 ) -> dict[str, float]:
-    """Each contestant's -ELBO after one epoch.
+    """Each contestant's test -ELBO after one epoch, in nats per image.
 
     Raises:
-        SystemExit: one is not where ours is, so it does not train the same.
+        SystemExit: a contestant's value differs from ours by more than the tolerance.
     """
     reached = {}
     for name, contestant in made.items():
@@ -107,14 +107,20 @@ def first_epoch(
 
 
 def operations(spec: mlp.VAESpec, n_images: int) -> float:
-    """Multiplications and additions of an epoch's products; none for the images' gradient."""
+    """Multiplications and additions of an epoch's matrix products.
+
+    The gradient with respect to the images is not computed and not counted.
+    """
     encoder = 784 * spec.n_hidden + spec.n_hidden * 2 * spec.n_z
     decoder = spec.n_samples * (spec.n_z * spec.n_hidden + spec.n_hidden * 784)
     return 2.0 * n_images * (3 * (encoder + decoder) - 784 * spec.n_hidden)
 
 
 def fastest_product_rate(precision: str) -> float:
-    """Of large square matrices, in operations per second: the limit of what trains by products."""
+    """Fastest rate of products of large square matrices, in operations per second.
+
+    It is the upper limit for training by matrix products.
+    """
     rate = product_rate(getattr(torch, precision))
     if precision == "float32" and torch.backends.mkldnn.is_available():
         return max(rate, onednn_rate())
