@@ -2,10 +2,10 @@
 
     python book/build.py --profile quick -p n_z 7 --pages 04_cluster_centers --jobs 2
 
-writes DIR/pages/*.ipynb, DIR/results/*.json, DIR/_static/movies/ and DIR/html/.  A page that
-was executed before from the same notebook, parameters, modules and libraries is not executed again.
-Of two builds into one DIR the second waits; a rendered book replaces none but a rendered book.
-The published edition is that of profile paper with ``--out book``: its pages are committed.
+writes DIR/pages/*.ipynb, DIR/results/*.json, DIR/_static/movies/ and DIR/html/.  A page is not
+executed again if its notebook, parameters, modules and libraries are unchanged.  If two builds
+write into one DIR, the second waits.  A rendered book replaces only another rendered book.
+The published edition has the profile paper and ``--out book``; its pages are committed.
 """
 
 import argparse
@@ -36,15 +36,15 @@ _INTERRUPTED = 130  # a shell's status for a command that SIGINT ended
 
 
 def shown(edition: list[Page], out: Path, read: bool) -> list[Page]:
-    """Of an edition, the pages to be rendered: those executed as they are now, or any there are.
+    """The pages of an edition to render: those that are up to date or, with ``read``, that exist.
 
     Args:
         edition: all its pages.
-        out: holds ``pages``.
-        read: a page may be older than the code: a published edition is read as it was executed.
+        out: folder that holds ``pages``.
+        read: whether pages that are older than the code count too, as in a published edition.
 
     Raises:
-        BuildError: there are none.
+        BuildError: there is no such page.
     """
     pages = [
         page
@@ -57,17 +57,17 @@ def shown(edition: list[Page], out: Path, read: bool) -> list[Page]:
 
 
 def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
-    """Pages in ``out`` to HTML with jupyter-book, which executes nothing.
+    """Render executed pages to HTML with jupyter-book, which executes nothing.
 
     Args:
-        out: holds ``pages`` and ``results``.
-        pages: those to be shown; what else ``out`` holds, of other parameters say, stays out.
+        out: folder that holds ``pages`` and ``results``.
+        pages: pages to render; other pages in ``out`` are left out.
         html: folder of the rendered book, replaced as :func:`folders.replace` does.
-        strict: a warning is an error.  For tests: a reader's book is not to fail because a
-            later release of some Sphinx extension deprecates something.
+        strict: whether a warning is an error.  For tests: a reader's book must not fail because a
+            later release of a Sphinx extension deprecates something.
 
     Raises:
-        BuildError: jupyter-book failed or, if ``strict``, warned; or ``html`` is not a book's.
+        BuildError: jupyter-book failed or, if ``strict``, warned; or ``html`` may not be replaced.
     """
     jupyter_book = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", jupyter_book, "build", "-q"]
@@ -86,7 +86,7 @@ def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
 
 
 def _copy_tables(out: Path, pages: list[Page], html: Path) -> None:
-    """The tables that figures were drawn from, to where the pages' links lead."""
+    """Copy the tables of the figures' data to where the pages' links lead."""
     for page in pages:
         tables = out / "results" / page.name
         if tables.exists():
@@ -94,9 +94,9 @@ def _copy_tables(out: Path, pages: list[Page], html: Path) -> None:
 
 
 def _write_sources(out: Path, pages: list[Page], source: Path) -> dict[str, str]:
-    """What jupyter-book makes the book from: the pages, and what is the same for all books.
+    """Write jupyter-book's sources: the pages, and the files that all books share.
 
-    Returns the findings of the pages, in Markdown, by their names.
+    Returns the findings of the pages, in Markdown, by page name.
     """
     folders.copy_writable(BOOK / "_static", source / "_static")
     if (out / "_static").exists() and out != BOOK:
@@ -128,7 +128,10 @@ def _write_sources(out: Path, pages: list[Page], source: Path) -> dict[str, str]
 
 
 def _write_texts(source: Path, names: list[str]) -> None:
-    """The pages without code; their links to pages that are not in this book become plain text."""
+    """Write the pages without code.
+
+    Their links to pages that are not in this book become plain text.
+    """
     (source / "about").mkdir()
     texts = {
         path: path.relative_to(BOOK) for path in (*BOOK.glob("*.md"), *BOOK.glob("about/*.md"))
@@ -139,15 +142,15 @@ def _write_texts(source: Path, names: list[str]) -> None:
 
 
 def _executed(out: Path, name: str) -> tuple[NotebookNode, dict]:
-    """A page as it was executed, and its results, which have a finding.
+    """An executed page and its results, which hold a finding.
 
     Raises:
-        BuildError: one of them cannot be read.
+        BuildError: the page or its results cannot be read.
     """
     try:
         notebook = nbformat.read(out / "pages" / f"{name}.ipynb", 4)
         results = json.loads((out / "results" / f"{name}.json").read_text(encoding="utf-8"))
-        results["finding"]  # told on the front page
+        results["finding"]  # shown on the front page
         return notebook, results
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         raise BuildError(
@@ -218,6 +221,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # Its default would end this process alone, and leave those that execute pages at work.
+    # The default handler would end only this process, not those that execute pages.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     main()

@@ -1,4 +1,4 @@
-"""Problems of a rendered book: what would fail a reader without a network, or without sight."""
+"""Find the problems of a rendered book for readers without a network or without sight."""
 
 import re
 import shutil
@@ -22,7 +22,7 @@ _LOADED = {
 # <link> elements that fetch nothing by themselves
 _INERT_LINKS = {"author", "canonical", "index", "next", "prev", "search"}
 
-# What no page may hold, as a selector of CSS, and what that means for a reader.
+# What no page may contain, as a CSS selector, and the problem in words.
 _FAULTS = {
     'article table:not([tabindex="0"][aria-label] > table)': (
         "holds a table outside a named box that a keyboard can scroll"
@@ -32,9 +32,9 @@ _FAULTS = {
     "article video[poster]:not(:has(+ img.poster))": "holds a movie of which paper shows nothing",
     "#pst-primary-sidebar:not([role])": "has a sidebar that is no landmark",
 }
-_ONCE = (".primary-toggle", ".secondary-toggle")  # the theme's script serves the first alone
+_ONCE = (".primary-toggle", ".secondary-toggle")  # the theme's script handles only the first
 _DESCRIPTIONS = ("description", "og:title", "og:description")
-_NOT_DESCRIBED = {"genindex.html", "search.html"}  # made by Sphinx, of no content of their own
+_NOT_DESCRIBED = {"genindex.html", "search.html"}  # made by Sphinx, without content of their own
 
 
 class _Page(HTMLParser):
@@ -68,7 +68,7 @@ class _Page(HTMLParser):
 
 
 def problems(html: Path) -> list[str]:
-    """One line per problem of the book in the folder ``html``; none if it is sound."""
+    """One line per problem of the book in the folder ``html``; an empty list if there is none."""
     found = []
     pages = sorted([*html.glob("*.html"), *html.glob("about/*.html")])
     plays = _ffmpeg() is not None
@@ -108,7 +108,7 @@ def unchecked(html: Path) -> list[str]:
 def _ffmpeg() -> str | None:
     """The program that decodes movies, or None."""
     try:
-        return shutil.which(imageio_ffmpeg.get_ffmpeg_exe())  # what the environment names may lack
+        return shutil.which(imageio_ffmpeg.get_ffmpeg_exe())  # the named file may be missing
     except RuntimeError:
         return None
 
@@ -123,7 +123,7 @@ def _of_style(static: Path) -> list[str]:
 
 
 def _of_reading(path: Path) -> list[str]:
-    """What hinders a reader on a phone, on paper, with a keyboard or a screen reader."""
+    """Problems for a reader on a phone, on paper, with a keyboard or with a screen reader."""
     soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
     found = [fault for selector, fault in _FAULTS.items() if soup.select_one(selector)]
     found += [f"has two buttons {name}" for name in _ONCE if len(soup.select(name)) > 1]

@@ -1,4 +1,4 @@
-"""Contrast of text in the colours of the book's own style, in the theme's two variants."""
+"""Check the contrast of text in the book's own style, in the theme's two variants."""
 
 import re
 
@@ -15,14 +15,14 @@ _WITHOUT_TEXT = re.compile(r"\b(img|video)$")
 def problems(style: str, theme: str) -> list[str]:
     """One line per rule of ``style`` whose text may not be legible; none if all are.
 
-    A rule that colours text has to give it a ground too: the theme changes grounds, and may put
-    one of the text's own colour behind it.  On a ground given alone lies the theme's ordinary
-    text.  A ground that is partly transparent lies on the page's; gradients and pictures are not
-    judged as grounds.
+    A rule that colours text must also set a background: the theme changes backgrounds, and one of
+    them may have the colour of the text.  A rule that sets only a background is checked with the
+    theme's ordinary text.  A partly transparent background lies on the page's.  Gradients and
+    pictures do not count as backgrounds.
 
     Args:
         style: the book's own CSS.
-        theme: CSS of the theme, whose variables the style may use besides its own.
+        theme: the theme's CSS; the style may use its variables.
     """
     variants = {name: _variables(theme + style, name) for name in ("light", "dark")}
     found = []
@@ -56,7 +56,7 @@ def _of_pair(text: str, ground: str, variants: dict[str, dict[str, str]]) -> lis
 
 
 def _rules(style: str) -> list[tuple[str, dict[str, str]]]:
-    """Selectors and declarations of all rules, those in media queries too."""
+    """Selectors and declarations of all rules, including those in media queries."""
     style = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
     return [
         (", ".join(map(str.strip, selectors.split(","))), _declarations(body))
@@ -74,14 +74,14 @@ def _value(text: str) -> str:
 
 
 def _variables(theme: str, variant: str) -> dict[str, str]:
-    """Of one of the theme's variants; later ones go before."""
+    """The CSS variables of one of the theme's variants; later definitions override earlier ones."""
     selector = rf'(?::root|html\[data-theme="?{variant}"?\])'
     bodies = re.findall(rf"{selector}\s*\{{([^{{}}]*)\}}", theme)
     return {name: value for body in bodies for name, value in _declarations(body).items()}
 
 
 def _seen(colour: str, ground: np.ndarray, variables: dict[str, str]) -> np.ndarray:
-    """Red, green and blue in [0, 1] of a colour, as CSS writes it, that lies on a ground."""
+    """Red, green and blue in [0, 1] of a CSS colour on a background."""
     if variable := re.fullmatch(r"var\((--[\w-]+)\)", colour):
         return _seen(variables[variable[1]], ground, variables)
     if numbers := _RGB.fullmatch(colour):

@@ -1,4 +1,4 @@
-"""The pages: which there are, what each is made of, and their execution with papermill."""
+"""The book's pages: their names, their sources, and their execution with papermill."""
 
 import contextlib
 import functools
@@ -27,33 +27,34 @@ from repinf_core.atomic import replacing
 
 BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent
-_LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")  # another version, other numbers
+_LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")  # versions may differ in numbers
 _BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 
 class BuildError(Exception):
-    """What stops a build, in words for the person who started it."""
+    """An error that stops a build; its message addresses the person who started it."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page to be made: its name, its notebook, and what papermill is to inject."""
+    """A page: its name, its notebook, and the parameters that papermill injects."""
 
     name: str
     notebook: Path
     parameters: dict[str, Any]
-    reads: tuple["Page", ...] = ()  # whose results it reads
+    reads: tuple["Page", ...] = ()  # pages whose results it reads
     files: str = ""  # pattern of other files that it reads
     long: bool = False  # takes longer than most
 
     def sources(self) -> dict[str, str]:
-        """Digests of its notebook and of the modules of the core that this imports."""
+        """SHA-256 of its notebook, and of the core modules that the notebook imports."""
         return sources.digests(self.notebook, ROOT)
 
     def fingerprint(self, out: Path) -> str:
-        """SHA-256 of all that shapes the page.
+        """SHA-256 of everything that determines the page.
 
-        Its parameters, its sources, the libraries that compute, the weights, what it reads.
+        That is its parameters, its sources, the versions of the libraries that compute, the shipped
+        weights, and the results and files that it reads.
         """
         libraries = {name: version(name) for name in _LIBRARIES}
         shaped = json.dumps([self.parameters, self.sources(), libraries], sort_keys=True)
@@ -67,17 +68,17 @@ class Page:
         return sha256.hexdigest()
 
     def lacked_data(self, out: Path) -> bool:
-        """Whether it says that it could not have its data, which may be there now."""
+        """Whether its results say that its data were missing; they may be available now."""
         path = out / "results" / f"{self.name}.json"
         found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         return bool(found.get("results", {}).get("lacks_data"))
 
     def ran(self, out: Path) -> list[str]:
-        """Of the pages that it reads, those whose results in ``out`` are of this very edition."""
+        """Names of the pages that it reads whose results in ``out`` belong to this edition."""
         return [page.name for page in self.reads if page.is_executed(out)]
 
     def is_executed(self, out: Path) -> bool:
-        """Whether ``out`` holds this very page and its results."""
+        """Whether ``out`` holds this page and its results, both up to date."""
         try:
             text = (out / "pages" / f"{self.name}.ipynb").read_text(encoding="utf-8")
             metadata = json.loads(text)["metadata"]
@@ -87,9 +88,9 @@ class Page:
         movies = _movies(text, out)
         return bool(
             all(movies.values())
-            # As of the results below; a page of an earlier version does not tell.
+            # As for the results below; a page of an earlier version does not list its movies.
             and metadata.get("movies", movies) == movies
-            # A run that failed at its end left other results beside the page of one before it.
+            # A run that failed at its end leaves new results beside the page of an earlier run.
             and results
             and metadata.get("results") == results
             and metadata.get("fingerprint") == self.fingerprint(out)
@@ -97,12 +98,12 @@ class Page:
 
 
 def _sha256(path: Path) -> str:
-    """Of a file; empty if there is none."""
+    """SHA-256 of a file; empty if the file does not exist."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
 def _movies(text: str, out: Path) -> dict[str, str]:
-    """Movies and their posters in ``out`` that a page's text names, and the SHA-256 of each."""
+    """SHA-256 of each movie and poster in ``out`` that a page's text names, by path."""
     paths = re.findall(r"_static/movies/[\w.-]+\.(?:mp4|png)", text)
     return {path: _sha256(out / path) for path in paths}
 
@@ -110,17 +111,17 @@ def _movies(text: str, out: Path) -> dict[str, str]:
 def plan(
     profile: str, given: dict[str, Any], names: list[str] | None, others: bool = False
 ) -> list[Page]:
-    """The pages asked for by name, or those of the profile's edition, in the order of pages.yml.
+    """The pages with the given names, or the profile's edition, in the order of pages.yml.
 
     Args:
-        profile: of all pages.
+        profile: profile of all pages.
         given: parameters; each page gets those that it takes.
-        names: of pages; those of another profile's edition too.
-        others: the pages of the profile's edition besides those asked for by name.
+        names: names of pages, also of another profile's edition; None for all of this edition.
+        others: whether to add the other pages of the profile's edition to the named ones.
 
     Raises:
-        BuildError: a page that does not exist, or whose own parameter is to be another.
-        profiles.ParameterError: a parameter that is unknown, wrong, or that no page takes.
+        BuildError: a page does not exist, or a given parameter is fixed by a page or the command.
+        profiles.ParameterError: a parameter is unknown, has a wrong value, or no page takes it.
     """
     if {"profile", "page"} & set(given):
         raise BuildError("Give the profile as --profile; a page's name is that of pages.yml.")
@@ -164,11 +165,11 @@ def plan(
 
 
 def execute(page: Page, out: Path) -> float:
-    """Execute one page into ``out``; returns its seconds.
+    """Execute one page into ``out``; returns the seconds that it took.
 
     Raises:
-        BuildError: a cell or the kernel failed, or the disk is full; the page as far as it came is
-            in ``out/failed``.
+        BuildError: a cell or the kernel failed, the disk is full, or this machine does not see the
+            folders; the partly executed page is in ``out/failed``.
     """
     started = time.perf_counter()
     working = out / "failed" / f"{page.name}.ipynb"
@@ -178,7 +179,7 @@ def execute(page: Page, out: Path) -> float:
             f"a cluster's machines must share these folders."
         )
     working.parent.mkdir(parents=True, exist_ok=True)
-    # Of the code as it is now, whatever is edited meanwhile.
+    # Computed before execution: the code may be edited meanwhile.
     made_of = {"fingerprint": page.fingerprint(out), "sources": page.sources()}
     try:
         papermill.execute_notebook(
@@ -204,9 +205,9 @@ def execute(page: Page, out: Path) -> float:
 
 
 def _keep(working: Path, made_of: dict[str, Any], out: Path) -> None:
-    """Move an executed page to ``out/pages``, with what tells later whether it is still valid."""
+    """Move an executed page to ``out/pages``, with the digests that later tell if it is valid."""
     notebook = nbformat.read(working, 4)
-    # The papermill metadata hold absolute paths and times: a page says the same everywhere.
+    # papermill's metadata hold absolute paths and times, which differ between machines.
     notebook.metadata.pop("papermill", None)
     notebook.metadata.update(made_of)
     notebook.metadata["results"] = _sha256(out / "results" / f"{working.stem}.json")
@@ -218,15 +219,15 @@ def _keep(working: Path, made_of: dict[str, Any], out: Path) -> None:
     with replacing(out / "pages" / working.name) as temporary:
         nbformat.write(notebook, temporary)
     working.unlink()
-    with contextlib.suppress(OSError):  # another page's failure may lie there
+    with contextlib.suppress(OSError):  # another failed page may be there
         working.parent.rmdir()
 
 
 def execute_all(pages: list[Page], out: Path, jobs: int, force: bool) -> None:
-    """Execute what is not executed yet, a page after those that it reads.
+    """Execute the pages that are not up to date, each after the pages that it reads.
 
     Raises:
-        BuildError: a page failed; those that do not read it are finished first, and stay.
+        BuildError: a page failed.  Pages that do not read it are finished first and kept.
     """
     failures: dict[str, str] = {}
     pending = list(pages)
@@ -235,14 +236,15 @@ def execute_all(pages: list[Page], out: Path, jobs: int, force: bool) -> None:
         names = {page.name for page in pending}
         ready = [page for page in pending if not names & {read.name for read in page.reads}]
         if len(pending) == len(pages):
-            ready = ready[:1]  # it trains the edition's model, for which others would only wait
+            ready = ready[:1]  # it trains the edition's model; other pages would only wait
         pending = [page for page in pending if page not in ready]
         for page in ready:
             lacking = [read.name for read in page.reads if read.name in failures]
             if lacking:
                 failures[page.name] = f"Page {page.name} reads what failed: {', '.join(lacking)}."
         ready = [page for page in ready if page.name not in failures]
-        # The longest, of which later chapters train grids, first: none is left to run alone.
+        # Long pages first, so that none runs alone at the end; of these the last chapters first,
+        # because they train grids.
         ready = sorted(reversed(ready), key=lambda page: not page.long)
         failures |= _execute_round(ready, out, jobs, force, numbers)
     if failures:
@@ -252,7 +254,7 @@ def execute_all(pages: list[Page], out: Path, jobs: int, force: bool) -> None:
 def _execute_round(
     pages: list[Page], out: Path, jobs: int, force: bool, numbers: Iterator[str]
 ) -> dict[str, str]:
-    """Execute pages in any order, a line of progress for each; returns what failed, and why."""
+    """Execute pages in any order and print a line for each; returns the failures by page name."""
     todo = [p for p in pages if force or not p.is_executed(out) or p.lacked_data(out)]
     for page in pages:
         if page not in todo:
@@ -269,7 +271,10 @@ def _execute_round(
 
 
 def _attempt(page: Page, out: Path) -> float | str:
-    """A failure is returned, not raised, so that it does not take the other pages with it."""
+    """Seconds that a page took, or the reason why it failed.
+
+    A failure is returned, not raised, so that the other pages are still executed.
+    """
     try:
         return execute(page, out)
     except BuildError as error:
@@ -295,7 +300,7 @@ def cluster(address: str | None) -> Iterator[None]:
         client = Client(address, timeout="10s")
     except (OSError, ValueError) as error:
         raise BuildError(f"No dask scheduler answers at {address} ({error}).") from None
-    # The workers cannot import these files: this one travels with the work, and ROOT in it.
+    # The workers cannot import these files: this module is sent with the work, with its ROOT.
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     client.upload_file(sources.__file__)
     with client, joblib.parallel_config(backend="dask"):

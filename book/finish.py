@@ -1,7 +1,7 @@
-"""The last step of a build: what jupyter-book's pages lack for readers is put into their HTML.
+"""The last step of a build: make jupyter-book's HTML accessible.
 
-Nothing here changes what a page says.  A page without this step is whole; with it, it can be
-used on a phone, with a keyboard or a screen reader, and on paper, and tells others what it holds.
+This step does not change what a page says.  It makes a page usable on a phone, with a keyboard or a
+screen reader, and on paper, and adds a description for search engines and link previews.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bs4 import BeautifulSoup, Tag
 
-_NETWORKED = re.compile("thebe|kernelName")  # scripts that run code on a server, which is not used
+_NETWORKED = re.compile("thebe|kernelName")  # scripts that run code on a server; the book has none
 _LABELS = {
     "button.primary-toggle": "Pages of the book",
     "button.secondary-toggle": "On this page",
@@ -19,7 +19,7 @@ _LABELS = {
     "#pst-secondary-sidebar-modal": "On this page",
     "#pst-search-dialog": "Search",
 }
-_BOX = "pst-scrollable-table-container"  # the theme's, around tables that are not outputs
+_BOX = "pst-scrollable-table-container"  # the theme's box around tables that are not outputs
 _ROLES = {
     "table": "table",
     "thead": "rowgroup",
@@ -35,8 +35,8 @@ def finish(html: Path, findings: dict[str, str]) -> None:
     """Rewrite the pages of a rendered book.
 
     Args:
-        html: its folder.
-        findings: what a page found, in Markdown, by the page's name.
+        html: folder of the rendered book.
+        findings: findings of the pages, in Markdown, by page name.
     """
     for path in (*html.glob("*.html"), *html.glob("about/*.html")):
         page = finished(path.read_text(encoding="utf-8"), findings.get(path.stem))
@@ -44,7 +44,7 @@ def finish(html: Path, findings: dict[str, str]) -> None:
 
 
 def finished(page: str, finding: str | None = None) -> str:
-    """The HTML of one page, with what it lacked."""
+    """The HTML of one page after this step."""
     soup = BeautifulSoup(page, "html.parser")
     _drop_scripts(soup)
     _name_landmarks(soup)
@@ -56,7 +56,7 @@ def finished(page: str, finding: str | None = None) -> str:
 
 
 def _drop_scripts(soup: BeautifulSoup) -> None:
-    """Those that come a second time, which fail, and those of no use without a network."""
+    """Remove scripts that are included twice, which fail, and scripts that need a network."""
     seen = set()
     for script in soup.find_all("script"):
         own = (script.get("src") or "").partition("?")[0] or script.get_text()
@@ -74,7 +74,7 @@ def _name_landmarks(soup: BeautifulSoup) -> None:
             if element.name == "button":
                 element["title"] = label
     for button in soup.select(".search-button-field"):
-        del button["aria-label"]  # it says more: which keys search
+        del button["aria-label"]  # its text says more: which keys open the search
     for icon in soup.select(".theme-switch"):
         del icon["title"]  # its button has a name
     for sidebar in soup.select("#pst-primary-sidebar"):
@@ -83,7 +83,7 @@ def _name_landmarks(soup: BeautifulSoup) -> None:
 
 
 def _name_folds(soup: BeautifulSoup) -> None:
-    """A fold shows what it holds, and is read aloud as it shows it."""
+    """Name each fold after its content; a screen reader reads the name that is shown."""
     for fold in soup.select("div.cell details.hide"):
         cell = fold.find_parent(class_="cell")
         if "above-input" not in fold["class"]:
@@ -100,7 +100,10 @@ def _name_folds(soup: BeautifulSoup) -> None:
 
 
 def _box_tables(soup: BeautifulSoup) -> None:
-    """Each table in a box that a keyboard can scroll, and a table however a style lays it out."""
+    """Put each table into a box that a keyboard can scroll.
+
+    Roles keep it a table for screen readers, whatever its CSS layout.
+    """
     for table in soup.select("article table"):
         if _BOX not in table.parent.get("class", []):
             table.wrap(soup.new_tag("div", attrs={"class": _BOX}))
@@ -116,14 +119,14 @@ def _box_tables(soup: BeautifulSoup) -> None:
 
 
 def _add_posters(soup: BeautifulSoup) -> None:
-    """What paper shows of a movie; hidden on a screen by the book's style."""
+    """Add each movie's poster as an image for print; the book's style hides it on a screen."""
     for video in soup.select("video[poster]"):
         attributes = {"class": "poster", "src": video["poster"], "alt": video.get("aria-label", "")}
         video.insert_after(soup.new_tag("img", attrs=attributes))
 
 
 def _describe(soup: BeautifulSoup, finding: str | None) -> None:
-    """For search engines, and for those who are sent a link."""
+    """Add a description for search engines and link previews."""
     article = soup.find("article")
     if article is None or article.h1 is None:
         return
@@ -145,7 +148,7 @@ def _describe(soup: BeautifulSoup, finding: str | None) -> None:
 
 
 def _text(element: Tag) -> str:
-    """What an element says, without the link to itself and without TeX's brackets."""
+    """The text of an element, without its header link and without the brackets of TeX."""
     link = element.select_one("a.headerlink")
     said = element.get_text().removesuffix(link.get_text() if link else "")
     said = re.sub(r"\\\((.*?)\\\)", lambda math: plain(math[1]), said)
@@ -153,7 +156,7 @@ def _text(element: Tag) -> str:
 
 
 def plain(markdown: str) -> str:
-    """A sentence in Markdown, with mathematics, as text without either."""
+    """A sentence in Markdown with mathematics, as plain text."""
 
     def sign(command: re.Match) -> str:
         with contextlib.suppress(KeyError):

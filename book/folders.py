@@ -1,4 +1,4 @@
-"""The folders of a build: which it may replace, and that one build at a time writes into one."""
+"""The folders of a build: which may be replaced, and locks that admit one build at a time."""
 
 import contextlib
 import shutil
@@ -15,11 +15,11 @@ _OF_OUTPUT = ("pages", "results", "failed", "_static")
 
 
 def check_html(html: Path, out: Path) -> None:
-    """Refuse to replace anything but an earlier rendered book, which a marker file tells.
+    """Refuse to replace anything but an earlier rendered book, which a marker file identifies.
 
     Raises:
-        BuildError: ``html`` is or holds the output ``out`` or the book's sources, lies where
-            pages are executed to, or has something in it and no marker.
+        BuildError: ``html`` is or contains ``out`` or the book's sources, lies in a folder that
+            pages are executed into, or is neither empty nor marked.
     """
     if (
         out.is_relative_to(html)
@@ -45,21 +45,21 @@ def _is_replaceable(folder: Path) -> bool:
 
 
 def replace(html: Path, rendered: Path, out: Path) -> None:
-    """Put the folder ``rendered`` in the place of ``html``, with the marker in it.
+    """Replace ``html`` by the folder ``rendered``, and put the marker into it.
 
     Args:
-        html: as :func:`check_html` allows it; the book in it is deleted.
-        rendered: in a folder on the same disk.
-        out: holds ``pages``.
+        html: folder that :func:`check_html` allows; the book in it is deleted.
+        rendered: folder on the same disk.
+        out: folder that holds ``pages``.
 
     Raises:
-        BuildError: as :func:`check_html`; while pages were executed others may have written there.
+        BuildError: as :func:`check_html`; another program may have written there meanwhile.
     """
     check_html(html, out)
     (rendered / MARKER).write_text(
         "The next build of the book replaces this whole folder.\n", encoding="utf-8"
     )
-    # Renamed first: who is reading never sees half a book, nor a build one without its marker.
+    # Renamed whole: a reader never sees half a book, a build never one without its marker.
     with tempfile.TemporaryDirectory(prefix=f".{html.name}-", dir=html.parent) as earlier:
         if html.exists():
             html.rename(Path(earlier) / "html")
@@ -67,10 +67,10 @@ def replace(html: Path, rendered: Path, out: Path) -> None:
 
 
 def copy_writable(source: Path, target: Path) -> None:
-    """Copy a folder's files into ``target`` with the modes of new ones.
+    """Copy a folder's files into ``target`` with the permissions of new files.
 
-    In a checkout without write permissions ``shutil.copytree`` makes folders that nothing can
-    be written into, nor deleted from.
+    In a checkout without write permissions ``shutil.copytree`` makes folders whose files cannot be
+    created or deleted.
     """
     for path in sorted(source.rglob("*")):
         if path.is_file():
@@ -80,10 +80,10 @@ def copy_writable(source: Path, target: Path) -> None:
 
 
 def make_writable(folder: Path, option: str) -> None:
-    """Make a folder that is to be written, before the work whose results go there.
+    """Make a folder, and check before any work that it can be written to.
 
     Raises:
-        BuildError: it cannot be written.
+        BuildError: the folder cannot be written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,24 +95,27 @@ def make_writable(folder: Path, option: str) -> None:
 
 
 def output_lock(out: Path) -> contextlib.AbstractContextManager[None]:
-    """As :func:`_locked`, of the folder that pages are executed into."""
+    """Lock the folder that pages are executed into, as :func:`_locked`."""
     return _locked(out / _LOCK, out, "--out")
 
 
 def html_lock(html: Path) -> contextlib.AbstractContextManager[None]:
-    """As :func:`_locked`, of the rendered book; the lock lies beside it, for it is replaced."""
+    """Lock the rendered book, as :func:`_locked`.
+
+    The lock file lies beside the folder, because the folder is replaced.
+    """
     return _locked(html.with_name(f".{html.name}{_LOCK}"), html, "--html")
 
 
 def _locked(path: Path, folder: Path, option: str) -> contextlib.AbstractContextManager[None]:
     """Keep other builds out of a folder.
 
-    A second build waits rather than fails, as that of a model does: it then finds the pages that
-    the first has executed, and two commands that somebody starts at once both end well.
+    A second build waits and does not fail, like a second training of a model.  It then finds the
+    pages that the first build has executed, so two commands started at once both succeed.
 
     Args:
-        path: of the lock's file, in a folder that can be written.
-        folder: what it is the lock of, for messages.
-        option: of the command line, by which another folder is given.
+        path: lock file, in a folder that can be written to.
+        folder: the locked folder, for messages.
+        option: command-line option that sets the folder, for messages.
     """
     return locks.lock(path, f"a build of {folder}", f"give as {option}")

@@ -1,4 +1,4 @@
-"""What the front page shows of the others: a movie, a figure, the claims' score, and cards."""
+"""The front page's view of the other pages: a movie, a figure, the claims' score, and cards."""
 
 import base64
 import io
@@ -14,15 +14,15 @@ _MAIN_FIGURE = "04_cluster_centers"
 _MOVIES = "03_collective_dynamics"
 _CLAIMS = "11_claims"
 VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_RUN)
-_WIDTH = 640  # pixels of a card's picture
+_WIDTH = 640  # of a card's picture, in pixels
 
 
 def write(source: Path, pages: dict[str, tuple[NotebookNode, dict]]) -> None:
-    """Write what the front page includes: ``movie.md``, ``score.md``, ``found.md``, and pictures.
+    """Write the front page's parts: ``movie.md``, ``score.md``, ``found.md``, and pictures.
 
     Args:
         source: folder of the book's sources.
-        pages: name of each page of this edition, to the page as it was executed and its results.
+        pages: executed page and results of each page of this edition, by name.
     """
     pictures = {name: picture(notebook, source, name) for name, (notebook, _) in pages.items()}
     found = _main_figure(pages, pictures) + _cards(pages, pictures)
@@ -35,9 +35,10 @@ def write(source: Path, pages: dict[str, tuple[NotebookNode, dict]]) -> None:
 
 
 def picture(notebook: NotebookNode, source: Path, name: str) -> str:
-    """The first figure of an executed page, made smaller: its path in the sources, or nothing.
+    """Write a small copy of an executed page's first figure; returns its path in the sources.
 
-    A page that opens with a movie is shown by the movie's poster.
+    The path is empty if the page has no figure.  A page that opens with a movie is represented by
+    the movie's poster.
     """
     posters = sorted((source / "_static" / "movies").glob(f"{name}*.png"))
     shown = next(map(Path.read_bytes, posters), None) or next(_images(notebook), None)
@@ -60,8 +61,8 @@ def _images(notebook: NotebookNode) -> Iterator[bytes]:
 
 
 def _movie(source: Path, pages: dict) -> str:
-    """The collective dynamics of one label, to be played; nothing if they were not executed."""
-    if _MOVIES not in pages:  # the published edition's lie in the sources all the same
+    """HTML of a movie of one label's collective dynamics; empty if the page was not executed."""
+    if _MOVIES not in pages:  # the sources hold the published edition's movies in any case
         return ""
     movies = sorted((source / "_static" / "movies").glob(f"{_MOVIES}*.mp4"))
     if not movies:

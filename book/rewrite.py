@@ -1,4 +1,4 @@
-"""An executed page as it is rendered: in another form than in Jupyter, saying the same."""
+"""Rewrite an executed page for the rendered book: another form, the same content."""
 
 import copy
 import re
@@ -12,7 +12,7 @@ _FOLDED = {"hide-cell", "hide-input", "remove-input", "remove-cell"}
 
 
 def with_folds(notebook: NotebookNode) -> NotebookNode:
-    """A page with all its code folded, parameters too; in Jupyter and Colab it stays open."""
+    """A page with all its code folded, also the parameters; in Jupyter and Colab it stays open."""
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
@@ -24,14 +24,14 @@ def with_folds(notebook: NotebookNode) -> NotebookNode:
 def with_result_first(notebook: NotebookNode) -> NotebookNode:
     """A page that opens with its finding and its first figure or movie.
 
-    What made them, parameters and set-up, comes next.  A page without a finding stays as it is.
+    The parameters and the set-up come next.  A page without a finding stays as it is.
     """
     cells = copy.deepcopy(notebook.cells)
     of_finding = [i for i, cell in enumerate(cells) if cell.source == _FINDING]
     if not of_finding:
         return notebook
     first = last = of_finding[0]
-    cells[first].metadata["tags"] = ["remove-input"]  # a line of code that says nothing
+    cells[first].metadata["tags"] = ["remove-input"]  # its one line of code tells a reader nothing
     if (shown := _first_shown(cells, first)) is not None:
         last = shown
     notebook = copy.deepcopy(notebook)
@@ -40,7 +40,10 @@ def with_result_first(notebook: NotebookNode) -> NotebookNode:
 
 
 def _first_shown(cells: list[NotebookNode], start: int) -> int | None:
-    """Where the first figure or movie after a cell is, if no Markdown stands before it."""
+    """Index of the first cell after ``start`` that shows a figure or a movie.
+
+    None if there is none, or if Markdown comes first.
+    """
     for i, cell in enumerate(cells[start + 1 :], start + 1):
         if cell.cell_type != "code":
             return None
@@ -51,20 +54,21 @@ def _first_shown(cells: list[NotebookNode], start: int) -> int | None:
 
 
 def with_links(notebook: NotebookNode, prefix: str, names: list[str]) -> NotebookNode:
-    """A page with links to pages of this book only, of those with its own prefix first.
+    """A page with links to pages of this book only.
 
-    A page on Fashion-MNIST then leads to others on it.
+    Pages with its own prefix are preferred: a page on Fashion-MNIST links to other pages on
+    Fashion-MNIST.
     """
     return _with_markdown(notebook, lambda text: links_in(text, names, prefix))
 
 
 def links_in(text: str, names: list[str], prefix: str = "") -> str:
-    """Markdown whose links to pages that are not in this book became plain text.
+    """Markdown in which links to pages that are not in this book are plain text.
 
     Args:
-        text: links are those to ``NAME.ipynb`` beside it or in the folder above.
-        names: of the pages in this book.
-        prefix: of names that go before the one without it.
+        text: Markdown with links to ``NAME.ipynb`` in its own folder or the one above.
+        names: names of the pages in this book.
+        prefix: a name with this prefix is preferred to the name without it.
     """
 
     def link(found: re.Match) -> str:
@@ -76,7 +80,7 @@ def links_in(text: str, names: list[str], prefix: str = "") -> str:
 
 
 def with_title(notebook: NotebookNode, title: str) -> NotebookNode:
-    """A page with another heading of the first level."""
+    """A page with another title."""
     notebook = copy.deepcopy(notebook)
     first = notebook.cells[0]
     first.source = re.sub(r"^# .*", f"# {title}", first.source, count=1)
@@ -84,7 +88,7 @@ def with_title(notebook: NotebookNode, title: str) -> NotebookNode:
 
 
 def with_own_labels(notebook: NotebookNode, name: str) -> NotebookNode:
-    """A page with the page's name in all labels of figures and equations."""
+    """A page whose labels of figures and equations contain the page's name."""
 
     def own(text: str) -> str:
         return re.sub(r"\b(fig|eq)-(?=[a-z])", rf"\1-{name.replace('_', '-')}-", text)
@@ -97,10 +101,10 @@ def with_own_labels(notebook: NotebookNode, name: str) -> NotebookNode:
 
 
 def with_one_caption(notebook: NotebookNode) -> NotebookNode:
-    """A page whose figures have their caption once: myst-nb gives it to every output of a cell.
+    """A page whose figures have one caption each; myst-nb repeats it for every output of a cell.
 
-    What a cell puts out besides its figure, links to the data say, goes to a cell of its own, which
-    has a source because myst-nb leaves out a cell without one.
+    The cell's other outputs, such as links to the data, move to a new cell.  The new cell has a
+    source because myst-nb leaves out cells without one.
     """
     notebook = copy.deepcopy(notebook)
     cells = []
@@ -118,9 +122,9 @@ def with_one_caption(notebook: NotebookNode) -> NotebookNode:
 
 
 def _with_markdown(notebook: NotebookNode, rewrite: Callable[[str], str]) -> NotebookNode:
-    """A page with all its Markdown rewritten: of cells, of outputs and of figures' captions.
+    """A page with the Markdown of its cells, outputs and figure captions rewritten.
 
-    Code and other outputs stay as they were executed.
+    Code and other outputs are unchanged.
     """
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
@@ -136,6 +140,6 @@ def _with_markdown(notebook: NotebookNode, rewrite: Callable[[str], str]) -> Not
 
 
 def _figures(notebook: NotebookNode) -> list[NotebookNode]:
-    """What the metadata of cells say about the figures that these put out."""
+    """The ``figure`` entries of the cells' metadata: caption and label."""
     found = (cell.metadata.get("mystnb", {}).get("figure") for cell in notebook.cells)
     return [figure for figure in found if figure]

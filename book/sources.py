@@ -1,7 +1,7 @@
-"""What a page is computed by: its notebook and those modules of the core that it imports.
+"""The sources of a page: its notebook and the core modules that it imports.
 
-Imports are read from the source, wherever they stand, and followed from module to module.  So a
-change in a module that a page does not use leaves the page as it is.
+Imports are read from the source text and followed from module to module.  A page therefore stays
+valid when a module changes that it does not use.
 """
 
 import ast
@@ -15,24 +15,25 @@ import re
 from pathlib import Path
 
 CORE = "repinf_core"
-_MAGIC = re.compile(r"^[%!].*$", re.M)  # of IPython, which is no Python
+_MAGIC = re.compile(r"^[%!].*$", re.M)  # of IPython, which is not Python
 
 
 def digests(notebook: Path, root: Path) -> dict[str, str]:
-    """SHA-256 of a notebook, and of each module of the core that it imports, however far away.
+    """SHA-256 of a notebook, and of each core module that it imports, directly or indirectly.
 
-    Of the notebook all that its cells say and how they are shown counts.  Of a module what it
-    computes counts: neither comments and docstrings nor how it is laid out, nor the version.
+    The notebook's digest covers its cells' types, sources and metadata.  A module's digest covers
+    its syntax tree without docstrings and without the package's version; comments and layout do not
+    count.
 
     Args:
-        notebook: as it is written, not executed.
-        root: folder in which the core lies.
+        notebook: the notebook before execution.
+        root: folder that contains the core.
 
     Returns:
-        Name of the notebook, and path of each module from ``root``, to its digest.
+        digests by the notebook's name and by each module's path from ``root``.
 
     Raises:
-        SyntaxError: a module is no Python.
+        SyntaxError: a module is not valid Python.
     """
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     shown = [[cell["cell_type"], "".join(cell["source"]), cell["metadata"]] for cell in cells]
@@ -49,7 +50,10 @@ def digests(notebook: Path, root: Path) -> dict[str, str]:
 
 
 def _of_cell(text: str) -> set[str]:
-    """What a code cell imports; nothing if it is no Python, which is told when it is executed."""
+    """Names that a code cell imports.
+
+    Empty if the cell is not valid Python, which its execution will report.
+    """
     with contextlib.suppress(SyntaxError):
         return _imports(ast.parse(_MAGIC.sub("", text)), package="")
     return set()
@@ -57,13 +61,13 @@ def _of_cell(text: str) -> set[str]:
 
 @functools.cache
 def _of_module(text: str, package: str) -> tuple[str, frozenset[str]]:
-    """Digest of a module's source, and what it imports."""
+    """Digest of a module's source, and the names that it imports."""
     tree = ast.parse(text)
     return _sha256(_meaning(tree)), frozenset(_imports(tree, package))
 
 
 def _imports(tree: ast.AST, package: str) -> set[str]:
-    """Dotted names that may be modules of the core; importing ``a.b`` runs ``a`` before it."""
+    """Dotted names that may be core modules; ``a.b`` adds ``a``, which Python imports first."""
     names: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -78,16 +82,16 @@ def _imports(tree: ast.AST, package: str) -> set[str]:
 
 
 def _file(root: Path, name: str) -> Path | None:
-    """Of a module, from ``root``; None if the name is of something in a module."""
+    """Path of a module from ``root``; None if the name is not that of a module."""
     place = Path(*name.split("."))
     files = place / "__init__.py", place.with_suffix(".py")
     return next((path for path in files if (root / path).exists()), None)
 
 
 def _meaning(node: object) -> object:
-    """A syntax tree as nested lists, without what computes nothing.
+    """A syntax tree as nested lists, without statements that compute nothing.
 
-    Fields that are empty are left out: which there are differs from Python to Python.
+    Empty fields are left out, because Python versions differ in them.
     """
     if isinstance(node, list):
         return [_meaning(item) for item in node if not _computes_nothing(item)]
@@ -98,7 +102,7 @@ def _meaning(node: object) -> object:
 
 
 def _computes_nothing(node: object) -> bool:
-    """A text that stands alone, such as a docstring, or the package's version."""
+    """Whether a node is a free-standing string, such as a docstring, or the package's version."""
     match node:
         case ast.Expr(value=ast.Constant(value=str())):
             return True
