@@ -1,1 +1,1 @@
-"""Repeated inference as a dynamical system: trajectories and how closely they approach."""
+"""Repeated inference as a dynamical system: trajectories, and how close they come to targets."""

@@ -1,7 +1,7 @@
 """How close trajectories come to the memory, the concept and the abstract concept (Figs. 3, 4).
 
-The three landmarks, from detailed to coarse (Results, "Relationship between data hierarchy and
-inference").
+The three landmarks are ordered from detailed to coarse (Results, "Relationship between data
+hierarchy and inference").
 """
 
 from typing import Any, NamedTuple
@@ -23,9 +23,9 @@ LANDMARKS = ("memory", "concept", "abstract concept")
 
 
 def by_group(values: torch.Tensor, n_groups: int) -> torch.Tensor:
-    """``[T+1, groups * trials]`` to ``[groups, T+1, trials]``, on the CPU.
+    """Reshape ``[T+1, groups * trials]`` to ``[groups, T+1, trials]``, on the CPU.
 
-    A group is a label or a noise fraction, whose trials lie side by side.
+    A group is a label or a noise fraction; its trials are adjacent.
     """
     return values.unflatten(1, (n_groups, -1)).movedim(1, 0).cpu()
 
@@ -36,14 +36,14 @@ def to_concepts(
     concepts: torch.Tensor,
     experiment: Any,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Distance to the concept over time, of all labels (Fig. 3a; journal Eq. 7).
+    """Euclidean distance to the label's concept over time (Fig. 3a; journal Eq. 7).
 
     Args:
         model: on the device of ``concepts``.
         train: the training set, on the CPU.
-        concepts: of the labels, ``[K, N_z]``.
-        experiment: what is taken of it (any object with these attributes) are ``trials`` per
-            label, ``p``, ``noise``, ``trial_seed`` and ``steps``.
+        concepts: concepts of the labels, ``[K, N_z]``.
+        experiment: any object with the attributes ``trials`` (per label), ``p``, ``noise``,
+            ``trial_seed`` and ``steps``.
 
     Returns:
         distances of z(t), and of the chord from z(0) to z(T), ``[K, T+1, trials]`` each.
@@ -64,7 +64,7 @@ class ClosestApproach(NamedTuple):
 
     Attributes:
         distance: min_t ||z(t) - xi||, Euclidean, ``[targets, ...]``.
-        step: the t at which it is first reached, in steps, likewise.
+        step: the first t with this distance, in steps, ``[targets, ...]``.
     """
 
     distance: torch.Tensor
@@ -83,7 +83,7 @@ def closest_approach(
         steps: T.
 
     Returns:
-        ``[targets, trials]`` each.
+        distances and steps, ``[targets, trials]`` each.
     """
     observe = {"distances": lambda x, z, trials: distance(z, targets[:, trials]).T}
     nearest = rollout(model, x0, steps, observe).observed["distances"].min(0)
@@ -93,18 +93,17 @@ def closest_approach(
 def trials_by_noise(
     train: LabelledImages, label: int, trials: int, experiment: Any
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Noisy images of one label at every noise fraction of the grid, for one rollout of them all.
+    """Noisy images of one label at every noise fraction of the grid, for one common rollout.
 
     Args:
         train: the images to draw from.
-        label: of the images.
-        trials: images drawn; the same for every p, as in
+        label: label of the images.
+        trials: number of images drawn; they are the same for every p, as in
             :func:`~repinf_core.noise.noisy_trials`.
-        experiment: what is taken of it (any object with these attributes) are the ``p_grid``,
-            the ``noise`` and its ``trial_seed``.
+        experiment: any object with the attributes ``p_grid``, ``noise`` and ``trial_seed``.
 
     Returns:
-        indices of the clean images, ``[trials]``; x(0), ``[P * trials, 784]``, p by p.
+        indices of the clean images, ``[trials]``; x(0), ``[P * trials, 784]``, ordered by p.
     """
     drawn = [
         noisy_trials(train, [label], trials, p, experiment.noise, experiment.trial_seed)
@@ -124,13 +123,12 @@ def closest_approach_by_noise(
     Args:
         model: on the device of ``memories``.
         train: the training set, on the CPU.
-        memories: of the whole training set, ``[N, N_z]`` (preprint Eq. 9).
-        experiment: what is taken of it (any object with these attributes) are the ``label`` of
-            the images, how many ``trials_per_p``, the ``steps`` T, the ``p_grid``, the ``noise``
-            and its ``trial_seed``.
+        memories: memories of the whole training set, ``[N, N_z]`` (preprint Eq. 9).
+        experiment: any object with the attributes ``label`` (of the images), ``trials_per_p``,
+            ``steps`` (T), ``p_grid``, ``noise`` and ``trial_seed``.
 
     Returns:
-        ``[3, P, trials]`` each.
+        distances and steps, ``[3, P, trials]`` each.
     """
     device, n_p = memories.device, len(experiment.p_grid)
     rows, x0 = trials_by_noise(train, experiment.label, experiment.trials_per_p, experiment)
@@ -149,7 +147,7 @@ def mean_and_two_sem(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean over the trials, and two standard errors of it (the bars of Fig. 4).
 
     Args:
-        values: ``[..., trials]``; of a single trial the errors are NaN.
+        values: ``[..., trials]``; for a single trial the errors are NaN.
 
     Returns:
         ``[...]`` each.

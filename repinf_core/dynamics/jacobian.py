@@ -4,9 +4,9 @@ r"""The Jacobian of the step map f(z) = mu_phi(decoder mean(z)), which takes z(t
     J = \frac{\partial z(t+1)}{\partial z(t)}
       = W_\mu \, D_1 \, W_1 \, D_x \, W_4 \, D_3 \, W_3
 
-for the paper's network (preprint Eqs. 6-7): W_3, W_4 are the decoder's weights and W_1, W_mu the
-encoder's; D_3, D_x, D_1 are diagonal, the derivatives of tanh, of the sigmoid and of tanh where the
-step meets them.  Of any other model the Jacobian is found by automatic differentiation.
+for the paper's network (preprint Eqs. 6-7).  W_3 and W_4 are the decoder's weights, W_1 and W_mu
+the encoder's.  D_3, D_x and D_1 are the diagonal matrices of the derivatives of tanh, sigmoid and
+tanh at the step's activations.  For any other model, automatic differentiation gives the Jacobian.
 """
 
 import copy
@@ -17,29 +17,29 @@ from torch import nn
 from repinf_core.dynamics.rollout import Autoencoder
 from repinf_core.models.mlp import VAE
 
-_ROWS = 4096  # of the matrices that are multiplied at once, N_z for each point: tens of MB
+_ROWS = 4096  # rows of the matrices multiplied at once, N_z for each point: tens of MB
 
 
 def jacobian(model: Autoencoder, z: torch.Tensor) -> torch.Tensor:
-    """How one repeated inference moves what is close to each point: d z(t+1) / d z(t) at z(t).
+    """The Jacobian d z(t+1) / d z(t) of one repeated inference, at each point z(t).
 
     Args:
         model: encoder and decoder means, on the device of ``z``.
-        z: points, ``[n, N_z]``.  All is computed in their dtype, to which a copy of the model is
-            converted: float64 points give float64's accuracy, whatever the model's dtype.
+        z: points, ``[n, N_z]``.  A copy of the model is converted to their dtype, so float64
+            points give float64 accuracy, whatever the model's dtype.
 
     Returns:
         ``[n, N_z, N_z]``; a small displacement d of point i becomes ``[i] @ d`` one step later.
 
     Raises:
-        ValueError: ``z`` is no matrix.
+        ValueError: ``z`` is not a matrix.
     """
     if z.dim() != 2:
         raise ValueError(f"z has shape {list(z.shape)}; allowed is [n, N_z].")
     if isinstance(model, nn.Module):
         model = copy.deepcopy(model).to(z.dtype)
     chunk = max(1, _ROWS // z.shape[1])
-    # Of a subclass of VAE the formula need not hold: it may have other means.
+    # The formula need not hold for a subclass of VAE, which may have other means.
     points = z.detach().split(chunk)
     if type(model) is VAE:
         return torch.cat([_closed_form(model, part) for part in points])
@@ -48,15 +48,15 @@ def jacobian(model: Autoencoder, z: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def _closed_form(model: VAE, z: torch.Tensor) -> torch.Tensor:
-    """From both ends to the pixels, the narrowest layer between: the fewest multiplications."""
+    """Multiply from both ends to the pixels, which takes the fewest multiplications."""
     w1, w_mu = model.encoder_hidden.weight, model.encoder_out.weight[: model.n_z]
     w3, w4 = model.decoder_hidden.weight, model.decoder_out.weight
     h3 = torch.tanh(model.decoder_hidden(z))
     x = torch.sigmoid(model.decoder_out(h3))
     h1 = torch.tanh(model.encoder_hidden(x))
     d3, dx, d1 = (d[:, None, :] for d in (1 - h3.square(), x * (1 - x), 1 - h1.square()))
-    to_pixels = (w3.T * d3) @ w4.T  # [n, N_z, 784], a latent of z(t) in each row
-    from_pixels = (w_mu * d1) @ w1 * dx  # [n, N_z, 784], a latent of z(t+1) in each row
+    to_pixels = (w3.T * d3) @ w4.T  # [n, N_z, 784], one row for each latent of z(t)
+    from_pixels = (w_mu * d1) @ w1 * dx  # [n, N_z, 784], one row for each latent of z(t+1)
     return from_pixels @ to_pixels.mT
 
 

@@ -1,4 +1,4 @@
-"""Both means of the VAE by oneDNN, for repeated inference: speed, not meaning."""
+"""The means of the VAE's encoder and decoder by oneDNN, which makes repeated inference faster."""
 
 from typing import TypeGuard
 
@@ -10,7 +10,7 @@ from repinf_core.models.mlp import VAE
 
 
 class OneDNNMeans:
-    """``encode_mean`` and ``decode_mean`` of a model that :func:`supports_onednn`."""
+    """``encode_mean`` and ``decode_mean`` of a model for which :func:`supports_onednn` is true."""
 
     def __init__(self, model: VAE) -> None:
         self._model = model
@@ -29,7 +29,7 @@ class OneDNNMeans:
 def supports_onednn(model: object) -> TypeGuard[VAE]:
     """Whether oneDNN computes the means of this model: a VAE in float32 on an x86 processor.
 
-    A VAE and no subclass of it, whose means may be others.
+    Subclasses of VAE are excluded, because their means may differ.
     """
     if type(model) is not VAE:
         return False
@@ -40,6 +40,6 @@ def supports_onednn(model: object) -> TypeGuard[VAE]:
 def _layer(
     layer: nn.Linear, inputs: torch.Tensor, nonlinearity: str, n_out: int | None = None
 ) -> torch.Tensor:
-    """Its first ``n_out`` outputs, or all."""
+    """The layer's first ``n_out`` outputs, or all of them, after the nonlinearity."""
     weight, bias = layer.weight.detach(), layer.bias.detach()
     return onednn.linear(inputs, weight[:n_out], bias[:n_out], nonlinearity)

@@ -1,7 +1,8 @@
 """Repeated inference: x(t+1) = E_p(x|z(t))[x], z(t) = E_q(z|x(t))[z] (preprint Eqs. 6-7).
 
-Deterministic once x(0) is given.  What is wanted of x(t) and z(t) is computed as the trajectories
-run, a chunk of trials at a time, so memory holds the observables and never trials x 784 x T.
+Repeated inference is deterministic given x(0).  Observables of x(t) and z(t) are computed while the
+trajectories run, one chunk of trials at a time.  Memory therefore holds the observables, but never
+all images (trials x 784 x T).
 """
 
 import warnings
@@ -14,16 +15,17 @@ import torch
 from repinf_core.dynamics.means import OneDNNMeans, supports_onednn
 from repinf_core.kernels.cuda_graph import Captured, graphs_of
 
-_TOLERANCE = 1e-4  # of a captured step, relative and absolute: float32 rounds far below it
+_TOLERANCE = 1e-4  # of a captured step, relative and absolute; float32 rounds far below it
 
 Observable = Callable[[torch.Tensor, torch.Tensor, slice], torch.Tensor]
-"""``(x [n, 784], z [n, N_z], trials) -> [n, ...]``; ``trials``: which n of all trials these are.
+"""``(x [n, 784], z [n, N_z], trials) -> [n, ...]``; ``trials``: the slice of all trials that they are.
 
-x is x(t), the image that was encoded, and z is z(t), what it was encoded to: at t = 0 x is the
-noisy image.  The image that z(t) generates is x(t+1), the x of the next step: whoever wants it for
-z(0) ... z(T) takes T + 1 steps and observes at t = 1 ... T + 1.
+x is the image x(t), and z is its encoding z(t); at t = 0, x is the noisy image.  z(t) generates the
+image x(t+1), which is the x of the next step.  To observe the images that z(0) ... z(T) generate,
+take T + 1 steps and observe at t = 1 ... T + 1.
 
-The next step overwrites both: what is to last is returned (and copied), not kept.
+The next step overwrites x and z.  An observable must return its value, which is copied, and must
+not keep references to x or z.
 """
 
 
@@ -38,7 +40,7 @@ def latents(x: torch.Tensor, z: torch.Tensor, trials: slice) -> torch.Tensor:
 
 
 class Autoencoder(Protocol):
-    """What is iterated; :class:`repinf_core.models.mlp.VAE` is one."""
+    """A model that can be iterated, such as :class:`repinf_core.models.mlp.VAE`."""
 
     def encode_mean(self, x: torch.Tensor) -> torch.Tensor:
         """Images ``[n, 784]`` to latents ``[n, N_z]``."""
@@ -52,8 +54,8 @@ class Rollout:
     """Trajectories of all trials over t = 0 ... T, on the device of x(0).
 
     Attributes:
-        observed: one ``[T+1, trials, ...]`` tensor per observable; of fewer steps if only some
-            were asked for.
+        observed: one ``[T+1, trials, ...]`` tensor per observable; with the argument
+            ``at``, one row for each of its steps.
         z_first: z(0), ``[trials, N_z]``.
         z_last: z(T), ``[trials, N_z]``.
     """
@@ -78,15 +80,15 @@ def inference_step(means: Autoencoder) -> Step:
 
 
 def proven(fast: Step, step: Step, z: torch.Tensor) -> Step:
-    """The faster of two ways to take a step, if from ``z`` it gives what the other gives.
+    """The fast step, if it agrees with the plain step from ``z``; otherwise the plain step.
 
-    If it raises or differs by more than rounding, a warning says so and the step itself goes on:
-    a graph captured on a GPU that this code has never met cannot falsify a run there.
+    If the fast step raises an error or differs by more than rounding, a warning says so.  A graph
+    that is wrong on an untested GPU therefore cannot falsify a run.
 
     Args:
         fast: the same step, made for speed.
-        step: the step itself.
-        z: states to try both from, ``[n, N_z]``.
+        step: the plain step.
+        z: states from which both are tried, ``[n, N_z]``.
     """
     try:
         for found, expected in zip(fast(z), step(z), strict=True):
@@ -103,13 +105,13 @@ def trajectory(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield ``(x(t), z(t))`` for t = 0 ... T: the repeated inference itself.
 
-    z(0) is the model's own: without noise it is the memory, but for rounding.
+    The model itself computes z(0): without noise it is the memory, up to rounding.
 
     Args:
         model: encoder and decoder means.
         x0: initial images x(0), ``[n, 784]``.
         steps: T.
-        step: the model's :func:`inference_step`, made for speed.
+        step: a faster form of the model's :func:`inference_step`; by default the plain one.
     """
     step = step or inference_step(model)
     x, z = x0, model.encode_mean(x0)
@@ -134,10 +136,11 @@ def rollout(
         model: encoder and decoder means.
         x0: initial images x(0), noisy ones in the paper.
         steps: T.
-        observe: name to observable.
+        observe: observables by name.
         at: the steps t at which the observables are evaluated, increasing; by default 0 ... T.
-        chunk: trials that run together; it does not enter the mathematics.  By default 1,024,
-            which keep a step's arrays in a CPU's cache, and 16,384 on a GPU, which needs many.
+        chunk: number of trials that run together, which does not enter the mathematics.  By
+            default 1,024, so that a step's arrays fit into a CPU's cache, and 16,384 on a GPU,
+            which needs many.
 
     Raises:
         ValueError: T < 1, no trials, or ``at`` is empty, not increasing or not within 0 ... T.
