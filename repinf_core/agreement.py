@@ -1,7 +1,8 @@
-"""Whether a number may be held against the paper's: only if its stated settings were used.
+"""Whether a number can be compared with the paper's: only if its stated settings were used.
 
-What the paper states is one table here, and what it does not state another.  A claim's card says
-which settings deviate; a verdict under other settings tells of the edition, not of the paper.
+One table lists the settings that the paper states, another those that it does not state.  A claim's
+card says which settings deviate.  A verdict under other settings says something about the edition,
+not about the paper.
 """
 
 import dataclasses
@@ -28,7 +29,7 @@ STATED = {
     "Fig. 4, other N_z": (*_GRID, "label", "trials_per_p"),
     "Suppl. D": (*NETWORK, "p", "trials"),
 }
-"""Of each figure: the parameters that the paper states."""
+"""The parameters that the paper states, by figure."""
 
 _NOWHERE_STATED = ("minibatch", "noise", "steps")
 NOT_STATED = {
@@ -36,15 +37,20 @@ NOT_STATED = {
     "Fig. 8": ("grid of N_z", *_NOWHERE_STATED),
     "Fig. 9": ("grid of N_z",),
 }
-"""Of a figure, what the paper does not state and this book chose; of others minibatch, noise, T."""
+"""The settings that the paper does not state and this book chose, by figure.
+
+For all other figures these are the minibatch, the noise and the number of steps T.
+"""
 
 
 def marks(figure: str, deviations: Sequence[str]) -> str:
-    """Under which settings a claim was judged, of the three kinds that there are.
+    """The settings under which a claim was judged, in words.
+
+    They are those that the paper states, or others, and those that the paper does not state.
 
     Args:
-        figure: whose settings they are.
-        deviations: of them from what the paper states, from :func:`deviations`.
+        figure: figure of the paper.
+        deviations: deviations from the paper's settings, from :func:`deviations`.
     """
     unstated = ", ".join(NOT_STATED.get(figure, _NOWHERE_STATED))
     met = (
@@ -58,22 +64,22 @@ def marks(figure: str, deviations: Sequence[str]) -> str:
 def deviations(
     stated: Iterable[str], experiment: Experiment, actual: Mapping[str, Any] | None = None
 ) -> list[str]:
-    """Which of the numbers that the paper states are others here.
+    """The stated parameters whose values differ from the paper's.
 
     Args:
         stated: names of parameters.
-        experiment: the one at hand.
-        actual: what was reached where that may be less than was asked for, by its name: the
-            ``epochs`` or ``grid_epochs`` of shipped networks, which may then not have come to
-            the later learning rates.
+        experiment: the experiment to compare with profile ``paper``.
+        actual: values that were reached, by parameter name, where they may be smaller than
+            requested: the ``epochs`` or ``grid_epochs`` of shipped networks, which may not have
+            used the later learning rates yet.
 
     Returns:
-        one "name value (the paper's)" for each that differs.
+        one text "name value (the paper's value)" for each parameter that differs.
     """
     stated, actual = tuple(stated), dict(actual or {})
     for epochs in actual.keys() & {"epochs", "grid_epochs"} & set(stated):
         rates, asked = experiment.learning_rates, getattr(experiment, epochs)
-        begun = -(-actual[epochs] * len(rates) // asked)  # each has an equal share of the epochs
+        begun = -(-actual[epochs] * len(rates) // asked)  # all rates have equally many epochs
         actual["learning_rates"] = rates[:begun]
     here, paper = dataclasses.replace(experiment, **actual), PROFILES["paper"]
     return [
@@ -99,5 +105,5 @@ def settings(deviations: list[str], of: str = "") -> str:
 
 
 def rank_correlation(x: Sequence[float], y: Sequence[float]) -> float:
-    """Spearman's, ties sharing their mean rank; 0 if one of the two does not vary."""
+    """Spearman's rank correlation, with mean ranks for ties; 0 if ``x`` or ``y`` is constant."""
     return float(spearmanr(x, y).statistic) if np.ptp(x) and np.ptp(y) else 0.0

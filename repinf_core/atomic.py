@@ -1,4 +1,4 @@
-"""A file appears whole or not at all: write beside it, then rename."""
+"""Atomic writing: a file appears whole or not at all."""
 
 import contextlib
 import errno
@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-# What file systems answer that cannot flush a file at all; others, such as a full disk, are errors.
+# Errors of file systems that cannot flush files.  Any other, such as a full disk, is raised.
 _NO_FLUSH = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
@@ -16,10 +16,13 @@ _NO_FLUSH = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path that becomes ``path`` when the block ends without an error.
 
-    The temporary file lies in the same folder, so the rename is atomic, and is flushed to
-    the disk before it; after an error (a full disk, say) it is removed and ``path`` is as
-    it was.  A file that was there keeps its permissions; a new one has those that the user's
-    umask leaves.
+    The temporary file lies in the same folder, so that the rename is atomic.  It is flushed to the
+    disk before the rename.  After an error, such as a full disk, it is removed and ``path`` is
+    unchanged.  An existing file keeps its permissions; a new file gets those that the user's umask
+    allows.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,9 +31,9 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     mode = stat.S_IMODE((path if path.exists() else temporary).stat().st_mode)
     try:
         yield temporary
-        with open(temporary, "r+b") as written:  # Windows flushes no file that is open to read
+        with open(temporary, "r+b") as written:  # Windows cannot flush a file opened for reading
             _flush(written.fileno())
-        with contextlib.suppress(OSError):  # some file systems know no modes: keep the content
+        with contextlib.suppress(OSError):  # some file systems have no modes: keep the content
             temporary.chmod(mode)  # the block may have written another file in its place
         temporary.replace(path)
     finally:

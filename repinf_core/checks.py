@@ -1,7 +1,7 @@
-"""What a parameter may be: each check says it in words, tests a value, and converts it.
+"""Checks of parameters: the allowed values in words, a test of a value, and its conversion.
 
-A check is the part of a dataclass field's metadata with the keys ``allowed`` (words),
-``accepts`` (value to bool) and ``to`` (an accepted value to the type that is kept).
+A check is part of the metadata of a dataclass field.  Its keys are ``allowed`` (the words),
+``accepts`` (tests a value) and ``to`` (converts an accepted value to the stored type).
 """
 
 import itertools
@@ -14,7 +14,7 @@ _EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
 def integer(low: int, high: int) -> dict:
-    """An integer, both ends included."""
+    """An integer from ``low`` to ``high``, both included."""
 
     def accepts(value: Any) -> bool:
         return type(value) is int and low <= value <= high
@@ -23,10 +23,10 @@ def integer(low: int, high: int) -> dict:
 
 
 def real(allowed: str, inside: Callable[[float], bool]) -> dict:
-    """A number that float32 can hold and for which ``inside`` holds, which ``allowed`` says.
+    """A number within float32's range for which ``inside`` is true; ``allowed`` says this in words.
 
-    Also its text, if that has an exponent: YAML, in which papermill reads a command line, takes
-    ``1e-3`` for no number, for want of a dot.
+    Text is accepted too if it has an exponent.  papermill reads a command line as YAML, in which
+    ``1e-3`` is text because it has no dot.
     """
 
     def accepts(value: Any) -> bool:
@@ -38,7 +38,7 @@ def real(allowed: str, inside: Callable[[float], bool]) -> dict:
 
 
 class _Names:
-    """ "one of ..." in words, of names that are asked for when the words are."""
+    """The words "one of ..."; the names are looked up when the words are shown."""
 
     def __init__(self, names: Callable[[], Collection[str]]) -> None:
         self._names = names
@@ -48,7 +48,7 @@ class _Names:
 
 
 def one_of(names: Callable[[], Collection[str]]) -> dict:
-    """One of the texts, which are asked for when a value is tested."""
+    """One of ``names()``, which is called when a value is tested."""
 
     def accepts(value: Any) -> bool:
         return isinstance(value, str) and value in names()
@@ -57,7 +57,7 @@ def one_of(names: Callable[[], Collection[str]]) -> dict:
 
 
 def list_of(allowed: str, element: dict, increasing: bool = False) -> dict:
-    """A list of one or more elements, or of two or more that increase."""
+    """A list of one or more elements; if ``increasing``, of two or more in increasing order."""
 
     def accepts(value: Any) -> bool:
         return (
@@ -83,5 +83,6 @@ def rates() -> dict:
 
 
 def grid(numbers: str, element: dict) -> dict:
-    """The points of a curve: two or more, increasing; ``numbers`` says in words of what."""
+    """The points of a curve: two or more increasing numbers, which ``numbers`` describes in words.
+    """
     return list_of(f"two or more increasing {numbers}", element, increasing=True)

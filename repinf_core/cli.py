@@ -25,7 +25,10 @@ _INTERRUPTED = 130  # a shell's status for a command that SIGINT ended
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command ``repinf``: one sentence and status 1 for an error, 130 after SIGINT."""
+    """Run the command ``repinf``.
+
+    An error prints one sentence and ends with status 1; SIGINT ends with status 130.
+    """
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
@@ -73,16 +76,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _experiment(options: argparse.Namespace) -> profiles.Experiment:
-    """Checked before torch is imported, so that a wrong parameter is answered at once."""
+    """The requested experiment.
+
+    It is checked before torch is imported, so that a wrong parameter is reported at once.
+    """
     given = {name: profiles.value(text) for name, text in options.parameters}
     return profiles.experiment(options.profile, given)
 
 
 def _spec(options: argparse.Namespace, experiment: profiles.Experiment) -> "Spec":
-    """Of the family that is asked for.
+    """The spec of the requested family.
 
     Raises:
-        ParameterError: an unknown family, or a parameter that does not shape its models.
+        ParameterError: the family is unknown, or its specs do not have a given parameter.
     """
     from repinf_core.models import FAMILIES
 
@@ -199,7 +205,7 @@ def _summary(run: "TrainingRun") -> str:
 
 @contextlib.contextmanager
 def _expected_errors() -> Iterator[None]:
-    """A GPU without enough memory is told in a sentence too."""
+    """Report a GPU without enough memory in one sentence too."""
     import torch
 
     try:

@@ -1,8 +1,8 @@
 """Data sets as tensors in memory; :data:`DATASETS` is the only list of them.
 
-MNIST and its like come through torchvision: read from the folder that ``REPINF_DATA`` names, or
-downloaded once into the user's cache folder.  ``digits`` are the 1,797 handwritten digits that
-scikit-learn carries, enlarged from 8x8 to 28x28, and need no network.
+torchvision provides MNIST and Fashion-MNIST: they are read from the folder that ``REPINF_DATA``
+names, or downloaded once into the user's cache folder.  ``digits`` are scikit-learn's 1,797
+handwritten digits, enlarged from 8x8 to 28x28 pixels; they need no network.
 """
 
 import contextlib
@@ -26,11 +26,11 @@ from repinf_core.errors import ReaderError
 
 N_PIXELS = 28 * 28
 _DIGITS_TEST = 297  # leaves 1,500 images to train on
-_SILENT_SECONDS = 30.0  # of a server, until a download is given up
+_SILENT_SECONDS = 30.0  # without an answer, after which a download is given up
 
 
 class DataError(ReaderError, RuntimeError):
-    """Data that cannot be had, or that is not what was published."""
+    """Data are not available, or differ from the published files."""
 
 
 class LabelledImages(NamedTuple):
@@ -65,8 +65,8 @@ class IdxFiles:
 
     Attributes:
         torchvision: name of the class in ``torchvision.datasets``, and of the folder.
-        md5: of the uncompressed files, in the order of :data:`FILES`.  torchvision checks the
-            archives that it downloads, not these.
+        md5: checksums of the uncompressed files, in the order of :data:`FILES`.  torchvision
+            checks only the archives that it downloads.
     """
 
     torchvision: str
@@ -93,7 +93,7 @@ class IdxFiles:
             _published(self._raw(root) / name, md5)
             for name, md5 in zip(self.FILES[of_split], self.md5[of_split], strict=True)
         )
-        # Behind the header: a magic number, and as many sizes as there are dimensions.
+        # The data follow a header: a magic number and the size of each dimension.
         pixels = np.frombuffer(images, np.uint8, offset=16).astype(np.float32)
         classes = np.frombuffer(labels, np.uint8, offset=8).astype(np.int64)
         return LabelledImages(
@@ -101,14 +101,14 @@ class IdxFiles:
         )
 
     def download(self, root: Path, silent_seconds: float = _SILENT_SECONDS) -> None:
-        """Have torchvision download what is missing; one process at a time.
+        """Download missing files with torchvision, one process at a time.
 
         Args:
-            root: made if it is not there.
-            silent_seconds: for which a server may say nothing.
+            root: folder, created if it does not exist.
+            silent_seconds: seconds without an answer after which a server is given up.
 
         Raises:
-            DataError: it cannot be downloaded, or ``root`` cannot be locked.
+            DataError: the download fails, or ``root`` cannot be locked.
         """
         import torchvision  # here, because it is slow to import
 
@@ -116,13 +116,13 @@ class IdxFiles:
             root.mkdir(parents=True, exist_ok=True)
             path, what = root / f"{self.torchvision}.lock", f"the download of {self.torchvision}"
             with locks.lock(path, what, "set REPINF_DATA to"), _socket_timeout(silent_seconds):
-                if self._missing(root):  # still: another process may just have downloaded it
+                if self._missing(root):  # another process may have downloaded it meanwhile
                     print(f"Downloading {self.torchvision} into {root}.", file=sys.stderr)
                     getattr(torchvision.datasets, self.torchvision)(root, download=True)
         except locks.LockError as error:
             raise DataError(str(error)) from error
         except (OSError, RuntimeError, http.client.HTTPException) as error:
-            reason = " ".join(str(error).split())  # torchvision's has several lines
+            reason = " ".join(str(error).split())  # torchvision's text has several lines
             raise DataError(
                 f"{self._raw(root)} lacks {', '.join(self._missing(root))}, and "
                 f"{self.torchvision} could not be downloaded ({reason}); set REPINF_DATA to a "
@@ -138,12 +138,12 @@ class IdxFiles:
 
 @dataclass(frozen=True)
 class DataSet:
-    """What there is to know of a data set.
+    """A data set: its names, and how it is read.
 
     Attributes:
-        title: in a sentence or above a figure.
-        class_names: of the labels 0 to 9.
-        read: the ``"train"`` or ``"test"`` split to its images; raises DataError.
+        title: name in a sentence or above a figure.
+        class_names: names of the labels 0 to 9.
+        read: function that reads the ``"train"`` or ``"test"`` split; raises DataError.
     """
 
     title: str
@@ -183,14 +183,14 @@ DATASETS = {
         ),
     ),
 }  # fmt: skip
-"""Every data set by the name that the parameter ``dataset`` takes."""
+"""All data sets by name, the value of the parameter ``dataset``."""
 
 
 def load(dataset: str, split: str) -> LabelledImages:
     """The ``"train"`` or ``"test"`` split of one of :data:`DATASETS`.
 
     Raises:
-        ValueError: an unknown data set or split.
+        ValueError: the data set or the split is unknown.
         DataError: ``REPINF_DATA`` names no folder; a file is truncated or altered, or is missing
             and cannot be downloaded.
     """
@@ -202,15 +202,15 @@ def load(dataset: str, split: str) -> LabelledImages:
 
 
 def folder() -> Path:
-    """Where data sets are: the folder that ``REPINF_DATA`` names, or one in the user's cache.
+    """The folder of the data sets, which ``REPINF_DATA`` names, or one in the user's cache.
 
     Raises:
-        DataError: ``REPINF_DATA`` names no folder.  It is not made: it is likely a slip.
+        DataError: ``REPINF_DATA`` names no folder.  None is created: the name may be a mistake.
     """
     named = os.environ.get("REPINF_DATA")
     if not named:
         return platformdirs.user_cache_path("repinf") / "data"
-    path = os.path.expanduser(named)  # leaves the ~ of an unknown user, where pathlib's raises
+    path = os.path.expanduser(named)  # keeps the ~ of an unknown user; pathlib would raise
     if not os.path.isdir(path):
         raise DataError(
             f"REPINF_DATA is {named!r}, which is not a folder; set REPINF_DATA to a folder that "
@@ -221,7 +221,7 @@ def folder() -> Path:
 
 @contextlib.contextmanager
 def _socket_timeout(seconds: float) -> Iterator[None]:
-    """Within it a silent server ends in a TimeoutError: torchvision asks for none itself."""
+    """Make a silent server raise TimeoutError; torchvision sets no timeout itself."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -231,7 +231,11 @@ def _socket_timeout(seconds: float) -> Iterator[None]:
 
 
 def _published(path: Path, md5: str) -> bytes:
-    """The content of a file that is what was published."""
+    """The content of a file.
+
+    Raises:
+        DataError: the content differs from the published file.
+    """
     content = path.read_bytes()
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if found != md5:
