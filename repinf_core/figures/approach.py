@@ -1,4 +1,4 @@
-"""How mean trajectories pass their targets (Fig. 3, Suppl. C), and whether they approach."""
+"""Figures of the mean distance to the targets over time (Fig. 3, Suppl. C), and of approaches."""
 
 from collections.abc import Iterable
 
@@ -32,7 +32,7 @@ def approach_panels(curves: pd.DataFrame, target: str) -> Figure:
     """Fig. 3, Suppl. C: mean distance over time, a panel for each label, with +-1 SEM.
 
     Args:
-        curves: of :class:`repinf_core.studies.cluster_centers.ClusterCenters`.
+        curves: table of :class:`repinf_core.studies.cluster_centers.ClusterCenters`.
         target: one of its targets.
     """
     of_target = curves[curves.target == target]
@@ -47,9 +47,9 @@ def distance_curves(panels: Iterable[tuple[str, pd.DataFrame]], colour: str, yla
     """A panel for each title, drawn by :func:`distance_curve`, with one legend for all.
 
     Args:
-        panels: ``(title, rows)`` each.
-        colour: of the target.
-        ylabel: the distance.
+        panels: ``(title, rows)`` each, with the rows of :func:`distance_curve`.
+        colour: colour of the curves.
+        ylabel: label of the distance axis.
     """
     panels = list(panels)
     rows = -(-len(panels) // 2)
@@ -69,12 +69,12 @@ def distance_curves(panels: Iterable[tuple[str, pd.DataFrame]], colour: str, yla
 
 
 def distance_curve(axes: Axes, panel: pd.DataFrame, colour: str) -> None:
-    """A mean distance with its band and its chord, and the minimum of each.
+    """Draw a mean distance with its +-1 SEM band and its chord, and the minimum of both.
 
     Args:
-        axes: to draw on.
+        axes: axes to draw on.
         panel: rows of one label, with ``t``, ``mean``, ``sem`` and ``chord``.
-        colour: of the target.
+        colour: colour of the mean.
     """
     sns.lineplot(
         panel,
@@ -106,10 +106,10 @@ def distance_curve(axes: Axes, panel: pd.DataFrame, colour: str) -> None:
 
 @styled
 def approach_counts(targets: pd.DataFrame) -> Figure:
-    """For how many of ten labels the mean curve approaches each target, by both criteria.
+    """Number of labels, of ten, whose mean curve approaches each target, by both criteria.
 
     Args:
-        targets: of :class:`repinf_core.studies.cluster_centers.ClusterCenters`.
+        targets: table of :class:`repinf_core.studies.cluster_centers.ClusterCenters`.
     """
     names = {"whole_chord": "below the whole chord", "same_time": "below the chord at the same t"}
     counts = targets.melt("target", [*names], var_name="criterion", value_name="labels")

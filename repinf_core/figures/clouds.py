@@ -1,4 +1,4 @@
-"""Figures and movies of the collective dynamics: where all trials of a label are, over time."""
+"""Figures and movies of the collective dynamics: the trials of a label over time."""
 
 import string
 from collections.abc import Iterator, Sequence
@@ -23,9 +23,9 @@ from repinf_core.figures.style import (
 )
 from repinf_core.studies.collective_dynamics import Cloud
 
-# windowed_pca turns the two components within their plane, so that neither axis is one of them.
+# windowed_pca turns the two components within their plane, so neither axis is a component.
 _AXES = ("axis 1 of the plane of the two leading components", "axis 2 of the plane")
-_EDGE = {"edgecolors": "#222222", "linewidths": 0.5}  # the palest label is seen by its edge
+_EDGE = {"edgecolors": "#222222", "linewidths": 0.5}  # the edge makes the palest label visible
 _HEIGHT = 5.9  # inches, of a movie
 _BADGE = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black"}
 _LETTER = {"fontsize": 10, "fontweight": "bold", "ha": "center", "va": "center"}
@@ -36,13 +36,13 @@ _STAR = {"color": "black", "markeredgecolor": "white", "markeredgewidth": 1.2, "
 def collective(
     places: pd.DataFrame, concept_places: pd.DataFrame, names: Sequence[str], label: int
 ) -> Figure:
-    """Fig. 2: where all trials are at several times, in the plane of the time-windowed PCA.
+    """Fig. 2: all trials at several times, in the plane of the time-windowed PCA.
 
     Args:
-        places: of :class:`repinf_core.studies.collective_dynamics.CollectiveDynamics`; so is
-        concept_places: the place of the label's concept at the same times.
-        names: of all labels.
-        label: whose trials they are.
+        places: table of :class:`repinf_core.studies.collective_dynamics.CollectiveDynamics`.
+        concept_places: likewise; the place of the label's concept at the same times.
+        names: names of all labels.
+        label: label of the trials.
     """
     panels = list(places.groupby("t"))
     rows = -(-len(panels) // 2)
@@ -70,7 +70,7 @@ def collective(
 def _label_legend(
     figure: Figure, present: Sequence[str], names: Sequence[str], own: str, place: str
 ) -> None:
-    """The names of labels beside their colours, and the star's."""
+    """Add a legend with the colours of the labels, and with the star."""
     of_labels = [
         Line2D([], [], marker="o", linestyle="none", color=LABELS[names.index(name)],
                markeredgecolor="#222222", markersize=9, label=name)
@@ -88,12 +88,12 @@ def _label_legend(
 def collective_frames(cloud: Cloud, names: Sequence[str]) -> Iterator[np.ndarray]:
     """Movies S1-S10: a frame per step, ``[1180, 1320, 3]`` uint8, twice the size on the page.
 
-    The cloud in its plane, coloured by the nearest concept; beside it what some of its trials
-    decode to, and the mean distance to the concept.
+    A frame shows the cloud in its plane, coloured by the nearest concept.  Beside it are the images
+    decoded from some of its trials, and the mean distance to the concept.
 
     Args:
-        cloud: of :class:`repinf_core.studies.collective_dynamics.CollectiveDynamics`.
-        names: of all labels.
+        cloud: one of :class:`repinf_core.studies.collective_dynamics.CollectiveDynamics`.
+        names: names of all labels.
     """
     figure = Figure(figsize=(WIDTH, _HEIGHT), dpi=200, layout="none")
     canvas = FigureCanvasAgg(figure)
@@ -104,7 +104,7 @@ def collective_frames(cloud: Cloud, names: Sequence[str]) -> Iterator[np.ndarray
     for artist in moving:
         artist.set_animated(True)
     canvas.draw()
-    still = canvas.copy_from_bbox(figure.bbox)  # drawn once: it takes most of a frame's time
+    still = canvas.copy_from_bbox(figure.bbox)  # drawn once: it takes most of the time
     for t in range(len(cloud.places)):
         for part in parts:
             part.show(t)
@@ -122,7 +122,7 @@ def _axes_in_inches(
 
 
 class _Plane:
-    """The cloud at t, with letters at the trials whose images stand beside it."""
+    """The cloud at t, with letters at the trials whose images are shown beside it."""
 
     def __init__(self, figure: Figure, cloud: Cloud) -> None:
         self.cloud = cloud
@@ -152,7 +152,7 @@ class _Plane:
 
 
 class _Decoded:
-    """What the lettered trials decode to at t; frame and name tell the nearest concept."""
+    """Images decoded from the lettered trials at t; frame and name show the nearest concept."""
 
     def __init__(self, figure: Figure, cloud: Cloud, names: Sequence[str]) -> None:
         self.cloud, self.names = cloud, names
@@ -181,7 +181,7 @@ class _Decoded:
 
 
 class _Curve:
-    """The mean distance to the concept, up to t and, pale, all of it."""
+    """The mean distance to the concept up to t, on the whole curve in a pale colour."""
 
     def __init__(self, figure: Figure, distance: np.ndarray) -> None:
         self.distance = distance
@@ -205,7 +205,7 @@ def group_images(groups: pd.DataFrame, images: Sequence[np.ndarray]) -> Figure:
     """Suppl. B: images decoded from the groups of trials, a row for each group.
 
     Args:
-        groups: of :class:`repinf_core.studies.collective_dynamics.CollectiveDynamics`.
+        groups: table of :class:`repinf_core.studies.collective_dynamics.CollectiveDynamics`.
         images: its ``group_images``, ``[n, 784]`` for each group.
     """
     titles = [
@@ -216,7 +216,7 @@ def group_images(groups: pd.DataFrame, images: Sequence[np.ndarray]) -> Figure:
 
 
 def collective_description(cloud: Cloud) -> str:
-    """What the movie of a cloud shows, for those who do not see it."""
+    """A description of a cloud's movie, for readers who cannot see it."""
     steps, trials = len(cloud.places) - 1, cloud.places.shape[1]
     return (
         f"'{cloud.name}': the latent states of {trials} noisy images, t = 0 to {steps}, coloured "

@@ -11,7 +11,7 @@ from repinf_core.figures.style import CONCEPT, CONTROL, SIGNED, WIDTH, Figure, s
 
 
 def _heat_map(axes: Axes, values: pd.DataFrame, limit: float) -> QuadMesh:
-    """Signed values as coloured cells, each centred half a unit from its corner."""
+    """Draw signed values as coloured cells, each centred half a unit from its corner."""
     sns.heatmap(
         values, ax=axes, cmap=SIGNED, vmin=-limit, vmax=limit, cbar=False, xticklabels=False,
         yticklabels=False,
@@ -27,7 +27,7 @@ def _ink(cells: QuadMesh) -> np.ndarray:
 
 
 def _dashes(cells: QuadMesh, below: float, length: float) -> None:
-    """A dash, ``length`` points long, on each cell less than ``below``: read without colour."""
+    """Draw a dash of ``length`` points on each cell below ``below``, readable without colour."""
     marked = np.asarray(cells.get_array()) < below
     rows, columns = np.nonzero(marked)
     cells.axes.scatter(
@@ -41,7 +41,7 @@ def concepts_by_latent(concepts: pd.DataFrame, latents: pd.DataFrame, threshold:
     """Fig. 7a: the concepts as a heat map, over the variance of the memories along each latent.
 
     Args:
-        concepts: of :class:`repinf_core.studies.latent_dimension.LatentDimension`.
+        concepts: table of :class:`repinf_core.studies.latent_dimension.LatentDimension`.
         latents: likewise.
         threshold: variance above which a latent is active.
     """
@@ -51,7 +51,7 @@ def concepts_by_latent(concepts: pd.DataFrame, latents: pd.DataFrame, threshold:
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.9, 1))
     limit = float(values.abs().max(axis=None))
     cells = _heat_map(top, values, limit)
-    below = float(f"{-0.1 * limit:.2g}")  # the many values near zero are of either sign
+    below = float(f"{-0.1 * limit:.2g}")  # many values near zero have either sign
     _dashes(cells, below, np.clip(0.7 * 72 * 5.4 / len(latents), 3.5, 10))
     label = f"concept (a dash: below −{-below:g})"
     figure.colorbar(cells, ax=top, location="top", label=label, aspect=40)
@@ -63,14 +63,14 @@ def concepts_by_latent(concepts: pd.DataFrame, latents: pd.DataFrame, threshold:
 
 
 def _variances(axes: Axes, latents: pd.DataFrame, threshold: float) -> None:
-    shown = latents.variance.clip(lower=1e-9)  # a logarithm has no place for a dead latent's zero
+    shown = latents.variance.clip(lower=1e-9)  # a logarithmic axis cannot show a zero
     place, active = latents.latent + 0.5, latents.active
     axes.plot(place[active], shown[active], "o", color=CONCEPT, clip_on=False, label="active")
     axes.plot(
         place[~active], shown[~active], "o", color=CONTROL, markerfacecolor="white",
         markersize=4, clip_on=False, label="inactive",
     )  # fmt: skip
-    for points in axes.lines:  # without any, the layout would leave room down to the corner
+    for points in axes.lines:  # an empty line would enlarge the layout
         points.set_in_layout(False)
     axes.axhline(threshold, color="black", linestyle="--", linewidth=1)
     axes.set(yscale="log", ylabel="variance", xlabel="index of the latent variable")
@@ -85,7 +85,7 @@ def contribution(components: pd.DataFrame, latents: pd.DataFrame) -> Figure:
     """Fig. 7b: cumulative contribution ratio of the principal components of the memories.
 
     Args:
-        components: of :class:`repinf_core.studies.latent_dimension.LatentDimension`.
+        components: table of :class:`repinf_core.studies.latent_dimension.LatentDimension`.
         latents: likewise; the number of active ones is marked.
     """
     needed = int((components.cumulative < 0.7).sum()) + 1
@@ -108,17 +108,17 @@ def contribution(components: pd.DataFrame, latents: pd.DataFrame) -> Figure:
 
 
 def _matrix(cosines: pd.DataFrame) -> pd.DataFrame:
-    """The cosines as a square, labels in their own order."""
+    """The cosines as a square matrix, with the labels in their own order."""
     names = cosines.label.unique()
     return cosines.pivot(index="label", columns="other", values="cosine").loc[names, names]
 
 
 @styled
 def cosine_matrix(cosines: pd.DataFrame) -> Figure:
-    """Preprint Fig. 3c: the cosine of every two concepts, with its number in the cell.
+    """Preprint Fig. 3c: the cosine of every two concepts, with its value in the cell.
 
     Args:
-        cosines: of :class:`repinf_core.studies.latent_dimension.LatentDimension`.
+        cosines: table of :class:`repinf_core.studies.latent_dimension.LatentDimension`.
     """
     matrix = _matrix(cosines)
     names = list(matrix.index)

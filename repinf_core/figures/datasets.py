@@ -1,4 +1,4 @@
-"""Data sets side by side (Suppl. D): labels that approach, distances, stages."""
+"""Figures that compare data sets (Suppl. D): labels that approach, distances, stages."""
 
 import textwrap
 
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from repinf_core.figures.approach import distance_curve
 from repinf_core.figures.style import ABSTRACT, CONCEPT, MEMORY, PAIR, WIDTH, Figure, styled
 
-_LANDMARKS = {  # colour, marker, line, number of the stage in which it is the nearest
+_LANDMARKS = {  # colour, marker, line, number of the stage in which it is nearest
     "memory": (MEMORY, "s", "--", "I"),
     "concept": (CONCEPT, "o", "-", "II"),
     "abstract concept": (ABSTRACT, "^", ":", "III"),
@@ -18,10 +18,10 @@ _LANDMARKS = {  # colour, marker, line, number of the stage in which it is the n
 
 @styled
 def counts_by_dataset(counts: pd.DataFrame) -> Figure:
-    """For how many of ten labels the mean curve approaches, by both readings, with the control.
+    """Number of labels, of ten, whose mean curve approaches, by both readings, with the control.
 
     Args:
-        counts: of :class:`repinf_core.studies.fashion_mnist.FashionMNIST`.
+        counts: table of :class:`repinf_core.studies.fashion_mnist.FashionMNIST`.
     """
     of = counts.target.where(counts.metric == "Euclidean", counts.metric)
     asked = of + ",\n" + counts.reading
@@ -43,10 +43,10 @@ def counts_by_dataset(counts: pd.DataFrame) -> Figure:
 
 @styled
 def approach_by_dataset(curves: pd.DataFrame) -> Figure:
-    """Fig. 3a of each data set in a column of its own: mean distance to the concept, +-1 SEM.
+    """Fig. 3a with a column for each data set: mean distance to the concept, +-1 SEM.
 
     Args:
-        curves: of :class:`repinf_core.studies.fashion_mnist.FashionMNIST`.
+        curves: table of :class:`repinf_core.studies.fashion_mnist.FashionMNIST`.
     """
     columns = list(curves.groupby("dataset", sort=False))
     n_labels = max(table.label.nunique() for _, table in columns)
@@ -71,11 +71,11 @@ def approach_by_dataset(curves: pd.DataFrame) -> Figure:
 
 @styled
 def stages_by_dataset(closest: pd.DataFrame, stages: pd.DataFrame) -> Figure:
-    """Fig. 4a of each data set: mean smallest distance to the landmarks, and the stages.
+    """Fig. 4a for each data set: mean smallest distance to the landmarks, and the stages.
 
     Args:
-        closest: of :class:`repinf_core.studies.fashion_mnist.FashionMNIST`.
-        stages: of the same.
+        closest: table of :class:`repinf_core.studies.fashion_mnist.FashionMNIST`.
+        stages: likewise.
     """
     panels = list(closest.groupby("dataset", sort=False))
     figure = Figure(figsize=(WIDTH, 3.4 * len(panels) + 0.6))
@@ -106,7 +106,7 @@ def _shade_stages(axes: Axes, stages: pd.DataFrame) -> None:
     for stage in stages.itertuples():
         colour, *_, number = _LANDMARKS[stage.nearest]
         axes.axvspan(stage.start, stage.stop, color=colour, alpha=0.10, linewidth=0)
-        if stage.start > stages.start.min():  # the shadings are alike in grey
+        if stage.start > stages.start.min():  # in grey the shadings look alike
             axes.axvline(stage.start, color="black", linewidth=0.8)
         axes.text(
             (stage.start + stage.stop) / 2, 1.0, number, ha="center", va="bottom",

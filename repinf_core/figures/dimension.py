@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from repinf_core.figures.approach import distance_curve, distance_curves
 from repinf_core.figures.style import ABSTRACT, CONCEPT, MEMORY, WIDTH, Figure, styled
 
-_STAGES = {  # number: colour, hatching; told apart in grey too
+_STAGES = {  # number: colour, hatching, which differ in grey too
     "I": (MEMORY, ""),
     "II": (CONCEPT, "//"),
     "III": (ABSTRACT, ".."),
@@ -18,13 +18,13 @@ _STAGES = {  # number: colour, hatching; told apart in grey too
 
 @styled
 def against_dimension(networks: pd.DataFrame, bounds: pd.DataFrame, curves: pd.DataFrame) -> Figure:
-    """Fig. 8: orthogonality of the concepts against N_z, and the dynamics for three of them.
+    """Fig. 8: orthogonality of the concepts against N_z, and the dynamics for three values of N_z.
 
-    Networks trained for fewer epochs than the longest have open markers, and lines between
-    unequal ones are dashed.
+    Networks that were trained for fewer epochs than the longest training have open markers.  Lines
+    between networks with unequal numbers of epochs are dashed.
 
     Args:
-        networks: of :class:`repinf_core.studies.dimension_grid.DimensionGrid`.
+        networks: table of :class:`repinf_core.studies.dimension_grid.DimensionGrid`.
         bounds: likewise.
         curves: likewise.
     """
@@ -38,7 +38,7 @@ def against_dimension(networks: pd.DataFrame, bounds: pd.DataFrame, curves: pd.D
     axes.minorticks_off()
     axes.set(xlabel="latent variables $N_z$", ylabel=r"$\Vert C - I\,\Vert_F$", ylim=(0, None))
     axes.margins(y=0.12)
-    axes.get_legend().remove()  # it would hide the curve: the whole width above is free
+    axes.get_legend().remove()  # it would hide the curve; there is room above
     top.legend(loc="outside upper left", fontsize=12)
     lettered = networks[networks.n_z.isin(_lettered(networks.n_z.tolist()))]
     panels = bottom.subplots(1, len(lettered), squeeze=False)[0]
@@ -62,7 +62,7 @@ def against_dimension(networks: pd.DataFrame, bounds: pd.DataFrame, curves: pd.D
 
 
 def _lettered(grid: list[int]) -> set[int]:
-    """The paper's N_z of Fig. 8A-C; where the grid lacks one, its first, middle and last."""
+    """The N_z of Fig. 8A-C; if the grid lacks one of them, its first, middle and last N_z."""
     of_paper = {2, 20, 100}
     return of_paper if of_paper <= set(grid) else {grid[0], grid[len(grid) // 2], grid[-1]}
 
@@ -104,7 +104,7 @@ def approach_by_dimension(curves: pd.DataFrame) -> Figure:
     """Preprint Fig. 6: mean distance to the concept over time, a panel for each N_z.
 
     Args:
-        curves: of :class:`repinf_core.studies.dimension_grid.DimensionGrid`.
+        curves: table of :class:`repinf_core.studies.dimension_grid.DimensionGrid`.
     """
     panels = ((f"$N_z = {n_z}$", panel) for n_z, panel in curves.groupby("n_z"))
     return distance_curves(panels, CONCEPT, "distance to the concept")
@@ -112,10 +112,10 @@ def approach_by_dimension(curves: pd.DataFrame) -> Figure:
 
 @styled
 def stages_by_dimension(stages: pd.DataFrame) -> Figure:
-    """Which landmark trajectories approach closest as the noise grows, a bar for each N_z.
+    """The landmark that trajectories approach closest against the noise, a bar for each N_z.
 
     Args:
-        stages: of :class:`repinf_core.studies.dimension_grid.DimensionGrid`.
+        stages: table of :class:`repinf_core.studies.dimension_grid.DimensionGrid`.
     """
     grid = stages.n_z.unique()
     place = stages.n_z.map({n_z: place for place, n_z in enumerate(grid)})

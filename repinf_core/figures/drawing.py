@@ -1,4 +1,4 @@
-"""The paper's schematic as a drawing (Fig. 6): it holds no data."""
+"""The paper's schematic as a drawing (Fig. 6), without data."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,25 +8,26 @@ from matplotlib.path import Path
 from repinf_core.figures.style import ABSTRACT, CONCEPT, CONTROL, MEMORY, WIDTH, Figure, styled
 
 # Places in units of the drawing, x from 0 to 10, y from 0 to 6.5.
-_CONCEPTS = np.array([(2.85, 1.65), (7.1, 1.6), (6.3, 3.1)])  # the first is that of the own label
+_CONCEPTS = np.array([(2.85, 1.65), (7.1, 1.6), (6.3, 3.1)])  # first the concept of the own label
 _RADII = np.array([1.4, 0.68])  # of a cluster
 _OWN_MEMORY = np.array([1.75, 1.5])
-# By stage, the path as a Bezier curve: from its start, by two points that pull it, to its end.
+# The path of each stage as a cubic Bezier curve: start, two control points, end.
 _PATHS = {
     "I": np.array([(1.75, 2.8), (2.15, 1.9), (1.5, 1.1), (2.15, 1.3)]),
     "II": np.array([(1.75, 4.3), (2.05, 2.3), (2.2, 1.55), (3.45, 1.5)]),
     "III": np.array([(1.75, 5.8), (3.7, 3.6), (4.7, 1.5), (6.5, 1.45)]),
 }
 _NEAREST = {"I": "its own memory", "II": "the concept", "III": "the abstract concept"}
-_TIMES = 1 - np.exp(-np.arange(1, 10) / 2.2)  # shares of a path: it slows down as it goes
+_TIMES = 1 - np.exp(-np.arange(1, 10) / 2.2)  # shares of a path, which slows down
 
 
 @styled
 def drawn_schematic() -> Figure:
-    """Fig. 6: how inference leads from noisy images through latent space, as the paper tells it.
+    """Fig. 6: how inference leads from noisy images through latent space, according to the paper.
 
-    The symbols are those of :func:`repinf_core.figures.schematic`, which measures the same.  Small
-    dots on a path are equal times apart: it rushes at first, then settles.
+    The symbols are those of :func:`repinf_core.figures.schematic`, which shows the measured
+    trajectories.  Small dots on a path mark equal time intervals: the motion is fast at first, then
+    slow.
     """
     figure = Figure(figsize=(WIDTH, 5.2))
     axes = figure.add_subplot(xlim=(0, 10), ylim=(0.1, 6.4), aspect="equal")
@@ -58,7 +59,7 @@ def drawn_schematic() -> Figure:
 
 
 def _space_of_the_data(axes: Axes) -> None:
-    """A bent sheet; the paper calls it numeric space."""
+    """Draw a bent sheet, which the paper calls numeric space."""
     front = [(0.2, 0.5), (2.6, 0.0), (5.6, 0.95), (8.5, 0.35)]
     back = [(9.9, 3.8), (7.7, 4.4), (4.6, 3.5), (1.4, 4.0)]
     curve = [Path.CURVE4] * 3
@@ -70,9 +71,9 @@ def _space_of_the_data(axes: Axes) -> None:
 
 
 def _memories(axes: Axes) -> None:
-    """Of each label a cluster: dots that lie the closer, the nearer they are to their concept."""
+    """Draw a cluster of dots for each label, denser near its concept."""
     count = 90
-    turn = np.pi * (3 - 5**0.5) * np.arange(count)  # by the golden angle: no two in one direction
+    turn = np.pi * (3 - 5**0.5) * np.arange(count)  # golden angle: all directions differ
     radius = (np.arange(count) / count) ** 0.75
     disc = 0.94 * radius[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
     for concept in _CONCEPTS:
@@ -88,7 +89,7 @@ def _memories(axes: Axes) -> None:
 
 
 def _noise(axes: Axes) -> None:
-    """Up from the own memory, out of the space of the data; the stages in the order of noise."""
+    """Draw the displacement from the own memory out of the space of the data, and the stages."""
     x, top = _PATHS["III"][0]
     axes.plot(
         [x, x], [_OWN_MEMORY[1], top], ":", color="black", linewidth=1.5, label="displaced by noise"
@@ -105,7 +106,7 @@ def _noise(axes: Axes) -> None:
 
 
 def _inference(axes: Axes, path: np.ndarray) -> None:
-    """A path from the points ``[4, 2]`` of its curve, with dots at equal times."""
+    """Draw a path from the points ``[4, 2]`` of its curve, with dots at equal times."""
 
     def at(share: np.ndarray) -> np.ndarray:
         s = share[:, None]

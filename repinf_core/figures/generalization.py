@@ -14,14 +14,14 @@ _CURVES = (("black", "s", "--"), (TEST, "o", "-"), (CONTROL, "^", ":"), ("#8FC9B
 def best_of_settings(
     trainings: pd.DataFrame, best: pd.DataFrame, printed: tuple[float, float]
 ) -> Figure:
-    """Fig. 9: the test objective of the best setting against N_z, and of each other one.
+    """Fig. 9: the test objective (nats per image) against N_z, of the best and all other settings.
 
-    Below, magnified, the last tenth of the fall from the first N_z to the best, if more than one
-    N_z reaches it: by this much it may rise after the best and still count as flat.
+    Below, the last tenth of the fall from the first N_z to the best is magnified, if more than one
+    N_z reaches it.  The curve counts as flat if it rises by no more than this after the best.
 
     Args:
-        trainings: of :class:`repinf_core.studies.generalization.Generalization`; errors that are
-            missing are counted at the upper edge with those that lie above it.
+        trainings: table of :class:`repinf_core.studies.generalization.Generalization`; missing
+            errors are counted at the upper edge, with the errors above it.
         best: likewise.
         printed: the range of N_z that counts as the paper's minimum, shaded.
     """
@@ -53,10 +53,10 @@ def best_of_settings(
 
 @styled
 def by_setting(curves: pd.DataFrame) -> Figure:
-    """The test objective against N_z, a line for each of several settings.
+    """The test objective (nats per image) against N_z, a line for each of several settings.
 
     Args:
-        curves: of :class:`repinf_core.studies.generalization.Generalization`.
+        curves: table of :class:`repinf_core.studies.generalization.Generalization`.
     """
     settings = curves.setting.unique()
     drawn = [_CURVES[i % len(_CURVES)] for i in range(len(settings))]
@@ -77,7 +77,7 @@ def by_setting(curves: pd.DataFrame) -> Figure:
 def _draw_best(
     axes: Axes, trainings: pd.DataFrame, best: pd.DataFrame, printed: tuple[float, float]
 ) -> None:
-    """A line through the best, a dot for each setting, a circle about the smallest."""
+    """Draw a line through the best, a dot for each setting, and a circle around the smallest."""
     n_settings = len(trainings) // len(best)
     sns.lineplot(
         best, x="n_z", y="error", errorbar=None, ax=axes, color=TEST, marker="D", markersize=11,
@@ -94,7 +94,7 @@ def _draw_best(
 
 
 def _label(axes: Axes, n_z: pd.Series) -> None:
-    """The axes of some N_z, increasing, a tick for each."""
+    """Label the axes, with a tick for each of the increasing ``n_z``."""
     axes.set_xscale("log")
     axes.set_xticks(n_z, [str(dimension) for dimension in n_z], fontsize=12)
     axes.minorticks_off()
@@ -106,12 +106,12 @@ def _label(axes: Axes, n_z: pd.Series) -> None:
 
 
 def _scale(axes: Axes, drawn: pd.DataFrame, best: pd.Series) -> None:
-    """A scale on which the best can be told apart: a training that diverged does not set it.
+    """Choose a scale that separates the best settings, whatever value a diverged training has.
 
     Args:
-        axes: labelled and scaled.
-        drawn: all points that are drawn, by ``n_z`` and ``error``.
-        best: the smallest error of each N_z.
+        axes: axes to label and scale.
+        drawn: all points that are drawn, with ``n_z`` and ``error``.
+        best: the smallest error of each N_z, in nats per image.
     """
     _label(axes, drawn.n_z.drop_duplicates().sort_values())
     unit = 0.1 * (best.max() - best.min()) + 1
@@ -120,7 +120,7 @@ def _scale(axes: Axes, drawn: pd.DataFrame, best: pd.Series) -> None:
 
 
 def _count_above(axes: Axes, drawn: pd.DataFrame) -> None:
-    """At the upper edge, how many points of each N_z lie above it; those that failed do."""
+    """Write at the upper edge how many points of each N_z lie above it or have failed."""
     above = drawn.error.fillna(np.inf) > axes.get_ylim()[1]
     for dimension, count in above.groupby(drawn.n_z).sum().items():
         if count:

@@ -1,11 +1,11 @@
-"""How close to memory, concept and abstract concept, and when, as the noise grows (Fig. 4)."""
+"""Distance and time of the closest approach to each landmark, against the noise (Fig. 4)."""
 
 import pandas as pd
 import seaborn as sns
 
 from repinf_core.figures.style import ABSTRACT, CONCEPT, MEMORY, WIDTH, Figure, styled
 
-_DRAWN = {  # colour, marker, line: told apart in grey too
+_DRAWN = {  # colour, marker and line, which differ in grey too
     "memory": (MEMORY, "s", "--"),
     "concept": (CONCEPT, "o", "-"),
     "abstract concept": (ABSTRACT, "^", ":"),
@@ -18,14 +18,14 @@ def closest_by_noise(landmarks: pd.DataFrame, stages: pd.DataFrame, quantity: st
     """Fig. 4: mean +-2 SEM against the noise fraction, for each landmark; the stages are shaded.
 
     Args:
-        landmarks: of :class:`repinf_core.studies.noise_and_hierarchy.NoiseAndHierarchy`.
+        landmarks: table of :class:`repinf_core.studies.noise_and_hierarchy.NoiseAndHierarchy`.
         stages: likewise.
         quantity: ``"distance"`` or ``"time"``.
     """
     figure = Figure(figsize=(WIDTH, 4.4))
     axes = figure.subplots()
     p = landmarks.p.drop_duplicates().sort_values()
-    # A little beside one another, so that no bar hides another; the concept stands at p itself.
+    # Shifted a little, so that no bar hides another; the concept is at p itself.
     aside = 0.15 * min(p.diff().min(), 0.05)
     for place, (name, (colour, marker, line)) in enumerate(_DRAWN.items(), -1):
         points = landmarks[landmarks.landmark == name]
@@ -43,7 +43,7 @@ def closest_by_noise(landmarks: pd.DataFrame, stages: pd.DataFrame, quantity: st
         axes.axvspan(
             stage.start, stage.stop, color=_DRAWN[stage.nearest][0], alpha=0.10, linewidth=0
         )
-        if stage.start > p.min():  # the shadings are alike in grey
+        if stage.start > p.min():  # in grey the shadings look alike
             axes.axvline(stage.start, color="black", linewidth=0.8)
         axes.text(
             (stage.start + stage.stop) / 2, 1.0, stage.stage, ha="center", va="bottom",

@@ -15,7 +15,7 @@ from repinf_core.figures.style import CONCEPT, MEMORY, WIDTH, Figure, outline, s
 
 @styled
 def image_rows(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
-    """Rows of images, each under its name; ``(name, [n, 784])``, the same n in every row."""
+    """Rows of images, each below its name; ``(name, [n, 784])``, with the same n in every row."""
     columns = len(rows[0][1])
     figure = Figure(figsize=(WIDTH, len(rows) * (WIDTH / columns + 0.34)))
     for i, part in enumerate(figure.subfigures(len(rows), 1, squeeze=False)[:, 0]):
@@ -31,19 +31,19 @@ def image_rows(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
 def strip(images: np.ndarray, concept_image: np.ndarray, curves: pd.DataFrame) -> Figure:
     """Fig. 1: consecutive samples x(t), row after row, with the concept's image beside them.
 
-    The step at which z(t) is closest to the concept is outlined (solid), and that to the memory
-    (dashed).
+    The sample x(t) is outlined at the step at which z(t) is closest to the concept (solid) and at
+    the step at which it is closest to the memory (dashed).
 
     Args:
         images: x(t), ``[T+1, 784]``; the first hundred are shown, ten a row.
         concept_image: E_p(x|z)[x] at the concept, ``[784]``.
-        curves: of the trial, rows of
+        curves: rows of the trial in
             :attr:`repinf_core.studies.repeated_inference.RepeatedInference.curves`.
     """
     shown = images[:100]
     closest = curves.loc[curves.groupby("target").distance.idxmin()].set_index("target").t
     rows = max(3, -(-len(shown) // 10))
-    # Everything in units of one small image, so that the images touch and stay square.
+    # All lengths are in units of one small image, so that the images touch and stay square.
     columns, margin, side = 14.4, 0.7, 3.0
     height = rows + 0.8
     figure = Figure(figsize=(WIDTH, WIDTH * height / columns), layout="none")
@@ -60,7 +60,7 @@ def strip(images: np.ndarray, concept_image: np.ndarray, curves: pd.DataFrame) -
         if t == closest.concept:
             outline(axes, CONCEPT, "-")
         if t == closest.memory:
-            # Within the other frame where one image has both, or each would hide half of the other.
+            # Inside the other frame if one image has both; otherwise each would hide half of one.
             outline(axes, MEMORY, (0, (2, 1)), inset=0.13 if t == closest.concept else 0)
     figure.text(0.3 / columns, 1 - 0.5 / height, "t", fontsize=13, style="italic")
     beside = place(columns - side - 0.2, 0.75, side)
@@ -75,11 +75,11 @@ def samples_at(
     times: Sequence[int],
     concept_images: np.ndarray | None = None,
 ) -> Figure:
-    """x(t) at chosen times, a row each; beside it, if given, the image of its concept.
+    """x(t) at chosen times, one row for each name; beside it, if given, the image of its concept.
 
     Args:
-        rows: x(t) at the times, ``[times, 784]``, by the row's name.
-        times: t of the columns.
+        rows: x(t) at the times, ``[times, 784]``, by the name of the row.
+        times: t of the columns, in steps.
         concept_images: ``[rows, 784]``.
     """
     columns = len(times) + (concept_images is not None)
@@ -108,7 +108,7 @@ def inference_frames(
     Args:
         images: x(t), ``[T+1, 784]``.
         concept_image: ``[784]``.
-        curves: of the trial, as in :func:`strip`.
+        curves: rows of the trial, as in :func:`strip`.
 
     Yields:
         ``[height, width, 3]`` uint8, one frame per step.
@@ -125,7 +125,7 @@ def inference_frames(
         (of_target.distance.to_numpy(), *_growing(axes, of_target, *_TARGETS[target]))
         for target, of_target in curves.groupby("target")
     ]
-    # Most happens in the first ten steps: they have as much room as the next ninety.
+    # Most changes happen in the first ten steps: they get as much room as the next ninety.
     axes.set_xscale("symlog", linthresh=10, linscale=1)
     axes.set_xticks([t for t in (0, 5, 10, 20, 50, 100) if t < len(images)])
     axes.xaxis.set_major_formatter("{x:g}")
@@ -139,7 +139,7 @@ def inference_frames(
             line.set_data(range(t + 1), distances[: t + 1])
             point.set_data([t], [distances[t]])
         canvas.draw()
-        figure.set_layout_engine("none")  # where everything stands is known: no frame shifts it
+        figure.set_layout_engine("none")  # the layout is fixed after the first frame
         yield np.array(canvas.buffer_rgba())[..., :3]
 
 
@@ -149,7 +149,7 @@ _TARGETS = {"concept": (CONCEPT, "-", "to the concept"), "memory": (MEMORY, "--"
 def _growing(
     axes: Axes, curve: pd.DataFrame, colour: str, style: str, name: str
 ) -> tuple[Line2D, Line2D]:
-    """The whole curve, pale, and the line and the point that follow it."""
+    """Draw the whole curve in a pale colour; returns the line and the point that follow it."""
     sns.lineplot(curve, x="t", y="distance", ax=axes, color=colour, alpha=0.2, legend=False)
     (line,) = axes.plot([], [], style, color=colour, label=name)
     (point,) = axes.plot([], [], "o", color=colour, markersize=8)

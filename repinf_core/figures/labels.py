@@ -1,4 +1,4 @@
-"""Figures of what the classifier says: the label over time and noise, and of the final states."""
+"""Figures of the classifier's results: labels over time and noise, and of the final states."""
 
 from collections.abc import Sequence
 
@@ -15,8 +15,8 @@ from scipy import ndimage
 from repinf_core.figures.approach import distance_curve
 from repinf_core.figures.style import CONCEPT, CONTROL, LABELS, WIDTH, Figure, styled
 
-_SHARES = np.array([0, 0.25, 0.5, 0.75, 1])  # of the trials; between two of them one colour
-_STRENGTHS = np.array([0.25, 0.45, 0.65, 0.85])  # of a label's colour there; hatching shows on all
+_SHARES = np.array([0, 0.25, 0.5, 0.75, 1])  # of the trials; one colour between two of them
+_STRENGTHS = np.array([0.25, 0.45, 0.65, 0.85])  # of a label's colour; hatching shows on all
 _LETTER, _LINE = 8.5, 13.0  # width and height of a letter in points, with its halo
 _HALO = [withStroke(linewidth=3, foreground="white")]
 
@@ -25,12 +25,12 @@ _HALO = [withStroke(linewidth=3, foreground="white")]
 def label_map(votes: pd.DataFrame) -> Figure:
     """Fig. 5: the label that most trials are given, over time and noise fraction.
 
-    A region carries its label's name, if it has room, and colour, the paler, the fewer trials
-    agree; below, all colours and what they mean.  The own label's region is outlined strongly;
-    the others, which are wrong, are hatched.
+    A region has its label's colour, paler if fewer trials agree, and its label's name if there is
+    room.  A legend below explains the colours.  A thick outline marks the region of the own label;
+    regions of other labels, which are wrong, are hatched.
 
     Args:
-        votes: of :class:`repinf_core.studies.label_detection.LabelDetection`.
+        votes: table of :class:`repinf_core.studies.label_detection.LabelDetection`.
     """
     panels = list(votes.groupby("label", sort=False, observed=True))
     names = list(votes.vote.cat.categories)
@@ -70,13 +70,13 @@ def label_map(votes: pd.DataFrame) -> Figure:
 
 
 def _colours(label: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Colours ``[..., 3]`` of labels ``[...]``, in four steps paler, the smaller the share."""
+    """Colours ``[..., 3]`` of labels ``[...]``: the smaller the share, the paler, in four steps."""
     strength = _STRENGTHS[np.digitize(share, _SHARES[1:-1])][..., None]
     return 1 - strength * (1 - np.array([to_rgb(colour) for colour in LABELS])[label])
 
 
 def _edges(centres: np.ndarray) -> np.ndarray:
-    """Edges ``[n + 1]`` of the cells around centres ``[n]``, halfway between them."""
+    """Edges ``[n + 1]`` of cells with centres ``[n]``, halfway between the centres."""
     between = (centres[1:] + centres[:-1]) / 2
     return np.r_[2 * centres[0] - between[0], between, 2 * centres[-1] - between[-1]]
 
@@ -84,7 +84,7 @@ def _edges(centres: np.ndarray) -> np.ndarray:
 def _draw_borders(
     axes: mpl.axes.Axes, values: np.ndarray, x: np.ndarray, y: np.ndarray, linewidth: float
 ) -> None:
-    """Black lines along the cell edges between unequal neighbours."""
+    """Draw black lines along the edges between cells with different values."""
     upright = [((x[j + 1], y[i]), (x[j + 1], y[i + 1])) for i, j in _changes(values)]
     level = [((x[j], y[i + 1]), (x[j + 1], y[i + 1])) for j, i in _changes(values.T)]
     axes.add_collection(
@@ -105,7 +105,7 @@ def _write_names(
     names: Sequence[str],
     own: int,
 ) -> None:
-    """Each connected region's name deepest inside it, if the whole name has a place there."""
+    """Write each connected region's name where it lies deepest inside, if it fits there."""
     cell = np.array([2.4 * 72 / modal.shape[0], 5.4 * 72 / modal.shape[1]])  # points
     for label in np.unique(modal):
         text = np.array([_LINE, _LETTER * len(names[label])])
@@ -131,10 +131,10 @@ def _write_names(
 
 @styled
 def right_steps(runs: pd.DataFrame) -> Figure:
-    """How long the longest run of steps is at which most trials are given their own label.
+    """Length of the longest run of steps at which most trials are given their own label.
 
     Args:
-        runs: of :class:`repinf_core.studies.label_detection.LabelDetection`.
+        runs: table of :class:`repinf_core.studies.label_detection.LabelDetection`.
     """
     figure = Figure(figsize=(WIDTH, 3.4))
     axes = figure.subplots()
@@ -152,11 +152,10 @@ def right_steps(runs: pd.DataFrame) -> Figure:
 def final_probabilities(final: pd.DataFrame, judged: pd.DataFrame) -> Figure:
     """Suppl. F, preprint Fig. B.2a: the class probabilities of every trial's final image.
 
-    The trials are shown in the order of the label that they are given, and within it of its
-    probability.
+    Trials are sorted by the label that they are given, then by its probability.
 
     Args:
-        final: of :class:`repinf_core.studies.label_detection.LabelDetection`.
+        final: table of :class:`repinf_core.studies.label_detection.LabelDetection`.
         judged: likewise.
     """
     best = final[final.label == final.given].sort_values(
@@ -183,10 +182,10 @@ def final_probabilities(final: pd.DataFrame, judged: pd.DataFrame) -> Figure:
 
 @styled
 def staying(curves: pd.DataFrame, groups: pd.DataFrame) -> Figure:
-    """Suppl. F, preprint Fig. B.2b: distance to the concept, by what becomes of the trials' label.
+    """Suppl. F, preprint Fig. B.2b: distance to the concept, by what happens to the trials' label.
 
     Args:
-        curves: of :class:`repinf_core.studies.label_detection.LabelDetection`.
+        curves: table of :class:`repinf_core.studies.label_detection.LabelDetection`.
         groups: likewise; a panel for each of its rows.
     """
     figure = Figure(figsize=(WIDTH, 1.95 * len(groups) + 0.9))

@@ -1,4 +1,4 @@
-"""Figures of the latent space in a single plane: Fig. 6, and preprint Fig. A.1."""
+"""Figures of the latent space in one plane: Fig. 6, and preprint Fig. A.1."""
 
 from collections.abc import Mapping
 
@@ -22,10 +22,10 @@ from repinf_core.figures.style import (
 
 @styled
 def schematic(plane: pd.DataFrame) -> Figure:
-    """Fig. 6, measured: trajectories in a plane spanned by two directions of the latent space.
+    """Fig. 6 as measured: trajectories in a plane that two directions of the latent space span.
 
     Args:
-        plane: of :class:`repinf_core.studies.noise_and_hierarchy.NoiseAndHierarchy`; without
+        plane: table of :class:`repinf_core.studies.noise_and_hierarchy.NoiseAndHierarchy`; without
             rows, the figure says that there is no plane.
     """
     figure = Figure(figsize=(WIDTH, 6.2 if len(plane) else 1.6))
@@ -50,7 +50,7 @@ def schematic(plane: pd.DataFrame) -> Figure:
             lines, x="right", y="up", units="trial", estimator=None, sort=False, ax=axes,
             color=colour, linestyle=style, linewidth=1.5, legend=False,
         )  # fmt: skip
-        axes.lines[first].set_label(name)  # of one line for each trial
+        axes.lines[first].set_label(name)  # one of the lines, which are one for each trial
     for _, path in paths.groupby("trial"):
         _arrowheads(axes, path[["right", "up"]].to_numpy())
     for place, marker, colour, size, name in (
@@ -72,9 +72,9 @@ def schematic(plane: pd.DataFrame) -> Figure:
 
 
 def _arrowheads(axes: Axes, path: np.ndarray) -> None:
-    """Two on a path ``[T+1, 2]``, at a third and at two thirds of its length."""
+    """Draw two arrowheads on a path ``[T+1, 2]``, at one third and two thirds of its length."""
     length = np.linalg.norm(np.diff(path, axis=0), axis=1).cumsum()
-    if length[-1] == 0:  # it stays where it is
+    if length[-1] == 0:  # the trajectory does not move
         return
     for step in np.searchsorted(length, length[-1] * np.array([1, 2]) / 3):
         axes.annotate(
@@ -91,9 +91,9 @@ def embedding(points: pd.DataFrame, means: pd.DataFrame, planes: pd.DataFrame) -
     """Preprint Fig. A.1: memories in the plane of their two leading principal components.
 
     Args:
-        points: of :class:`repinf_core.studies.latent_dimension.LatentDimension`.
-        means: likewise; the name of each label stands beside its mean, tied to it by a line.
-        planes: likewise; the share of the variance stands in the title.
+        points: table of :class:`repinf_core.studies.latent_dimension.LatentDimension`.
+        means: likewise; a line connects the name of each label to its mean.
+        planes: likewise; the title gives the share of the variance.
     """
     if points.empty:
         return _no_plane()
@@ -126,7 +126,7 @@ def _no_plane() -> Figure:
 def _name_means(
     axes: Axes, cloud: pd.DataFrame, means: pd.DataFrame, colours: Mapping[str, str]
 ) -> np.ndarray:
-    """A dot for each mean, and its label beside it; the places of the names ``[labels, 2]``."""
+    """Draw a dot and a name for each mean; returns the places of the names, ``[labels, 2]``."""
     centres = means[["first", "second"]].to_numpy()
     room = np.array([0.05 + 0.022 * means.label.str.len().max(), 0.09])
     places = _beside(centres, room * np.ptp(cloud[["first", "second"]], axis=0).max())
@@ -143,12 +143,13 @@ def _name_means(
 
 
 def _beside(points: np.ndarray, room: np.ndarray) -> np.ndarray:
-    """Places ``[n, 2]`` for names, near their points ``[n, 2]`` but off every name and point.
+    """Places ``[n, 2]`` for names, near their points ``[n, 2]`` without touching names or points.
 
-    Each has an ellipse of ``room`` ``[2]`` to itself; they start outwards of their points.
+    Each name keeps an ellipse of size ``room`` ``[2]`` free.  Names start outwards from their
+    points.
     """
     points = points / room
-    outwards = points - points.mean(0) + (0, 1e-6)  # of a single point: upwards
+    outwards = points - points.mean(0) + (0, 1e-6)  # a single point: upwards
     places = points + 0.6 * outwards / np.linalg.norm(outwards, axis=1, keepdims=True)
     for _ in range(200):
         places = places + _push(places, places, 1) + _push(places, points, 0.9)
@@ -156,8 +157,8 @@ def _beside(points: np.ndarray, room: np.ndarray) -> np.ndarray:
 
 
 def _push(places: np.ndarray, others: np.ndarray, apart: float) -> np.ndarray:
-    """Half of what each of ``[n, 2]`` lacks to be ``apart`` from ``[m, 2]``, summed: ``[n, 2]``."""
+    """Half of the distance by which ``[n, 2]`` are closer than ``apart`` to ``[m, 2]``, summed."""
     gaps = places[:, None] - others
-    distances = np.maximum(np.linalg.norm(gaps, axis=-1), 1e-9)  # from itself: no gap, no push
+    distances = np.maximum(np.linalg.norm(gaps, axis=-1), 1e-9)  # no gap to itself, so no push
     lacking = np.maximum(apart - distances, 0)
     return 0.5 * (gaps * (lacking / distances)[..., None]).sum(1)

@@ -1,4 +1,4 @@
-"""How fast the programs are beside others: bars of ratios, with the range of the repeats."""
+"""Figures of speed: bars of ratios to other programs, with the range of the repeats."""
 
 import pandas as pd
 import seaborn as sns
@@ -9,10 +9,10 @@ from repinf_core.figures.style import PAIR, WIDTH, Figure, styled
 
 @styled
 def training_ratios(epochs: pd.DataFrame) -> Figure:
-    """Time of an epoch of training, ours in float32 as 1, for every contestant.
+    """Time of a training epoch for every contestant, relative to ours in float32.
 
     Args:
-        epochs: of :class:`repinf_core.studies.performance.Performance`.
+        epochs: table of :class:`repinf_core.studies.performance.Performance`.
     """
     figure = Figure(figsize=(WIDTH, 4.8))
     axes = figure.subplots()
@@ -26,10 +26,10 @@ def training_ratios(epochs: pd.DataFrame) -> Figure:
 
 @styled
 def inference_shares(rollouts: pd.DataFrame) -> Figure:
-    """Speed of repeated inference as a share of the machine's product rate, by number of trials.
+    """Speed of repeated inference relative to the machine's product rate, by number of trials.
 
     Args:
-        rollouts: of :class:`repinf_core.studies.performance.Performance`.
+        rollouts: table of :class:`repinf_core.studies.performance.Performance`.
     """
     sizes = list(rollouts.groupby("trials"))
     figure = Figure(figsize=(WIDTH, 2.1 * len(sizes) + 0.9))
@@ -46,10 +46,10 @@ def inference_shares(rollouts: pd.DataFrame) -> Figure:
 
 @styled
 def neighbour_ratios(neighbours: pd.DataFrame) -> Figure:
-    """Time of a training beside a busy neighbour, by how long its waiting threads spin.
+    """Time of a training beside a busy neighbour, by how long the waiting threads spin.
 
     Args:
-        neighbours: of :class:`repinf_core.studies.performance.Performance`.
+        neighbours: table of :class:`repinf_core.studies.performance.Performance`.
     """
     figure = Figure(figsize=(WIDTH, 3.6))
     axes = figure.subplots()
@@ -63,7 +63,7 @@ def neighbour_ratios(neighbours: pd.DataFrame) -> Figure:
 def _bars(
     axes: Axes, table: pd.DataFrame, value: str, name: str, hue: str, order: list[str]
 ) -> None:
-    """Medians of the repeats, with a line from the least to the most of them."""
+    """Draw the medians of the repeats, with a line from the smallest to the largest value."""
     sns.barplot(
         table, x=value, y=name, hue=hue, order=order, estimator="median",
         errorbar=("pi", 100), palette=list(PAIR), saturation=1, err_kws={"linewidth": 1.2}, ax=axes,

@@ -1,4 +1,4 @@
-"""Figures of the readings that the paper leaves open: facts met, times of the closest approach."""
+"""Figures of the readings that the paper leaves open: facts met, times of closest approach."""
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,11 @@ _MET = ListedColormap(["white", "#BFE3D5"])
 
 @styled
 def facts_by_reading(judged: pd.DataFrame, facts: pd.DataFrame) -> Figure:
-    """What each reading gives for each fact; shaded and bold where it meets it.
+    """The result of each reading for each fact; shaded and bold where it agrees with the paper.
 
     Args:
-        judged: of :class:`repinf_core.studies.readings.Readings`.
-        facts: of the same; their values stand in the first row.
+        judged: table of :class:`repinf_core.studies.readings.Readings`.
+        facts: likewise; the first row shows the paper's values.
     """
     named = judged.assign(
         reading=[f"{row.noise}, β = {row.beta:g}" for row in judged.itertuples()],
@@ -49,16 +49,16 @@ def facts_by_reading(judged: pd.DataFrame, facts: pd.DataFrame) -> Figure:
 
 @styled
 def times_by_reading(times: pd.DataFrame, printed: tuple[float, float]) -> Figure:
-    """Mean time of the closest approach against the noise, a line for every reading.
+    """Mean time of the closest approach (steps) against the noise, a line for every reading.
 
     Args:
-        times: of :class:`repinf_core.studies.readings.Readings`.
+        times: table of :class:`repinf_core.studies.readings.Readings`.
         printed: the range of steps that the paper prints for the concept, shaded.
     """
     noises, betas = (list(dict.fromkeys(times[part])) for part in ("noise", "beta"))
     figure = Figure(figsize=(WIDTH, 6.2))
     grid = figure.subplots(2, len(noises), sharex=True, sharey="row", squeeze=False)
-    # Opaque, or dashes would show through one another.
+    # Opaque: otherwise dashes would show through one another.
     styles = [
         {
             "linestyle": _LINES[i % 4],
@@ -86,7 +86,7 @@ def times_by_reading(times: pd.DataFrame, printed: tuple[float, float]) -> Figur
             axes.set(xticks=(0, 0.5, 1), xticklabels=("0", "0.5", "1"), xlabel="", ylabel="")
     figure.supxlabel("noise fraction p", fontsize=13)
     figure.supylabel("mean t of the smallest distance (steps)", fontsize=13)
-    # In grey, as the rows differ in colour.
+    # In grey, because the rows differ in colour.
     handles = [
         Line2D([], [], color=_paler(CONTROL, shade), label=rf"$\beta={beta:g}$", **style)
         for beta, style, shade in zip(betas, styles, shades, strict=True)
@@ -98,5 +98,5 @@ def times_by_reading(times: pd.DataFrame, printed: tuple[float, float]) -> Figur
 
 
 def _paler(colour: str, strength: float) -> np.ndarray:
-    """A colour on white, opaque: itself at strength 1, white at 0."""
+    """A colour mixed with white, opaque: itself at strength 1, white at 0."""
     return 1 - strength * (1 - np.array(to_rgb(colour)))

@@ -1,7 +1,7 @@
-"""What all figures share: palette, type, the size of the text column, how an image is shown.
+"""The common style of all figures: palette, fonts, width of the text column, and images.
 
-Every figure has an opaque background, is read at phone width, and uses one palette: a colour
-means the same thing on every page, and never carries a meaning alone.
+Every figure has an opaque background, is readable at the width of a phone, and uses one palette.  A
+colour means the same thing on every page, and no meaning depends on colour alone.
 """
 
 import functools
@@ -15,18 +15,18 @@ import matplotlib.style
 import numpy as np
 from matplotlib.patches import Rectangle
 
-# Okabe and Ito's colours, told apart by colour-blind readers.
+# Okabe and Ito's colours, which colour-blind readers can distinguish.
 CONCEPT, MEMORY, ABSTRACT = "#0072B2", "#D55E00", "#CC79A7"
 CONTROL, TEST = "#5B5B5B", "#009E73"
-PAIR = (CONTROL, "#BDBDBD")  # of two that are compared and are none of the above
-# One colour a label, Tol's muted scheme; labels are always named beside it.
+PAIR = (CONTROL, "#BDBDBD")  # of any other two that are compared
+# One colour for each label, from Tol's muted scheme; the label's name is always beside it.
 LABELS = (
     "#332288", "#88CCEE", "#44AA99", "#117733", "#999933",
     "#DDCC77", "#CC6677", "#882255", "#AA4499", "#777777",
 )  # fmt: skip
 
 _STYLE = (
-    "default",  # matplotlib's own, whatever the reader's matplotlibrc says
+    "default",  # matplotlib's own: the reader's matplotlibrc is ignored
     {
         "figure.facecolor": "white",
         "figure.dpi": 100,
@@ -41,15 +41,15 @@ _STYLE = (
         "legend.frameon": False,
     },
 )
-# Signed values in heat maps: brown below zero, purple above; a dash marks the negative ones too.
+# Signed values in heat maps: brown below zero, purple above; dashes mark negative values too.
 SIGNED = "PuOr"
-WIDTH = 6.6  # inches: the text column of the book
+WIDTH = 6.6  # inches, the width of the book's text column
 
 
 def styled(draw: Callable) -> Callable:
-    """Of a function that returns a figure, or yields frames: the same, in the style of the book.
+    """Decorate a function that returns a figure, or yields frames, to draw in the book's style.
 
-    matplotlib's settings are the reader's again when it returns, and between two frames.
+    matplotlib's settings are restored when it returns, and between two frames.
     """
 
     @functools.wraps(draw)
@@ -71,9 +71,9 @@ def styled(draw: Callable) -> Callable:
 
 
 class Figure(mpl.figure.Figure):
-    """A figure that is drawn in the style of the book too: ticks and fonts are chosen only then.
+    """A figure that is also rendered in the book's style, when ticks and fonts are chosen.
 
-    A notebook draws it long after the function that made it.
+    A notebook renders a figure long after the function that made it has returned.
     """
 
     def draw(self, renderer: mpl.backend_bases.RendererBase) -> None:
@@ -86,7 +86,7 @@ class Figure(mpl.figure.Figure):
 
 
 def show_image(axes: mpl.axes.Axes, image: np.ndarray, title: str = "") -> None:
-    """An image ``[784]``, ink drawn black, without axes."""
+    """Show an image ``[784]``, with black ink and without axes."""
     axes.imshow(
         np.asarray(image).reshape(28, 28), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest"
     )
@@ -95,7 +95,7 @@ def show_image(axes: mpl.axes.Axes, image: np.ndarray, title: str = "") -> None:
 
 
 def outline(axes: mpl.axes.Axes, colour: str, style: str, inset: float = 0) -> None:
-    """A frame around an image, or ``inset`` of its side within, told by its line style too."""
+    """Draw a frame around an image, ``inset`` of its side inwards; its line style differs too."""
     side = 1 - 2 * inset
     frame = Rectangle(
         (inset, inset), side, side, transform=axes.transAxes, fill=False,
@@ -105,14 +105,14 @@ def outline(axes: mpl.axes.Axes, colour: str, style: str, inset: float = 0) -> N
 
 
 def leave_empty(grid: np.ndarray, shown: int) -> None:
-    """Of panels ``[rows, 2]`` that share x, those after the first ``shown`` are not drawn."""
-    for axes in grid.flat[shown:]:  # the panel above an empty place needs its own numbers
+    """Hide the panels after the first ``shown`` in a grid ``[rows, 2]`` that shares x."""
+    for axes in grid.flat[shown:]:  # the panel above an empty one needs tick labels
         axes.axis("off")
         grid.flat[shown - 2].tick_params(labelbottom=True)
 
 
 def same_scale(axes: mpl.axes.Axes, points: np.ndarray, height: float) -> None:
-    """A box ``height`` times as high as wide, one scale for x and y, that holds ``[..., 2]``."""
+    """Make the box ``height`` times as high as wide, with one scale, around points ``[..., 2]``."""
     low, high = points.reshape(-1, 2).min(0), points.reshape(-1, 2).max(0)
     span = 1.12 * ((high - low) / (1, height)).max() + 1e-6
     half = span * np.array([1, height]) / 2

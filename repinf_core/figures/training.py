@@ -1,4 +1,4 @@
-"""How a training went."""
+"""Figure of the course of a training."""
 
 import pandas as pd
 import seaborn as sns
@@ -9,11 +9,11 @@ from repinf_core.figures.style import CONTROL, TEST, WIDTH, Figure, styled
 
 @styled
 def training_curve(history: pd.DataFrame, floor: float) -> Figure:
-    """Over epochs: the objective, its two terms on the test images, the active latent variables.
+    """Over epochs: the objective, its two terms on the test images, and the active latents.
 
     Args:
-        history: of :class:`repinf_core.studies.model.Model`.
-        floor: lower bound of the reconstruction term on the test images, nats per image.
+        history: table of :class:`repinf_core.studies.model.Model`.
+        floor: lower bound of the reconstruction term on the test images, in nats per image.
     """
     figure = Figure(figsize=(WIDTH, 8.6))
     top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
@@ -51,7 +51,7 @@ def _line(
 
 
 def _after_the_fall(history: pd.DataFrame) -> tuple[float, float]:
-    """Limits of the objective: the first epochs fall from hundreds of nats, and may be cut off."""
+    """Limits of the objective axis, which may cut off the first epochs, hundreds of nats higher."""
     train, test = history.train_negative_elbo, history.test_negative_elbo
     settled = test[min(len(test) - 1, max(2, len(test) // 50)) :]
     margin = 0.15 * (settled.max() - settled.min()) + 0.5
