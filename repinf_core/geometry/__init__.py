@@ -1,6 +1,6 @@
 """Geometry of the latent space: memories, concepts, distances, orthogonality, dimension.
 
-Functions of latent arrays only.  Distances are Euclidean, in the units of z, whose prior has
+The functions take latent arrays only.  Distances are Euclidean, in the units of z, whose prior has
 variance 1.
 """
 

@@ -1,12 +1,12 @@
-"""Concepts and what is measured from them: distances, and the map that makes a class a ball."""
+"""Concepts, distances to them, and the linear map that whitens a class."""
 
 from collections.abc import Callable
 
 import torch
 from sklearn.covariance import LedoitWolf
 
-# Of points in latent space, whose prior has variance 1: two float32 encodings of one image differ
-# by less when they are computed in batches of different sizes.
+# Euclidean distance in latent space, whose prior has variance 1.  Two float32 encodings of one
+# image that are computed in batches of different sizes differ by less.
 ROUNDING = 1e-5
 
 
@@ -53,19 +53,19 @@ def distance_to(
 
 
 def whitening(memories: torch.Tensor) -> torch.Tensor:
-    """The map W in which a class is a ball: ||(z - xi) W||_2 is the Mahalanobis distance.
+    """The matrix W for which ||(z - xi) W||_2 is the Mahalanobis distance.
 
-    W W^T is the inverse of the class covariance, shrunk as Ledoit and Wolf say, because a
-    class may have fewer memories than it takes to estimate a covariance (Suppl. C).
+    W W^T is the inverse of the class covariance, with the shrinkage of Ledoit and Wolf, because a
+    class may have too few memories to estimate a covariance (Suppl. C).
 
     Args:
-        memories: of one label, ``[n, d]``, n >= 3, latents that vary (the active ones).
+        memories: memories of one label, ``[n, d]``, n >= 3, in latents that vary (active ones).
 
     Returns:
         ``[d, d]``, in the dtype of ``memories``.
 
     Raises:
-        ValueError: fewer than three memories, whose shrunk covariance may have no inverse.
+        ValueError: there are fewer than three memories, so the covariance may have no inverse.
     """
     if len(memories) < 3:
         raise ValueError(f"A class has {len(memories)} memories; allowed are 3 or more.")

@@ -1,9 +1,9 @@
 """Chords, the control of the paper's "approaching", and the two readings of that word.
 
-A chord is the straight segment from z(0) to z(T), the paper's "synthetic linear interpolation".
-"Closer than its synthetic linear interpolation", says the text, neither where along it nor between
-which points.  Below the **whole chord** is below its smallest distance anywhere; below it at the
-**same time** is below its distance at the time of the curve's minimum.
+A chord is the straight segment from z(0) to z(T), the paper's "synthetic linear interpolation". The
+text says "closer than its synthetic linear interpolation", but not at which point of it.  We
+therefore use two readings.  Below the **whole chord** means below the chord's smallest distance.
+Below the chord at the **same time** means below its distance at the time of the curve's minimum.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from repinf_core.geometry.centres import distance
 def chord_distances(
     z_first: torch.Tensor, z_last: torch.Tensor, target: torch.Tensor, steps: int
 ) -> torch.Tensor:
-    """Distances along the chord to ``target``, the control of the paper's "approaching".
+    """Euclidean distances from the chord to ``target``, the control of "approaching".
 
     Args:
         z_first: z(0), ``[trials, N_z]``.
@@ -34,7 +34,7 @@ def chord_distances(
 def chord_minimum(
     z_first: torch.Tensor, z_last: torch.Tensor, target: torch.Tensor
 ) -> torch.Tensor:
-    """Smallest distance of the chord to ``target`` anywhere along it, exactly.
+    """Smallest Euclidean distance from anywhere on the chord to ``target``, exactly.
 
     Args:
         z_first: z(0), ``[trials, N_z]``.
@@ -55,9 +55,9 @@ class Approach(NamedTuple):
     """Whether curves approach their target, and where each is closest; shapes ``[...]``.
 
     Attributes:
-        approaches: bool.
+        approaches: whether the curve approaches, bool.
         step: time of the minimum, in steps.
-        minimum: smallest distance.
+        minimum: smallest distance, Euclidean, in latent space.
     """
 
     approaches: torch.Tensor
@@ -72,8 +72,8 @@ def approach(distances: torch.Tensor, control: torch.Tensor) -> Approach:
     ("a minimum at a unique halfway point"), and is smaller than the control.
 
     Args:
-        distances: ``[T+1, ...]``, a curve per trial or the mean curve.
-        control: ``[...]``, a distance of the chord: the smallest (whole chord), or the one at the
+        distances: ``[T+1, ...]``, a curve for each trial or the mean curve.
+        control: ``[...]``, a distance of the chord: the smallest (whole chord), or that at the
             time of the curve's minimum (same time).
     """
     minimum, step = distances.min(0)
@@ -85,17 +85,17 @@ def approach(distances: torch.Tensor, control: torch.Tensor) -> Approach:
 def approach_of_means(
     distances: torch.Tensor, chords: torch.Tensor
 ) -> tuple[Approach, torch.Tensor]:
-    """Which labels' mean curves approach their concept, in either reading.
+    """Which labels' mean curves approach their concept, in both readings.
 
     The control is the mean chord of a label.
 
     Args:
-        distances: of the trajectories, ``[labels, T+1, trials]``.
-        chords: of their chords, likewise.
+        distances: distances of the trajectories, ``[labels, T+1, trials]``.
+        chords: distances of their chords, likewise.
 
     Returns:
-        below the whole chord: :func:`approach`, ``[labels]`` each; whether they approach below
-        the chord at the same time, bool ``[labels]``.
+        the :func:`approach` below the whole chord, ``[labels]`` each; whether the curves approach
+        below the chord at the same time, bool ``[labels]``.
     """
     mean, chord = distances.mean(2).T, chords.mean(2).T
     whole_chord = approach(mean, chord.min(0).values)

@@ -1,4 +1,4 @@
-"""How many dimensions the memories fill, and how orthogonal the concepts are in them."""
+"""The dimension that the memories fill, and the orthogonality of the concepts."""
 
 import math
 from typing import NamedTuple
@@ -17,7 +17,7 @@ def principal_axes(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Principal components of points ``[N, d]``, largest variance first, in float64.
 
     Returns:
-        variances ``[d]``, times N; axes ``[d, d]``, orthonormal columns of free sign.
+        variances ``[d]``, times N; axes ``[d, d]``, orthonormal columns of arbitrary sign.
     """
     centred = points.double() - points.double().mean(0)
     variances, axes = torch.linalg.eigh(centred.T @ centred)
@@ -38,9 +38,9 @@ def contribution_ratios(memories: torch.Tensor) -> torch.Tensor:
 
 
 def components(memories: torch.Tensor, share: float) -> int:
-    """How many principal components of ``[N, N_z]`` it takes for a share of the variance.
+    """Number of principal components of ``[N, N_z]`` that hold a ``share`` of the variance.
 
-    At most N_z: the ratios of all of them may add up to a little less than a share of 1.
+    It is at most N_z, even where rounding leaves the sum of all ratios slightly below a share of 1.
     """
     ratios = contribution_ratios(memories)
     return min(int((ratios.cumsum(0) < share).sum()) + 1, len(ratios))
@@ -53,15 +53,15 @@ def cosine_matrix(concepts: torch.Tensor) -> torch.Tensor:
 
 
 def mean_over_pairs(matrix: torch.Tensor) -> float:
-    """Mean of a symmetric matrix ``[K, K]`` over its pairs i < j: of two different labels."""
+    """Mean of a symmetric matrix ``[K, K]`` over its pairs i < j, that is, of different labels."""
     pairs = len(matrix) * (len(matrix) - 1) / 2
     return float(matrix.triu(1).sum() / pairs)
 
 
 class Departure(NamedTuple):
-    """How far the cosine matrix is from the identity; 0 for orthogonal concepts.
+    """Distance of the cosine matrix from the identity; 0 for orthogonal concepts.
 
-    The paper writes a squared norm and defines it with a root, so both are given.
+    The paper writes a squared norm but defines it with a root, so both are given.
 
     Attributes:
         sum_of_squares: ||C - I||_F^2.
@@ -82,8 +82,8 @@ def orthogonality_error(concepts: torch.Tensor) -> Departure:
 def welch_bound(n_vectors: int, dimension: int) -> Departure:
     """The smallest orthogonality error of any ``n_vectors`` in ``dimension`` dimensions.
 
-    The eigenvalues of C sum to n, and no more than d of them differ from zero, so that their
-    squares sum to n^2 / d or more (Welch 1974): fewer dimensions than vectors leave a rest.
+    The n eigenvalues of C sum to n, and at most d of them are not zero.  Their squares therefore
+    sum to at least n^2 / d (Welch 1974), and the squared error is at least n^2 / d - n.
     """
     squares = max(n_vectors**2 / dimension - n_vectors, 0.0)
     return Departure(squares, squares**0.5)
@@ -92,7 +92,7 @@ def welch_bound(n_vectors: int, dimension: int) -> Departure:
 def random_cosine(dimension: float) -> float:
     """Mean absolute cosine of two random directions in ``dimension`` dimensions; 1 in one.
 
-    ``dimension`` need not be whole: the formula, of gamma functions, is smooth in it.
+    ``dimension`` may be fractional, because the formula consists of gamma functions.
     """
     half = dimension / 2
     return math.exp(math.lgamma(half) - math.lgamma(half + 0.5)) / math.sqrt(math.pi)
@@ -101,6 +101,6 @@ def random_cosine(dimension: float) -> float:
 def least_cosine(n_vectors: int) -> float:
     """The smallest mean absolute cosine of ``n_vectors`` whose unit vectors add up to zero.
 
-    The cosines of all pairs then add up to -n/2, so that their mean is -1/(n - 1).
+    The cosines of all pairs then add up to -n/2, so their mean is -1/(n - 1).
     """
     return 1 / (n_vectors - 1)

@@ -1,4 +1,4 @@
-"""By what a linear map multiplies lengths."""
+"""The factors by which a linear map changes lengths."""
 
 import torch
 
@@ -8,17 +8,17 @@ from repinf_core.geometry.centres import ROUNDING
 def directional_gains(
     jacobian: torch.Tensor, displacements: torch.Tensor
 ) -> tuple[float | None, float | None]:
-    """How a linear map changes lengths along some displacements and across their mean.
+    """How a linear map changes lengths along some displacements and orthogonal to their mean.
 
     Args:
-        jacobian: the map, ``[N_z, N_z]``, of a step of inference say.
-        displacements: ``[n, N_z]``; those shorter than :data:`ROUNDING` have no
-            direction and do not count.
+        jacobian: the map, ``[N_z, N_z]``, for example of one step of inference.
+        displacements: ``[n, N_z]``; displacements shorter than :data:`ROUNDING` have no
+            direction and are left out.
 
     Returns:
-        the mean gain along them, by what their lengths are multiplied, None if none has a
-        direction; the largest gain of any displacement that is orthogonal to their mean, None if
-        N_z = 1.
+        the mean gain along the displacements, that is, the mean factor of their lengths, None if
+        none has a direction; the largest gain of any displacement that is orthogonal to their
+        mean, None if N_z = 1.
     """
     lengths = displacements.norm(dim=1)
     after = (displacements @ jacobian.T).norm(dim=1)

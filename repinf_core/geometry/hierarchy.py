@@ -1,4 +1,4 @@
-"""The stages of the data hierarchy: which landmark is approached closest as the noise grows."""
+"""The stages of the data hierarchy: which landmark is approached closest at each noise fraction."""
 
 from typing import NamedTuple
 
@@ -20,13 +20,14 @@ class Stage(NamedTuple):
 
 
 def stages(p: torch.Tensor, minima: torch.Tensor) -> list[Stage]:
-    """The stages of Fig. 4a: which landmark has the smallest mean of min_t ||z(t) - xi||, over p.
+    """The stages of Fig. 4a: which landmark has the smallest mean of min_t ||z(t) - xi|| over p.
 
     A boundary is where the straight lines between the grid points of the two landmarks cross.
 
     Args:
         p: noise fractions, ``[P]``, increasing.
-        minima: ``[landmarks, P]``; in the paper memory, concept, abstract concept: I, II, III.
+        minima: mean smallest distances, ``[landmarks, P]``; in the paper the landmarks are memory
+            (I), concept (II) and abstract concept (III).
 
     Returns:
         the stages from the smallest p to the largest, each with its range of p.

@@ -1,4 +1,4 @@
-"""Planes in which trajectories are looked at."""
+"""Planes in which trajectories are shown."""
 
 import torch
 
@@ -6,13 +6,13 @@ from repinf_core.geometry.dimension import principal_axes
 
 
 def windowed_pca(z: torch.Tensor, window: int) -> torch.Tensor:
-    """Planes of the time-windowed PCA of Fig. 2, each turned to follow the one before it.
+    """Planes of the time-windowed PCA of Fig. 2, each turned to follow the previous one.
 
-    At every t the two leading eigenvectors of the covariance of all z(t) ... z(t + window), as
-    in the paper.  Eigenvectors are free in sign, and in order where eigenvalues cross; the pair
-    is therefore turned within its plane to be closest to the previous pair (orthogonal
-    Procrustes), so that a movie does not flip.  The first pair is the eigenvectors' own, each
-    with its largest component positive.
+    At every t these are the two leading eigenvectors of the covariance of all z(t) ... z(t +
+    window), as in the paper.  Eigenvectors have arbitrary signs, and their order changes where
+    eigenvalues cross.  Each pair is therefore turned within its plane to be closest to the previous
+    pair (orthogonal Procrustes), so that a movie does not flip.  The first pair are the
+    eigenvectors themselves, each with its largest component positive.
 
     Args:
         z: trajectories ``[T+1, trials, N_z]``, N_z >= 2.
@@ -22,7 +22,7 @@ def windowed_pca(z: torch.Tensor, window: int) -> torch.Tensor:
         ``[T+1, N_z, 2]`` float64, orthonormal columns.
 
     Raises:
-        ValueError: fewer than two latents, or a negative window.
+        ValueError: there are fewer than two latents, or the window is negative.
     """
     if z.shape[-1] < 2:
         raise ValueError(f"z has {z.shape[-1]} latents; allowed is 2 or more.")
