@@ -1,1 +1,1 @@
-"""How a step runs on the device at hand: speed, not meaning."""
+"""Fast ways to compute a step on the available device, without changing its mathematics."""

@@ -1,7 +1,7 @@
-"""A step that is repeated many times on a GPU, captured once: speed, not meaning.
+"""Capture a step that is repeated many times on a GPU, which makes it faster.
 
-A step of these small networks is dozens of kernels of a few microseconds each, less than it
-takes to launch them one by one.  A CUDA graph launches all of them at once.
+A step of these small networks consists of dozens of kernels of a few microseconds each.  It takes
+longer to launch them one by one than to run them.  A CUDA graph launches all of them at once.
 """
 
 import itertools
@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import nn
 
-_WARM_UP = 3  # steps, as torch's notes on CUDA graphs ask for: libraries set themselves up in them
-_MOST_KEPT = 8  # graphs: each holds its step's arrays, up to some hundred MB
+_WARM_UP = 3  # steps, as torch's notes on CUDA graphs ask: libraries initialise themselves in them
+_MOST_KEPT = 8  # graphs; each holds its step's arrays, up to some hundred MB
 
 Graphs = dict[Hashable, tuple[torch.cuda.CUDAGraph, torch.Tensor, Any]]
-"""What was captured: of each kind of input the graph, where it reads, and where it writes."""
+"""The captured graphs by kind of input: each with the tensor it reads and those it writes."""
 
 _graphs_of: weakref.WeakKeyDictionary[nn.Module, tuple[Hashable, Graphs]] = (
     weakref.WeakKeyDictionary()
@@ -24,12 +24,13 @@ _graphs_of: weakref.WeakKeyDictionary[nn.Module, tuple[Hashable, Graphs]] = (
 
 
 def graphs_of(model: object) -> Graphs:
-    """What was captured of a model's repeated inference so far, for its next :class:`Captured`.
+    """The graphs captured so far of a model's repeated inference, for its next :class:`Captured`.
 
-    A graph reads parameters and buffers in place, so it follows a training that goes on.  Once one
-    of them is replaced or has another dtype or device, or a module goes from training to
-    evaluation, no earlier graph is given.  Of what is no module none is ever kept, for nobody can
-    tell what it reads.  The graphs are freed with the model; one thread at a time may use them.
+    A graph reads parameters and buffers in place, so it stays valid while training changes them.
+    All graphs are dropped if one of these tensors is replaced, or changes its dtype or device, or
+    if a module goes from training to evaluation.  No graphs are kept for an object that is not a
+    module, because it is unknown what it reads.  The graphs are freed with the model.  Only one
+    thread at a time may use them.
     """
     if not isinstance(model, nn.Module):
         return {}
@@ -46,17 +47,18 @@ def graphs_of(model: object) -> Graphs:
 
 
 class Captured:
-    """``step(x)`` with the kernels that it launched the first time it saw such an ``x``.
+    """``step(x)``, replayed from the kernels that the first call with such an ``x`` launched.
 
-    Such an x: of this shape and dtype, with torch's precision of float32 products as it is now.
-    The next call overwrites what the one before it returned.  What the step changes in place is
-    as if each call had run the step itself.
+    "Such" means the same shape and dtype, and the same setting of torch's float32 precision.  The
+    next call overwrites the results of the previous one.  Tensors that the step changes in place
+    are as if each call had run the step itself.
 
     Args:
-        step: from a tensor on the GPU to tensors on the GPU; it must not wait for the GPU.
+        step: function of a tensor on the GPU that returns tensors on the GPU; it must not wait
+            for the GPU.
         changes: the tensors that it changes in place, all made before.
-        generators: those from which it draws, on the GPU.
-        graphs: of the same step captured before; what is captured now is added.
+        generators: the generators that it draws from, on the GPU.
+        graphs: earlier graphs of the same step; new ones are added.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class Captured:
         if kind in self._graphs:
             graph, static, result = self._graphs[kind]
             static.copy_(x)
-        else:  # x itself may be what the step overwrites: by now only its copy is what it was
+        else:  # the step may overwrite x itself, so the graph reads the copy of x
             if len(self._graphs) == _MOST_KEPT:
                 del self._graphs[next(iter(self._graphs))]
             graph, static, result = self._graphs[kind] = self._capture(x)
@@ -93,11 +95,11 @@ class Captured:
                     self._step(static)
             torch.cuda.current_stream().wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
-            if torch.__version__ < "2.14":  # later ones register a generator when it draws
+            if torch.__version__ < "2.14":  # later versions register generators themselves
                 for generator in self._generators:
                     graph.register_generator_state(generator)
-            # The warm-up's own stream: on the default one, the end of one graph can take the
-            # workspace of another with it.
+            # On the warm-up's own stream: on the default one, the end of one graph can free the
+            # workspace of another.
             with torch.cuda.graph(graph, stream=stream):
                 result = self._step(static)
             for tensor, value in zip(self._changes, before, strict=True):

@@ -1,9 +1,9 @@
-"""A layer by oneDNN, a library of neural networks that torch brings along: speed, not meaning.
+"""A layer by oneDNN, a neural-network library that comes with torch, for speed.
 
-On x86 processors torch's float32 products are MKL's, which leaves AVX-512 unused on AMD's; oneDNN
-does not, and applies the nonlinearity to a layer's outputs while they are still at hand.  The
-operators used here are those of torch's own compiler and not documented: so whether they are
-there is asked first.
+On x86 processors torch computes float32 products with MKL, which does not use AVX-512 on AMD
+processors.  oneDNN does, and it applies the nonlinearity to a layer's outputs while they are in the
+cache.  The operators used here belong to torch's own compiler and are not documented, so
+:func:`supports` checks whether they exist.
 """
 
 import functools
@@ -15,7 +15,7 @@ _OPERATORS = "_linear_pointwise", "_is_mkldnn_bf16_supported"
 
 
 def supports(inputs: torch.Tensor) -> bool:
-    """Whether :func:`linear` is there for these inputs: ``[n, k]`` on an x86 processor."""
+    """Whether :func:`linear` works for these inputs: ``[n, k]`` on an x86 processor."""
     return inputs.dim() == 2 and inputs.device.type == "cpu" and _has_linear(inputs.dtype)
 
 
@@ -25,13 +25,13 @@ def linear(
     bias: torch.Tensor | None = None,
     nonlinearity: str = "none",
 ) -> torch.Tensor:
-    """f(x W' + b), without a graph for autograd; ``[m, k]`` times the transpose of ``[n, k]``.
+    """f(x W' + b) for x ``[m, k]`` and W ``[n, k]``: ``[m, n]``, without a graph for autograd.
 
     Args:
-        inputs: x, of a kind that oneDNN :func:`supports`; it and W may be transposed views.
-        weight: W, of the same dtype.
+        inputs: x, for which :func:`supports` is true; x and W may be transposed views.
+        weight: W, with the dtype of x.
         bias: b ``[n]``, likewise.
-        nonlinearity: f; ``none``, ``tanh`` or ``sigmoid``.
+        nonlinearity: f, one of ``none``, ``tanh`` and ``sigmoid``.
     """
     return torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, nonlinearity, [], "")
 

@@ -1,4 +1,4 @@
-"""In what the matrix products of a training are computed on the device at hand."""
+"""The precision of the matrix products of a training on the available device."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ def multiplies_bfloat16(device: torch.device | str, hardware: Any = torch) -> bo
     """Whether the device multiplies in bfloat16 itself; others emulate it, many times slower.
 
     Args:
-        device: where the products are to be computed.
-        hardware: of whom it is asked, by torch's names; of what torch does not know the answer
+        device: device that computes the products.
+        hardware: the module that is asked, with torch's names; if it does not know, the answer
             is no.
     """
     device = torch.device(device)
@@ -24,7 +24,7 @@ def multiplies_bfloat16(device: torch.device | str, hardware: Any = torch) -> bo
 
 @contextlib.contextmanager
 def exact_float32() -> Iterator[None]:
-    """Within it cuDNN does not round what is said to be float32, as by default it does."""
+    """Make cuDNN compute float32 products in float32; by default it rounds them to TF32."""
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     try:
