@@ -83,6 +83,5 @@ def rates() -> dict:
 
 
 def grid(numbers: str, element: dict) -> dict:
-    """The points of a curve: two or more increasing numbers, which ``numbers`` describes in words.
-    """
+    """The points of a curve: two or more increasing numbers, described in words by ``numbers``."""
     return list_of(f"two or more increasing {numbers}", element, increasing=True)

@@ -1,4 +1,4 @@
-"""One process at a time: a lock that says when it waits and why it cannot be had."""
+"""A lock for one process at a time, which reports when it waits and why it cannot be acquired."""
 
 import contextlib
 import sys
@@ -18,14 +18,14 @@ class LockError(ReaderError, OSError):
 
 @contextlib.contextmanager
 def lock(path: Path, what: str, way_out: str) -> Iterator[None]:
-    """Hold a lock against other processes; whoever has to wait for it says so on stderr.
+    """Hold a lock against other processes; a process that has to wait says so on stderr.
 
     A process that dies releases its locks.
 
     Args:
-        path: of the lock file, in a folder that exists.
-        what: is waited for, in words ("the training of ...").
-        way_out: to a folder elsewhere, in words ("set REPINF_MODELS to").
+        path: lock file, in a folder that exists.
+        what: the work that others wait for, in words ("the training of ...").
+        way_out: how to choose another folder, in words ("set REPINF_MODELS to").
 
     Raises:
         LockError: the folder, or its file system, refuses the lock.

@@ -18,7 +18,7 @@ from repinf_core.kernels.cuda_graph import Captured, graphs_of
 _TOLERANCE = 1e-4  # of a captured step, relative and absolute; float32 rounds far below it
 
 Observable = Callable[[torch.Tensor, torch.Tensor, slice], torch.Tensor]
-"""``(x [n, 784], z [n, N_z], trials) -> [n, ...]``; ``trials``: the slice of all trials that they are.
+"""``(x [n, 784], z [n, N_z], trials) -> [n, ...]``; ``trials``: their slice of all trials.
 
 x is the image x(t), and z is its encoding z(t); at t = 0, x is the noisy image.  z(t) generates the
 image x(t+1), which is the x of the next step.  To observe the images that z(0) ... z(T) generate,
