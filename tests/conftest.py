@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items):
         if _SLOW_FIXTURES & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "the GPU's driver is too old for this torch"
+        warnings.simplefilter("ignore")  # about a GPU's driver that is too old for this torch
         available = torch.cuda.is_available()
     if not available:
         for item in items:
