@@ -36,7 +36,7 @@ class RepeatedInference(Study):
 
     The median trial is the one whose smallest distance to its concept is the median over its
     label's trials; for an even number, the closer of the two in the middle.  No trial is selected
-    by eye. Distances are Euclidean, in latent space.
+    by eye.  Distances are Euclidean, in latent space.
 
     Attributes:
         trials: a row for each ``trial`` of each ``label``: the ``image``, its row of the training
