@@ -1,4 +1,4 @@
-"""Frames to an H.264 movie with its poster, and the HTML that shows it."""
+"""Write frames as an H.264 movie with a poster, and make the HTML that shows it."""
 
 import base64
 import html
@@ -24,18 +24,18 @@ def write(
     """Write ``path`` (mp4: H.264, yuv420p, faststart) and, beside it, its poster as PNG.
 
     Args:
-        path: ends in ``.mp4``; the poster has the same stem.
-        frames: ``[height, width, 3]`` uint8 each, all alike, both sides even.
+        path: path that ends in ``.mp4``; the poster has the same stem.
+        frames: ``[height, width, 3]`` uint8 each, all of one shape, with even sides.
         fps: frames per second.
-        poster_frame: which frame, from 0, is shown before the movie plays.
-        crf: x264's constant rate factor, 0 to 51: a larger one makes a smaller, coarser movie.
+        poster_frame: index of the frame that is shown before the movie plays.
+        crf: x264's constant rate factor, 0 to 51: a larger factor gives a smaller, coarser movie.
 
     Returns:
-        How many frames were written.
+        number of frames that were written.
 
     Raises:
-        ValueError: no such poster frame, or a frame of another shape or with an odd side.
-        OSError: not all frames could be written, the disk being full, say.
+        ValueError: there is no such poster frame, or a frame has another shape or an odd side.
+        OSError: not all frames could be written, for example because the disk is full.
     """
     path, count, shape, writer = Path(path), 0, None, None
     with replacing(path) as temporary:
@@ -64,7 +64,7 @@ def write(
 def slow_start(
     frames: Iterable[np.ndarray], slow: int = 10, times: int = 5
 ) -> Iterator[np.ndarray]:
-    """The frames, the first ``slow`` of them ``times`` times each: what happens there is seen."""
+    """The frames, with each of the first ``slow`` repeated ``times`` times to slow them down."""
     for i, frame in enumerate(frames):
         yield from itertools.repeat(frame, times if i < slow else 1)
 
@@ -91,7 +91,11 @@ def _writer(path: Path, shape: tuple[int, ...], fps: int, crf: int):
 
 
 def _check(path: Path, count: int) -> None:
-    """That all frames are there: the writer does not tell how ffmpeg ended."""
+    """Check that all frames are there: the writer does not report how ffmpeg ended.
+
+    Raises:
+        OSError: frames are missing.
+    """
     try:
         found, _ = imageio_ffmpeg.count_frames_and_secs(str(path))
     except RuntimeError:
@@ -104,11 +108,11 @@ def as_html(path: str | Path, description: str) -> str:
     """The ``<video>`` element of a movie written by :func:`write`, with a text description.
 
     Args:
-        path: of the mp4, relative to the page.
-        description: what is to be seen, for those who do not see it; also shown below.
+        path: path of the mp4, relative to the page.
+        description: text for readers who cannot see the movie; also shown below it.
     """
     movie, poster = Path(path), Path(path).with_suffix(".png")
-    if "google.colab" in sys.modules:  # an output there cannot load files of the runtime
+    if "google.colab" in sys.modules:  # an output in Colab cannot load files
         source = _as_data(movie, "video/mp4")
         shown = _as_data(poster, "image/png")
     else:

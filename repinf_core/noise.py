@@ -15,9 +15,9 @@ def _permute(images: torch.Tensor, p: float, generator: torch.Generator) -> torc
     """Permute the intensities of an image's selected pixels among themselves."""
     uniform = torch.rand(images.shape, generator=generator, device=images.device)
     selected = uniform < p
-    # Given that they lie below p, the selected pixels' uniforms are independent and identically
+    # The uniforms of the selected pixels, all below p, are independent and identically
     # distributed, so their ranks are a random permutation: one draw selects and shuffles.  In
-    # both orders the unselected pixels come last and in place.
+    # both orders the unselected pixels come last and keep their order.
     shuffled = uniform.masked_fill(~selected, torch.inf).argsort(dim=1, stable=True)
     in_place = (~selected).byte().argsort(dim=1, stable=True)
     return torch.empty_like(images).scatter_(1, in_place, images.gather(1, shuffled))
@@ -33,10 +33,10 @@ NOISES: dict[str, Callable[[torch.Tensor, float, torch.Generator], torch.Tensor]
     "permute": _permute,
     "invert": _invert,
 }
-"""Every noise by the name that the parameter ``noise`` takes.
+"""Every noise by name, the value of the parameter ``noise``.
 
-Each takes the arguments of :func:`corrupt`.  From the same state of the generator it selects a
-pixel at every p that is larger than one at which it selects it.
+Each takes the arguments of :func:`corrupt`.  With the same state of the generator, a pixel that is
+selected at one p is also selected at every larger p.
 """
 
 
@@ -46,7 +46,7 @@ def corrupt(
     """Noise of the paper (Methods, "Inference procedure and noise injection").
 
     Each of the 784 pixels is selected with probability ``p``.  The paper says only that "the
-    image intensities of the selected pixels were swapped"; both readings are here.
+    image intensities of the selected pixels were swapped"; both readings are available.
 
     Args:
         images: ``[N, 784]``, intensities in [0, 1]; unchanged.
@@ -59,7 +59,7 @@ def corrupt(
         ``[N, 784]``, with the type and on the device of ``images``.
 
     Raises:
-        ValueError: ``p`` outside [0, 1] or an unknown noise.
+        ValueError: ``p`` is outside [0, 1], or the noise is unknown.
     """
     if not 0 <= p <= 1:
         raise ValueError(f"Noise fraction p is {p!r}; allowed is a number from 0 to 1.")
@@ -73,8 +73,9 @@ def draw_trials(
 ) -> torch.Tensor:
     """Indices ``[trials]`` of images of one label, in random order.
 
-    An image is drawn again only when all of its label have been drawn as often (its noise
-    will differ), so up to their number the trials are different images, as in the paper.
+    An image is drawn again only after all images of its label have been drawn equally often; its
+    noise then differs.  If there are enough images, all trials are different images, as in the
+    paper.
 
     Raises:
         ValueError: no image has this label.
@@ -95,26 +96,26 @@ def noisy_trials(
     noise: str,
     seed: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images of the labels, each with its own noise: where repeated inference starts.
+    """Images of the labels, each with its own noise: the initial images of repeated inference.
 
-    The same seed gives the same images at every ``p``, and a pixel selected at one ``p`` is
-    selected at every larger one.  The labels of one call have independent noise.  Two calls
-    with one seed have the same random numbers, so a page that draws its labels by separate
-    calls gives each the seed of :func:`label_seed`.
+    The same seed gives the same images at every ``p``, and a pixel that is selected at one ``p`` is
+    also selected at every larger one.  The labels of one call have independent noise.  Two calls
+    with the same seed use the same random numbers, so a page that draws its labels in separate
+    calls gives each label the seed of :func:`label_seed`.
 
     Args:
         train: the images to draw from.
-        labels: as many blocks of trials, in this order.
-        trials: of each label, drawn by :func:`draw_trials`.
+        labels: labels; each gives a block of trials, in this order.
+        trials: number of trials of each label, drawn by :func:`draw_trials`.
         p: noise fraction.
         noise: one of :data:`NOISES`.
-        seed: of the images and of the noise.
+        seed: seed of the images and of the noise.
 
     Returns:
         indices of the clean images, ``[labels * trials]``; x(0), ``[labels * trials, 784]``.
 
     Raises:
-        ValueError: a label that no image has, or as :func:`corrupt`.
+        ValueError: no image has one of the labels, or as :func:`corrupt`.
     """
     generator = torch.Generator().manual_seed(seed)
     rows = torch.cat([draw_trials(train.labels, label, trials, generator) for label in labels])
@@ -122,9 +123,9 @@ def noisy_trials(
 
 
 def label_seed(seed: int, label: int) -> int:
-    """A seed for the trials of one label, so that each label has images and noise of its own.
+    """A seed for the trials of one label, so that labels differ in their images and noise.
 
-    Derived from both numbers by numpy's ``SeedSequence``, which mixes them into 32 bits: all
-    that torch's generator on the CPU takes of a seed.
+    numpy's ``SeedSequence`` mixes both numbers into 32 bits, which is all that torch's generator on
+    the CPU uses of a seed.
     """
     return int(np.random.SeedSequence((seed, label)).generate_state(1)[0])

@@ -1,7 +1,7 @@
-"""The experiment that a page asks for, read from its parameters and from what papermill adds.
+"""Read a page's experiment from its parameters and from the values that papermill adds.
 
-A page assigns its parameters in one cell, each on a line of its own, from ``profile`` to ``page``.
-That cell tells which names the page takes, so that a misspelt one is refused.
+A page assigns its parameters in one cell, each on its own line, from ``profile`` to ``page``.  This
+cell defines which names the page takes, so that a misspelt name is refused.
 """
 
 import ast
@@ -17,30 +17,30 @@ from repinf_core import profiles
 from repinf_core.profiles import Experiment, ParameterError
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(Experiment))
-# Parameters of a page that are none of the experiment: who it is, whose results it reads, and
-# whether it trains what a shipped table holds.
+# Parameters of a page that do not belong to its experiment: its profile and name, the pages whose
+# results it reads, and whether it repeats the trainings of a shipped table.
 _OF_THE_PAGE = ("profile", "page", "ran", "recompute")
 _STARTS_A_CELL = re.compile(r"^(?=# (?:In ?\[|%%|Parameters$))", re.M)  # of a converted notebook
 _MAGIC = re.compile(r"^[%!].*$", re.M)
 
 
 def experiment(namespace: Mapping[str, Any]) -> Experiment:
-    """The experiment that a page's parameters cell, and papermill's after it, ask for.
+    """The experiment that a page's parameters cell, and papermill's cell after it, ask for.
 
-    The values are those in the namespace.  The names that the page takes are those of the
-    parameters cell: the last one that ran, or the one in the file that runs (a notebook under
-    ``%run``, or a script made of one).  Where neither is there, as in ``python -c``, the names
-    that an experiment has are taken, and a misspelt one is not seen.
+    The values are those in the namespace.  The page takes the names of the parameters cell: the
+    last one that ran, or the one in the file that runs (a notebook under ``%run``, or a script made
+    from one).  If there is neither, as in ``python -c``, all names of an experiment are taken, and
+    a misspelt name is not noticed.
 
-    papermill puts its values into a cell right behind that cell, and only warns about a name that
-    the page does not take: here such a name is refused.
+    papermill puts its values into a cell directly after the parameters cell, and only warns about a
+    name that the page does not take.  Here such a name is refused.
 
     Args:
         namespace: the page's ``globals()``; in IPython, ``In`` in it holds the cells run so far.
 
     Raises:
-        ParameterError: as :func:`repinf_core.profiles.experiment`, for a name the page does not
-            take, for a page's name that could not be a file's, and if there are no parameters.
+        ParameterError: as :func:`repinf_core.profiles.experiment`; or the page does not take a
+            name, its own name cannot be a file name, or there are no parameters.
     """
     known, assigned = _names(namespace)
     for name in assigned:
@@ -57,7 +57,7 @@ def experiment(namespace: Mapping[str, Any]) -> Experiment:
         )
     _check_those_of_the_page(given)
     profile = given["profile"]
-    # papermill's -p leaves a list a text.
+    # papermill's -p passes a list as text.
     of_experiment = {
         name: profiles.value(value) if isinstance(value, str) and value[:1] == "[" else value
         for name, value in given.items()
@@ -79,9 +79,9 @@ def _check_those_of_the_page(given: Mapping[str, Any]) -> None:
 
 
 class _Run(NamedTuple):
-    """Assignments that follow one another: their names, and those that have an annotation.
+    """Consecutive assignments: all their names, and the names that have an annotation.
 
-    Without a name: other code, which ends a parameters cell.
+    A run without names stands for other code, which ends a parameters cell.
     """
 
     names: list[str]
@@ -90,7 +90,7 @@ class _Run(NamedTuple):
 
 
 def _names(namespace: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """The parameters that the page takes, and those that it or papermill assigns."""
+    """The parameters that the page takes, and the parameters that it or papermill assigns."""
     cells = [*namespace.get("In", []), *_cells_of_file(namespace.get("__file__"))]
     runs = [run for cell in cells for run in _runs(cell)]
     places = ((_start(runs, end), end) for end in reversed(range(len(runs))))
@@ -98,12 +98,12 @@ def _names(namespace: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     if start < 0:
         if "In" in namespace:
             return [], []
-        # A script's namespace has nothing yet but what was assigned before.
+        # A script's namespace holds only what was assigned before.
         known = [name for name in (*_OF_THE_PAGE, *_FIELDS) if name in namespace]
         return known, known
     own = [run for run in runs[start : end + 1] if not run.is_papermills]
     papermills = [run for run in runs[start : end + 2] if run.is_papermills]
-    # A line that was typed anew, without its annotation, is the page's still.
+    # A line that was typed again, without its annotation, still belongs to the page.
     names = [name for run in own for name in run.names]
     retyped = [name for name in names if name in (*_FIELDS, *_OF_THE_PAGE)]
     known = [*(name for run in own for name in run.annotated), *retyped]
@@ -111,7 +111,10 @@ def _names(namespace: Mapping[str, Any]) -> tuple[list[str], list[str]]:
 
 
 def _start(runs: list[_Run], end: int) -> int | None:
-    """Where the parameters cell begins that ends here: before it, if it was split in two."""
+    """Index of the run that starts the parameters cell; before ``end`` if the cell was split.
+
+    None if no parameters cell ends here.
+    """
     if runs[end].is_papermills or "page" not in runs[end].names:
         return None
     for start in range(end, -1, -1):
@@ -123,7 +126,7 @@ def _start(runs: list[_Run], end: int) -> int | None:
 
 
 def _cells_of_file(path: str | None) -> list[str]:
-    """The cells of the notebook or script that runs, if it is one and can be read."""
+    """The cells of the running notebook or script; empty if there is none or it is unreadable."""
     try:
         text = Path(path or "").read_text(encoding="utf-8")
         if not str(path).endswith(".ipynb"):
@@ -161,13 +164,13 @@ def _targets(statements: Iterable[ast.stmt]) -> list[str]:
 
 
 def _statements(cell: str) -> list[ast.stmt]:
-    """Those of a cell at its top level; those under a cell magic, such as ``%%time``, too."""
+    """The top-level statements of a cell, also those under a cell magic such as ``%%time``."""
     try:
         statements = ast.parse(_MAGIC.sub("", cell)).body
-    except (SyntaxError, ValueError):  # nothing that could have run
+    except (SyntaxError, ValueError):  # a cell that cannot have run
         return []
     match statements:
-        # As IPython keeps it: get_ipython().run_cell_magic("time", "", "the cell").
+        # The form in IPython: get_ipython().run_cell_magic("time", "", "the cell").
         case [
             ast.Expr(
                 ast.Call(ast.Attribute(attr="run_cell_magic"), [_, _, ast.Constant(str(body))])

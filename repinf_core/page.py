@@ -1,4 +1,4 @@
-"""What a page shows of its study: finding, figures with their data, tables, claims' cards.
+"""A page shows its study: finding, figures with their data, tables, and cards of claims.
 
 Creating a :class:`Page` writes the results: ``results/<page>.json`` and, in ``results/<page>/``,
 each table as tidy CSV.
@@ -26,9 +26,9 @@ class Page:
     """A page of the book with the study that it shows.
 
     Args:
-        name: of the page, the stem of its results file.
-        profile: whose numbers the parameters at ``None`` took.
-        study: what was measured.
+        name: name of the page, the stem of its results file.
+        profile: profile that gave the parameters at ``None`` their values.
+        study: the results to show.
     """
 
     def __init__(self, name: str, profile: str, study: Study) -> None:
@@ -48,7 +48,7 @@ class Page:
         display(Markdown(f"**{self.study.finding}**"))
 
     def figure(self, figure: Figure, *tables: str) -> None:
-        """Show a figure, and below it links to the tables that it was drawn from."""
+        """Show a figure, and below it links to the tables of its data."""
         display(figure)
         self._data(*tables)
 
@@ -63,9 +63,9 @@ class Page:
 
         Args:
             table: a table of the study, or rows of one.
-            caption: what it shows, in one sentence.
-            columns: of those shown: the name in the table, to its heading and its format, as
-                ``"{:.2f}"``; an empty format shows a text or yes and no.
+            caption: content of the table, in one sentence.
+            columns: heading and format, such as ``"{:.2f}"``, of each column to show, by its
+                name in the table; an empty format shows text, or yes and no.
             *tables: names of the study's tables that it is taken from.
         """
         display(HTML(styled(table, caption, columns).to_html()))
@@ -87,9 +87,9 @@ class Page:
 
 
 def styled(table: pd.DataFrame, caption: str, columns: Mapping[str, tuple[str, str]]) -> Styler:
-    """A table as pages show it: chosen columns, headings, numbers to the right.
+    """A table as pages show it: chosen columns, headings, numbers aligned to the right.
 
-    Args and shape: as :meth:`Page.table`.
+    The arguments are those of :meth:`Page.table`.
     """
     shown = table[[*columns]]
     formats = {
@@ -107,13 +107,13 @@ def styled(table: pd.DataFrame, caption: str, columns: Mapping[str, tuple[str, s
         .set_table_styles([_heading(i, name in texts) for i, name in enumerate(columns)])
         .set_caption(caption)
         .set_table_attributes('class="data-table"')
-        # The styles name cells by this id: two tables of a page must not share one.
+        # The styles use this id: two tables of a page must not share one.
         .set_uuid(f"{zlib.crc32(caption.encode()):08x}")
     )
 
 
 def _heading(column: int, of_text: bool) -> CSSDict:
-    """A heading stands over its column: over texts to the left, over numbers to the right."""
+    """Align a heading with its column: to the left over texts, to the right over numbers."""
     side = "left" if of_text else "right"
     return {"selector": f"th.col{column}", "props": f"text-align: {side}"}
 

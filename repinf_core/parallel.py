@@ -1,7 +1,8 @@
-"""One function over many items at once, through joblib's backend, whatever dies on the way.
+"""Apply a function to many items in parallel through joblib, even if processes die.
 
-Processes of this machine (loky) by default; inside ``joblib.parallel_config(backend="dask")``
-the workers of the cluster that the present ``distributed.Client`` is connected to.
+The work is done by processes of this machine (loky) or, inside
+``joblib.parallel_config(backend="dask")``, by the workers of the cluster that the current
+``distributed.Client`` is connected to.
 """
 
 import pickle
@@ -18,7 +19,7 @@ _SECONDS_TO_END = 5  # of a thread that takes some milliseconds
 
 
 def on_cluster() -> bool:
-    """Whether the workers of a cluster do the work, not the processes of this machine."""
+    """Whether the workers of a cluster do the work, and not processes of this machine."""
     backend, _ = get_active_backend()
     return hasattr(backend, "client")
 
@@ -26,17 +27,17 @@ def on_cluster() -> bool:
 def outcomes(
     function: Callable[[Any], Any], items: Sequence[Any], jobs: int, threads: int | None = None
 ) -> Iterator[tuple[Any, Any]]:
-    """Yield each item with ``function(item)`` as soon as it is there, in no order.
+    """Yield each item with ``function(item)`` as soon as it is ready, in any order.
 
-    Where a process is killed, its item and those that it may have taken with it are done again,
-    one at a time; the outcome of an item whose process is then killed is None.  With one job all
-    is done in this process.
+    If a process is killed, its item and others that died with it are repeated, one at a time.  If
+    the process of an item is then killed again, its outcome is None.  With one job, all work is
+    done in this process.
 
     Args:
-        function: must return something other than None and not raise.
-        items: what it is called with.
-        jobs: how many at once; a cluster decides by its workers.
-        threads: of each process on this machine; by default its share of the cores.
+        function: function that does not raise and does not return None.
+        items: its arguments, one for each call.
+        jobs: number of calls at once; on a cluster, the workers decide.
+        threads: threads of each process on this machine; by default its share of the cores.
     """
     backend, _ = get_active_backend()
     yield from (
@@ -49,17 +50,17 @@ def outcomes(
 def _on_cluster(
     backend: Any, function: Callable[[Any], Any], items: Sequence[Any]
 ) -> Iterator[tuple[Any, Any]]:
-    # Futures of the backend's own client: joblib.Parallel waits forever for a task that dask
-    # gave up because it took several workers down (seen with joblib 1.6, distributed 2026.8).
+    # We use futures of the backend's own client: joblib.Parallel waits forever for a task that
+    # dask gave up because it killed several workers (seen with joblib 1.6, distributed 2026.8).
     import cloudpickle
     from distributed import as_completed, wait
 
     def submit(item: Any) -> Any:
-        call = cloudpickle.dumps((function, item))  # code that workers cannot import goes along
+        call = cloudpickle.dumps((function, item))  # sends code that workers cannot import
         return backend.client.submit(_call, call, pure=False, **backend.submit_kwargs)
 
-    # The scheduler gives a dead worker's tasks to others, and gives up those that were with
-    # four dead workers: the guilty one and, it may be, some that only waited there.
+    # The scheduler gives a dead worker's tasks to others.  It gives up tasks after four dead
+    # workers: the guilty one and perhaps others that only waited there.
     given_up = []
     submitted = {submit(item): item for item in items}
     for future in as_completed(list(submitted)):
@@ -97,7 +98,7 @@ def _here(
         try:
             for number, outcome in runs:
                 yield left.pop(number), outcome
-        except TerminatedWorkerError:  # loky gives up all that is not done
+        except TerminatedWorkerError:  # loky gives up all unfinished items
             for number, item in left.items():
                 try:
                     # Two, because a single one would be this process.
@@ -111,12 +112,12 @@ def _here(
 
 
 def _give_up(runs: Generator) -> None:
-    """Kill the processes of a run that is not to be finished, and wait for their queue's end."""
+    """Kill the processes of an unfinished run, and wait until their queue has ended."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # joblib's, of the items that are given up
+        warnings.simplefilter("ignore")  # joblib warns of items that are given up
         runs.close()
-    # The last act of the thread that fed the queue is to give back a semaphore.  Where the
-    # interpreter's exit cuts that off, loky warns of a leak.
+    # The thread that fed the queue releases a semaphore at its end.  If the interpreter exits
+    # before that, loky warns of a leak.
     for thread in threading.enumerate():
         if thread.name == "QueueFeederThread":
             thread.join(_SECONDS_TO_END)

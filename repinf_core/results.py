@@ -1,4 +1,4 @@
-"""What a page found, as a small JSON file with its provenance; the claims are built on these."""
+"""The results of a page as a small JSON file with its provenance; the claims use these files."""
 
 import contextlib
 import json
@@ -32,23 +32,23 @@ def record(
     folder: str | Path = "results",
     tables: Mapping[str, pd.DataFrame] | None = None,
 ) -> Path:
-    """Write ``<folder>/<page>.json``, whole or not at all, and return its path.
+    """Write ``<folder>/<page>.json`` atomically, and return its path.
 
-    Each table goes before it to ``<folder>/<page>/<name>.csv``, with nine significant digits: they
-    tell every float32 from the next, so a figure drawn from the file is the page's.
+    Before it, each table is written to ``<folder>/<page>/<name>.csv`` with nine significant digits.
+    These distinguish all float32 numbers, so a figure drawn from the file equals that of the page.
 
     Args:
         page: name of the page, the stem of the file.
-        profile: whose numbers the parameters at ``None`` took.
+        profile: profile that gave the parameters at ``None`` their values.
         experiment: all parameters.
-        device: where it was computed; a GPU is asked for its name.
-        numbers: what was measured, plain numbers, texts, lists and dictionaries.
+        device: device of the computation; the name of a GPU is recorded.
+        numbers: the results as plain numbers, texts, lists and dictionaries.
         finding: the page's result in one sentence, for the book's front page.
-        folder: of the results.
-        tables: what was measured as tidy tables, one observation a row, by their names.
+        folder: folder of the results.
+        tables: the results as tidy tables, one observation in each row, by name.
 
     Raises:
-        ValueError: a number is NaN or infinite, or the page's name is no plain file stem.
+        ValueError: a number is NaN or infinite, or the page's name is not a plain file stem.
     """
     if not re.fullmatch(r"[\w-]+", page):
         raise ValueError(f"Page is {page!r}; allowed are letters, digits, _ and -.")
@@ -77,7 +77,7 @@ def record(
 
 
 def _hardware(device: str) -> dict[str, Any]:
-    """On what the numbers depend to the last digit: the GPU, or the processor and its threads."""
+    """The hardware that can change the last digits: the GPU, or the processor and its threads."""
     on_gpu = torch.device(device).type == "cuda"
     return {
         "device_name": torch.cuda.get_device_name(device) if on_gpu else None,
@@ -87,7 +87,7 @@ def _hardware(device: str) -> dict[str, Any]:
 
 
 def _products(device: str) -> str:
-    """The library that multiplies in repeated inference, as :mod:`repinf_core.dynamics.means`."""
+    """The library that multiplies in repeated inference; see :mod:`repinf_core.dynamics.means`."""
     if torch.device(device).type == "cuda":
         return "cuBLAS"
     if onednn.supports(torch.empty(1, 1)):
@@ -96,13 +96,14 @@ def _products(device: str) -> str:
 
 
 def _versions() -> dict[str, str]:
-    """Of this package and of those of the lock that are installed; without a lock, of a few.
+    """Versions of this package and of the installed packages of the lock.
 
-    The lock lies in a checkout only: Colab, say, installs the package without it.
+    Without a lock, versions of a few packages: the lock exists in a checkout only, but not, for
+    example, after an installation in Colab.
     """
     lock = Path(__file__).parents[1] / "constraints.txt"
     locked = re.findall(r"^([\w.-]+)==", lock.read_text(), re.M) if lock.exists() else _LIBRARIES
-    # The package's own too when it is used from a checkout, without an installation.
+    # The package's own version is known even in a checkout that is not installed.
     found = {"repinf": __version__}
     for name in locked:
         with contextlib.suppress(PackageNotFoundError):
@@ -113,8 +114,8 @@ def _versions() -> dict[str, str]:
 def revision() -> str:
     """Commit of the code; "unknown" outside a checkout.
 
-    With ``-dirty`` if the core or a notebook has uncommitted changes: what they wrote, pages,
-    results and weights, does not count.
+    It ends in ``-dirty`` if the core's modules or the notebooks have uncommitted changes.  Changes
+    in pages, results and weights, which the code writes, do not count.
     """
     package = Path(__file__).parent
 
@@ -124,7 +125,7 @@ def revision() -> str:
         return run.stdout.strip()
 
     try:
-        # Installed inside some other project's checkout, the package is not of its commits.
+        # Fails if the package is installed inside the checkout of another project.
         git("ls-files", "--error-unmatch", Path(__file__).name)
         dirty = git("status", "--porcelain", "--", ":/repinf_core/*.py", ":/notebooks")
         return git("rev-parse", "HEAD") + ("-dirty" if dirty else "")

@@ -1,4 +1,4 @@
-"""The label that trials are given most often, and for how long it is right (Fig. 5)."""
+"""The label that most trials are given, and how long it is the right one (Fig. 5)."""
 
 import itertools
 from typing import NamedTuple
@@ -10,8 +10,8 @@ class Vote(NamedTuple):
     """The label given most often; shapes ``[...]``.
 
     Attributes:
-        label: the modal class; of several, the lowest.
-        share: of the trials that are given it.
+        label: the most frequent class; the lowest if several are equally frequent.
+        share: share of the trials that are given this label.
     """
 
     label: torch.Tensor
@@ -19,16 +19,16 @@ class Vote(NamedTuple):
 
 
 def vote(predicted: torch.Tensor) -> Vote:
-    """The vote of the trials, the last axis of ``predicted`` ``[..., trials]`` (Fig. 5)."""
+    """The vote over the trials, the last axis of the classes ``predicted`` ``[..., trials]``."""
     counts = torch.nn.functional.one_hot(predicted).sum(-2)
     votes, label = counts.max(-1)
     return Vote(label, votes / predicted.shape[-1])
 
 
 def longest_run(right: torch.Tensor) -> tuple[int, int] | None:
-    """First and last step of the longest run of True in ``[T+1]``, the earliest if several.
+    """First and last step of the longest run of True in ``[T+1]``; None if nothing is True.
 
-    None if nothing is True.
+    If several runs are equally long, the earliest counts.
     """
     runs, start = [], 0
     for value, group in itertools.groupby(right.tolist()):

@@ -1,4 +1,4 @@
-"""What every test shares: a store of its own, one thread, reproducible random examples."""
+"""Common set-up of all tests: an empty model store, one thread, reproducible random examples."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ import references
 import torch
 from hypothesis import settings
 
-# derandomize: the same examples in every run, so that a failure is never a matter of luck.
+# derandomize: the same examples in every run, so failures are reproducible.
 settings.register_profile("repinf", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("repinf")
 
@@ -25,15 +25,15 @@ _SLOW_FIXTURES = {"smoke_book", "cluster"}
 
 
 def pytest_collection_modifyitems(items):
-    """``pytest -m cuda`` is what a GPU is to be given; without one these tests are skipped.
+    """Skip the tests marked ``cuda`` if there is no GPU; mark slow tests.
 
-    What needs the whole smoke book or a cluster is of the second tier.
+    Tests that need the whole smoke book or a cluster are slow.
     """
     for item in items:
         if _SLOW_FIXTURES & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a GPU's driver is too old for this torch
+        warnings.simplefilter("ignore")  # about a GPU's driver that is too old for this torch
         available = torch.cuda.is_available()
     if not available:
         for item in items:
@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def only_tests_of_a_gpu_see_one(request, monkeypatch):
-    """All others compare with what a CPU computes, in processes that they start too."""
+    """Hide the GPU from all other tests and their subprocesses: they test results of a CPU."""
     if not request.node.get_closest_marker("cuda"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -51,7 +51,7 @@ def only_tests_of_a_gpu_see_one(request, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def model_store(tmp_path, monkeypatch):
-    """An empty model store; no test reads or writes the user's."""
+    """An empty model store, so that no test reads or writes the user's store."""
     folder = tmp_path / "models"
     monkeypatch.setenv("REPINF_MODELS", str(folder))
     return folder
@@ -62,7 +62,7 @@ Book = namedtuple("Book", ["out", "models", "printed"])
 
 @pytest.fixture(scope="session")
 def smoke_book(tmp_path_factory):
-    """The whole book at profile smoke, built once by the command that users type."""
+    """The whole book at profile smoke, built once with the command that users run."""
     root = Path(__file__).parents[1]
     out, models = tmp_path_factory.mktemp("book"), tmp_path_factory.mktemp("models")
     done = subprocess.run(
@@ -77,17 +77,17 @@ def smoke_book(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def weights(smoke_book):
-    """Of the smoke book's network, in float64."""
+    """Weights of the smoke book's network, in float64."""
     return pages.model_of(pages.SMOKE, smoke_book.models)
 
 
 @pytest.fixture(scope="session")
 def memories(weights):
-    """Of its training images, [N, N_z]."""
+    """Memories of the network's training images, ``[N, N_z]``."""
     return references.encode(weights, references.array(pages.TRAIN.images))[0]
 
 
 @pytest.fixture(scope="session")
 def judge(smoke_book):
-    """Weights of its classifier, in float64."""
+    """Weights of the smoke book's classifier, in float64."""
     return pages.judge_of(pages.SMOKE, smoke_book.models)

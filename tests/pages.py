@@ -1,6 +1,7 @@
-"""What the tests of the pages share: their numbers, and the same computed from the stored weights.
+"""Functions for the tests of pages: a page's numbers, and the same numbers computed independently.
 
-In plain numpy and float64, from the same random draws.
+The independent ones are computed from the stored weights and the same random draws, in plain numpy
+and float64.
 """
 
 import json
@@ -29,7 +30,7 @@ def results(folder, page):
 
 
 def executed(tmp_path, name, **parameters):
-    """A page's outputs, as text, and its numbers."""
+    """Execute a page; returns its outputs, as text, and its numbers."""
     out = tmp_path / "out.ipynb"
     papermill.execute_notebook(
         NOTEBOOKS / f"{name}.ipynb",
@@ -42,7 +43,7 @@ def executed(tmp_path, name, **parameters):
 
 
 def outputs_of(page):
-    """The outputs of its cells, as text."""
+    """The outputs of a page's cells, as text."""
     return json.dumps([cell.get("outputs", []) for cell in nbformat.read(page, 4).cells])
 
 
@@ -51,16 +52,17 @@ def distances(z, target):
 
 
 def closest_steps(curves):
-    """Of curves ``[T+1, trials]``: each one's closest step, the first and the last almost so.
+    """Each trial's step of smallest distance in ``[T+1, trials]``, and the range of near ties.
 
-    Between these two float32 may choose; its distances are good to 1e-4.
+    float32 distances have a relative error of up to 1e-4, so float32 may find another step between
+    the first and the last near tie.  Returns the three steps, ``[trials]`` each.
     """
     close = curves <= curves.min(0) * (1 + 2e-4)
     return curves.argmin(0), close.argmax(0), len(curves) - 1 - close[::-1].argmax(0)
 
 
 def stored_weights(spec, models):
-    """Weights by name, float64, read without the store's own code."""
+    """Weights by name, in float64, read without the code of the store."""
     with safe_open(models / spec.name / "model.safetensors", "pt") as file:
         names = [name for name in file.keys() if name.startswith("weights.")]  # noqa: SIM118
         tensors = {name.removeprefix("weights."): file.get_tensor(name) for name in names}
@@ -68,7 +70,7 @@ def stored_weights(spec, models):
 
 
 def model_of(experiment, models):
-    """Those of an experiment's network."""
+    """Weights of an experiment's network, by name, in float64."""
     return stored_weights(VAESpec.of(experiment), models)
 
 
@@ -78,14 +80,15 @@ def stored_history(spec, models):
 
 
 def judge_of(experiment, models):
-    """Those of its classifier."""
+    """Weights of an experiment's classifier, by name, in float64."""
     return stored_weights(ClassifierSpec.of(experiment), models)
 
 
 def trials(label_list, n, experiment, by_label=False):
-    """The same draws as the page makes: rows of the training set and their noisy images.
+    """The same random draws as a page makes: rows of the training set, and their noisy images.
 
-    By a plain loop over the images.  With ``by_label`` as a page that draws each label apart.
+    The noise is added in a plain loop over the images.  With ``by_label`` the seed depends on the
+    label, as on a page that draws each label separately.
     """
     seed = experiment.trial_seed
     if by_label:
@@ -107,7 +110,10 @@ def trials(label_list, n, experiment, by_label=False):
 
 
 def approach(weights, concepts, experiment):
-    """Mean distance to the concept [T+1, 10] and of the line; which labels approach, both ways."""
+    """Mean distance to the concept, ``[T+1, 10]``, the same for the chord, and the approaches.
+
+    The approaches are two lists of ten: below the whole chord, and below it at the same time.
+    """
     rows, x0 = trials(range(10), experiment.trials, experiment)
     _, z = references.rollout(weights, x0, experiment.steps)
     fractions = np.linspace(0, 1, experiment.steps + 1)[:, None, None]

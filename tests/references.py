@@ -1,6 +1,6 @@
-"""Independent versions in numpy float64, from the paper's definitions and not from the code.
+"""Independent implementations of the paper's definitions in numpy float64.
 
-They favour plain loops and other formulas for the same thing over speed.
+They use plain loops, or other formulas for the same quantity than the code; they are slow.
 """
 
 import math
@@ -19,9 +19,9 @@ def weights(model):
 
 
 def unflatten(vector, model):
-    """The vector of the fast paths as float64 arrays by name.
+    """The parameter vector of the fast paths, as float64 arrays by name.
 
-    It holds all parameters in the model's order, each from a multiple of 64 elements on.
+    The vector holds all parameters in the model's order; each starts at a multiple of 64 elements.
     """
     named, start = {}, 0
     for name, parameter in model.named_parameters():
@@ -48,7 +48,7 @@ def decode_logits(w, z):
 
 
 def decode_mean(w, z):
-    # The sigmoid through tanh, which cannot overflow.
+    # The sigmoid is computed by tanh, which cannot overflow.
     return 0.5 * (1 + np.tanh(0.5 * decode_logits(w, z)))
 
 
@@ -65,7 +65,7 @@ def bernoulli_nll(logits, x):
 
 
 def negative_elbo(w, x, epsilon, beta):
-    """(total, KL, reconstruction) in nats per image, an image and a sample at a time."""
+    """(total, KL, reconstruction) in nats per image, by loops over images and samples."""
     kls, reconstructions = [], []
     for i, image in enumerate(x):
         mu, log_variance = encode(w, image)
@@ -78,7 +78,7 @@ def negative_elbo(w, x, epsilon, beta):
 
 
 def adam(start, gradients, rates, beta1=0.9, beta2=0.999, eps=1e-8):
-    """The parameters after each step of Kingma & Ba's Algorithm 1."""
+    """The parameters after each step of Algorithm 1 of Kingma & Ba."""
     theta, m, v, path = np.array(start), 0.0, 0.0, []
     for t, (gradient, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
         m = beta1 * m + (1 - beta1) * gradient
@@ -103,7 +103,8 @@ def rollout(w, x0, steps):
 def upsampling(n, size):
     """Linear interpolation of n samples at ``size`` points, as a matrix.
 
-    Both are centred on half-integers of one interval; beyond the outer samples they repeat.
+    Samples and points are the centres of n and of ``size`` equal parts of one interval.  Beyond the
+    outermost samples the values are constant.
     """
     matrix = np.zeros((size, n))
     for row in range(size):
@@ -114,7 +115,7 @@ def upsampling(n, size):
 
 
 def upsample(small, size):
-    """Bilinear enlargement of square images ``[..., n, n]``: linear along either side."""
+    """Bilinear enlargement of square images ``[..., n, n]`` to ``[..., size, size]``."""
     matrix = upsampling(small.shape[-1], size)
     return matrix @ small @ matrix.T
 
@@ -131,12 +132,12 @@ def concepts(memories, labels):
 
 
 def segment_distance(start, end, target):
-    """Smallest distance of a segment to a point: at an end, or the height of the triangle."""
+    """Smallest distance from a segment to a point: to an end, or the height of the triangle."""
     length = distance(start, end)
     to_start, to_end = distance(start, target), distance(end, target)
     if length == 0:
         return to_start
-    # How far along the segment the foot of the perpendicular lies, by the law of cosines.
+    # Position of the perpendicular's foot on the segment, by the law of cosines.
     foot = (to_start**2 + length**2 - to_end**2) / (2 * length)
     if foot <= 0:
         return to_start
@@ -146,7 +147,7 @@ def segment_distance(start, end, target):
 
 
 def approaches(curve, control_minimum):
-    """The definition for one curve: one smallest value, inside, below the control."""
+    """Whether a curve has one smallest value, at neither end, that is below the control."""
     smallest = min(curve)
     times = [t for t, value in enumerate(curve) if value == smallest]
     return len(times) == 1 and times[0] not in (0, len(curve) - 1) and smallest < control_minimum
@@ -163,9 +164,9 @@ def orthogonality(vectors):
 
 
 def classify(w, x):
-    """Probabilities of the judge for images ``[N, 784]``, layer by layer as the paper has them."""
+    """Class probabilities of the classifier for images ``[N, 784]``, with the paper's layers."""
 
-    def convolve(layer, inputs):  # 3 x 3, valid: the sum over the nine shifted images
+    def convolve(layer, inputs):  # 3 x 3, no padding: the sum over nine shifted images
         size = inputs.shape[-1] - 2
         kernel, total = w[f"{layer}.weight"], w[f"{layer}.bias"][:, None, None]
         for i in range(3):

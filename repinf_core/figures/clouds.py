@@ -1,4 +1,4 @@
-"""Figures and movies of the collective dynamics: the positions of all trials of a label over time."""
+"""Figures and movies of the collective dynamics: the trials of a label over time."""
 
 import string
 from collections.abc import Iterator, Sequence
@@ -181,7 +181,7 @@ class _Decoded:
 
 
 class _Curve:
-    """The mean distance to the concept up to t, on the whole curve in a pale colour."""
+    """The mean distance to the concept up to t, and all of it in a pale colour."""
 
     def __init__(self, figure: Figure, distance: np.ndarray) -> None:
         self.distance = distance

@@ -27,7 +27,7 @@ def _ink(cells: QuadMesh) -> np.ndarray:
 
 
 def _dashes(cells: QuadMesh, below: float, length: float) -> None:
-    """Draw a dash of ``length`` points on each cell less than ``below``, readable without colour."""
+    """Draw a dash of ``length`` points on each cell below ``below``, readable without colour."""
     marked = np.asarray(cells.get_array()) < below
     rows, columns = np.nonzero(marked)
     cells.axes.scatter(

@@ -112,7 +112,7 @@ def approach_by_dimension(curves: pd.DataFrame) -> Figure:
 
 @styled
 def stages_by_dimension(stages: pd.DataFrame) -> Figure:
-    """The landmark that trajectories approach closest against the noise, a bar for each N_z.
+    """The landmark that trajectories approach closest at each noise fraction, a bar for each N_z.
 
     Args:
         stages: table of :class:`repinf_core.studies.dimension_grid.DimensionGrid`.

@@ -1,4 +1,4 @@
-"""Closest approach to memory, concept and abstract concept, and its time, against noise (Fig. 4)."""
+"""Distance and time of the closest approach to each landmark, against the noise (Fig. 4)."""
 
 import pandas as pd
 import seaborn as sns

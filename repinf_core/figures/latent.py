@@ -50,7 +50,7 @@ def schematic(plane: pd.DataFrame) -> Figure:
             lines, x="right", y="up", units="trial", estimator=None, sort=False, ax=axes,
             color=colour, linestyle=style, linewidth=1.5, legend=False,
         )  # fmt: skip
-        axes.lines[first].set_label(name)  # one of the lines, which are one for each trial
+        axes.lines[first].set_label(name)  # each trial has a line; the first names all
     for _, path in paths.groupby("trial"):
         _arrowheads(axes, path[["right", "up"]].to_numpy())
     for place, marker, colour, size, name in (

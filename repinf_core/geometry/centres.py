@@ -1,4 +1,4 @@
-"""Concepts, distances to them, and the linear map that makes the covariance of a class spherical."""
+"""Concepts, distances to them, and the linear map that whitens a class."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What every family of models offers, and the numbers that identify one of its trained models."""
+"""The interface of every family of models, and the numbers that identify a trained model."""
 
 import abc
 import hashlib
@@ -11,7 +11,7 @@ from torch import nn
 
 
 class Autoencoder(Protocol):
-    """What repeated inference iterates."""
+    """A model that repeated inference can iterate."""
 
     def encode_mean(self, x: torch.Tensor) -> torch.Tensor:
         """Images ``[n, 784]`` to latents ``[n, N_z]``."""
@@ -34,38 +34,39 @@ class Model(nn.Module, abc.ABC):
         Args:
             x: images ``[B, 784]``.
             generator: source of all randomness, on the device of ``x``.
-            labels: of the images ``[B]``, for a model that learns to name them.
+            labels: labels of the images, ``[B]``, for a model that learns them.
 
         Returns:
             scalars in nats per image.
         """
 
     def floor(self, x: torch.Tensor) -> dict[str, float]:
-        """Bounds that some terms cannot fall below on images ``x``; a lower value is a bug."""
+        """Lower bounds of some terms on images ``x`` ``[N, 784]``; a lower value is a bug."""
         return {}
 
     def scores(self, x: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
-        """What else is worth a record after each epoch, of the test images."""
+        """Further numbers to record after each epoch, for images ``[N, 784]`` of the test set."""
         return {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spec(abc.ABC):
-    """Every number that shapes the weights of a model; its digest names the model in the store.
+    """Every number that determines the weights of a model; its digest names the model in the store.
 
-    A family adds the fields of its own model.  A field's default must never change, because the
-    digest leaves out what equals its default; so a new field renames no model.
+    A family adds the fields of its own model.  The digest leaves out fields that equal their
+    default.  A new field therefore renames no model, and a default must never change.
 
     Attributes:
         family: name of the family.
-        version: raised when the family's mathematics changes.
+        version: increased when the family's mathematics changes.
         dataset: images to train on.
-        epochs: passes over them.
-        learning_rates: Adam's, each for an equal share of the epochs.
+        epochs: passes over the images.
+        learning_rates: Adam's learning rates, each for an equal share of the epochs.
         minibatch: images per step.
-        precision: of the products in training where the hardware multiplies in it; else float32.
-        seed: of the initial weights, the order of the images, the random numbers of training and
-            those of the evaluation.  Each has a generator of its own that starts from this seed.
+        precision: precision of the matrix products in training, if the hardware supports it;
+            otherwise float32.
+        seed: seed of the initial weights, of the order of the images, and of the random numbers
+            of training and of evaluation.  Each has its own generator with this seed.
     """
 
     family: ClassVar[str]
@@ -80,7 +81,7 @@ class Spec(abc.ABC):
 
     @classmethod
     def of(cls, experiment: Any) -> Self:
-        """The part of an experiment (any object with these attributes) that shapes the weights."""
+        """The part of an experiment (any object with these attributes) that sets the weights."""
         return cls(**{field.name: getattr(experiment, field.name) for field in fields(cls)})
 
     @abc.abstractmethod
@@ -89,17 +90,17 @@ class Spec(abc.ABC):
 
     @property
     def label(self) -> str:
-        """What tells models of one data set apart at a glance, part of the name."""
+        """The part of the name by which readers tell models of one data set apart."""
         return self.family
 
     @property
     def name(self) -> str:
-        """Readable and unique: dataset, label, and twelve digits of the SHA-256 of the identity."""
+        """Readable and unique: data set, label and twelve digits of the SHA-256 of the identity."""
         digest = hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
         return f"{self.dataset}-{self.label}-{digest[:12]}"
 
     def identity(self) -> dict[str, Any]:
-        """Family, version, and what differs from its default."""
+        """Family, version, and the fields that differ from their defaults."""
         defaults = {field.name: _plain(field.default, field.default) for field in fields(self)}
         differing = {name: v for name, v in self._values().items() if v != defaults[name]}
         return {"family": self.family, "version": self.version, **differing}
@@ -118,7 +119,10 @@ class Spec(abc.ABC):
 
 
 def _plain(value: Any, default: Any) -> Any:
-    """As JSON keeps it; 1 for a real number is 1.0, so that equal specs have one name."""
+    """A value in the form that JSON keeps.
+
+    A real number 1 becomes 1.0, so that equal specs have the same name.
+    """
     if default is MISSING:
         return None if value is MISSING else value
     if isinstance(default, tuple):

@@ -1,10 +1,11 @@
-"""The classifier of Fig. 5 and of Suppl. F: a small network that names the class of an image.
+"""The classifier of Fig. 5 and Suppl. F: a small network that names the class of an image.
 
-"Input-Convolution-Convolution-Pooling-Dropout1-FullyConnected-Dropout2-SoftMax", kernels of
-3x3, pooling of 2x2, dropout of 0.25 and 0.5, rectified linear units (Results, text on Fig. 5;
-preprint Appendix B).  The paper states no number of channels or units; those here, and the
-minibatch, are of Keras's MNIST example, which has these very layers and reports the preprint's
-test accuracy, 99.25%.  The optimiser (here Adam) and the epochs are not stated either.
+The layers are "Input-Convolution-Convolution-Pooling-Dropout1-FullyConnected-Dropout2-SoftMax",
+with 3x3 kernels, 2x2 pooling, dropout of 0.25 and 0.5, and rectified linear units (Results, text on
+Fig. 5; preprint Appendix B).  The paper does not state the numbers of channels and units.  Ours,
+and the minibatch, are those of Keras's MNIST example, which has the same layers and reports the
+preprint's test accuracy, 99.25%.  The paper states neither the optimiser (here Adam) nor the
+epochs.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from repinf_core.kernels.precision import exact_float32
 from repinf_core.models.base import Model, Spec
 
 CLASSES = 10
-_CHUNK = 128  # images classified at once: what they become between the layers stays in the cache
+_CHUNK = 128  # images classified at once: the activations of so few fit into the cache
 
 
 class Classifier(Model):
@@ -40,11 +41,13 @@ class Classifier(Model):
             nn.init.constant_(cast(torch.Tensor, layer.bias), 0.0)
 
     def logits(self, x: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
-        """Logits ``[N, 10]``; with a ``generator``, which drops units, as in training."""
-        # Channels last is the order in which a CPU convolves fastest.
+        """Logits ``[N, 10]`` of images ``[N, 784]``; a ``generator`` drops units, for training."""
+        # A CPU convolves fastest with the channels last.
         h = x.view(-1, 1, 28, 28).to(memory_format=torch.channels_last)
         h = F.relu(self.convolution1(h))
-        h = F.relu(F.max_pool2d(self.convolution2(h), 2))  # as pooling after it, and cheaper
+        h = F.relu(
+            F.max_pool2d(self.convolution2(h), 2)
+        )  # the same as pooling after it, but cheaper
         h = dropout(h, 0.25, generator).flatten(1)
         h = dropout(F.relu(self.connected(h)), 0.5, generator)
         return self.out(h).to(x.dtype)
@@ -52,23 +55,26 @@ class Classifier(Model):
     @torch.no_grad()
     @exact_float32()
     def probabilities(self, x: torch.Tensor) -> torch.Tensor:
-        """Softmax of the logits, with nothing dropped: ``[N, 784]`` to ``[N, 10]``."""
+        """Softmax of the logits, without dropout: ``[N, 784]`` to ``[N, 10]``."""
         return torch.cat([self.logits(part).softmax(1) for part in x.split(_CHUNK)])
 
     def loss(
         self, x: torch.Tensor, generator: torch.Generator, labels: torch.Tensor | None = None
     ) -> dict[str, torch.Tensor]:
-        """The cross entropy with the labels, which are needed; units drop in training mode."""
+        """Cross entropy with the labels, which are required, in nats per image.
+
+        Units are dropped in training mode.
+        """
         assert labels is not None
         logits = self.logits(x, generator if self.training else None)
         return {"cross_entropy": F.cross_entropy(logits, labels)}
 
     def floor(self, x: torch.Tensor) -> dict[str, float]:
-        """No cross entropy is negative."""
+        """Zero: a cross entropy is never negative."""
         return {"cross_entropy": 0.0}
 
     def scores(self, x: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
-        """The share of images that it names rightly."""
+        """The accuracy: the share of images whose label it names correctly."""
         return {"accuracy": float((self.probabilities(x).argmax(1) == labels).double().mean())}
 
 
@@ -78,9 +84,9 @@ def dropout(h: torch.Tensor, probability: float, generator: torch.Generator | No
     Written out because ``torch.nn.Dropout`` draws from the global generator only.
 
     Args:
-        h: ``[N, ...]``.
-        probability: of a zero, below 1.
-        generator: on the device of ``h``; None drops nothing.
+        h: activations, ``[N, ...]``.
+        probability: probability of a zero, below 1.
+        generator: generator on the device of ``h``; None drops nothing.
     """
     if generator is None:
         return h
@@ -100,7 +106,7 @@ class ClassifierSpec(Spec):
 
     @classmethod
     def of(cls, experiment: Any) -> Self:
-        """The part of an experiment (any object with these attributes) that shapes the weights."""
+        """The part of an experiment (any object with these attributes) that sets the weights."""
         return cls(
             dataset=experiment.dataset,
             epochs=experiment.classifier_epochs,
@@ -116,10 +122,10 @@ class ClassifierSpec(Spec):
 def predictions(
     classifier: Classifier,
 ) -> Callable[[torch.Tensor, torch.Tensor, slice], torch.Tensor]:
-    """Observable of a rollout: the class named for the image x(t), ``[n]`` integers.
+    """Observable of a rollout: the class of the image x(t), ``[n]`` integers.
 
-    What the book judges at step t is E_p(x|z(t))[x], the image that the inference generates in
-    this step, and not the noisy input x(0).  That image is x(t+1): to judge t = 0 ... T, roll out
-    T + 1 steps and observe at 1 ... T + 1.
+    At step t the book classifies E_p(x|z(t))[x], the image that the inference generates in this
+    step, not the noisy input x(0).  This image is x(t+1): to classify t = 0 ... T, roll out T + 1
+    steps and observe at t = 1 ... T + 1.
     """
     return lambda x, z, trials: classifier.probabilities(x).argmax(1)

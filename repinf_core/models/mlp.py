@@ -27,9 +27,9 @@ class VAE(Model):
 
     Args:
         n_z: number of latent variables.
-        n_hidden: units of either hidden layer.
-        generator: draws the initial weights, on the CPU.
-        n_pixels: of an image; smaller ones make the derivatives' tests fast.
+        n_hidden: units of each hidden layer.
+        generator: generator of the initial weights, on the CPU.
+        n_pixels: pixels of an image; small images make the tests of derivatives fast.
         beta: weight of the KL term in :meth:`loss`.
         n_samples: samples L of z per image in :meth:`loss`.
     """
@@ -82,12 +82,12 @@ class VAE(Model):
         return dict(zip(TERMS, negative_elbo(self, x, epsilon, self.beta), strict=True))
 
     def floor(self, x: torch.Tensor) -> dict[str, float]:
-        """That of the reconstruction, from :func:`reconstruction_floor`."""
+        """Lower bound of the reconstruction, from :func:`reconstruction_floor`."""
         return {"reconstruction": float(reconstruction_floor(x))}
 
     @torch.no_grad()
     def scores(self, x: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
-        """How many latents are active on these images."""
+        """Number of latents that are active on these images."""
         means = torch.cat([self.encode_mean(part) for part in x.split(1000)])
         return {"active_latents": int(active_latents(means).sum())}
 
@@ -98,7 +98,7 @@ class VAESpec(Spec):
 
     Attributes:
         n_z: number of latent variables.
-        n_hidden: units of either hidden layer.
+        n_hidden: units of each hidden layer.
         beta: weight of the KL term.
         n_samples: samples L of z per image in training.
     """
@@ -116,12 +116,12 @@ class VAESpec(Spec):
 
     @property
     def label(self) -> str:
-        """With N_z, by which readers know a network."""
+        """Family and N_z, by which readers know a network."""
         return f"{self.family}-nz{self.n_z}"
 
 
 TERMS = ("negative_elbo", "kl", "reconstruction")
-"""Names of the numbers of an :class:`Objective`, in its order."""
+"""Names of the fields of an :class:`Objective`, in their order."""
 
 
 class Objective(NamedTuple):
@@ -133,34 +133,35 @@ class Objective(NamedTuple):
 
 
 def kl_divergence(mu: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
-    """KL(N(mu, sigma^2) || N(0, 1)), ``[..., N_z]`` to ``[...]``, nats (preprint Eq. 5)."""
+    """KL(N(mu, sigma^2) || N(0, 1)), ``[..., N_z]`` to ``[...]``, in nats (preprint Eq. 5)."""
     return 0.5 * (log_variance.exp() + mu.square() - 1 - log_variance).sum(-1)
 
 
 def bernoulli_nll(logits: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """-log p(x|z) of Bernoulli pixels, summed: ``[..., 784]`` to ``[...]``, nats.
+    """-log p(x|z) of Bernoulli pixels, summed: ``[..., 784]`` to ``[...]``, in nats.
 
-    From logits, so that nothing is clamped; x in [0, 1] is not binarised.
+    It uses logits, so that nothing is clamped; x in [0, 1] is not binarised.
     """
     return (F.softplus(logits) - x * logits).sum(-1)
 
 
 def reconstruction_floor(x: torch.Tensor) -> torch.Tensor:
-    """Lower bound of the reconstruction term, mean over images ``[N, 784]``, nats per image.
+    """Lower bound of the reconstruction term, mean over images ``[N, 784]``, in nats per image.
 
-    A grey pixel costs at least its own binary entropy whatever the decoder says: an objective
-    below this (45.5 on MNIST's, 189.9 on Fashion-MNIST's test images) is a bug.
+    A grey pixel costs at least its own binary entropy, whatever the decoder's output.  A
+    reconstruction term below this bound (45.5 on MNIST's test images, 189.9 on Fashion-MNIST's) is
+    a bug.
     """
     return -(torch.xlogy(x, x) + torch.xlogy(1 - x, 1 - x)).sum(-1).mean()
 
 
 def negative_elbo(model: VAE, x: torch.Tensor, epsilon: torch.Tensor, beta: float) -> Objective:
-    """-ELBO = beta KL(q(z|x) || N(0, I)) + E_q[-log p(x|z)] (preprint Eq. 5), nats per image.
+    """-ELBO = beta KL(q(z|x) || N(0, I)) + E_q[-log p(x|z)], in nats per image (preprint Eq. 5).
 
     Args:
         x: images ``[B, 784]``.
-        epsilon: standard normal numbers ``[L, B, N_z]``, one sample of z each.
-        beta: weight of the KL term; 1 is the paper's text.
+        epsilon: standard normal numbers ``[L, B, N_z]``, for L samples of z per image.
+        beta: weight of the KL term; 1 in the text of the paper.
     """
     mu, log_variance = map(_unrounded, model.encode(x))
     z = mu + (0.5 * log_variance).exp() * epsilon
@@ -170,5 +171,5 @@ def negative_elbo(model: VAE, x: torch.Tensor, epsilon: torch.Tensor, beta: floa
 
 
 def _unrounded(values: torch.Tensor) -> torch.Tensor:
-    """Where products are rounded to bfloat16, what follows them is not."""
+    """float32 for values that a bfloat16 product returns, so that later steps do not round."""
     return values.float() if values.dtype == torch.bfloat16 else values

@@ -1,7 +1,7 @@
-"""One module for each chapter: an experiment in, tables and a few arrays out.
+"""One module for each chapter, from an experiment to tables and a few arrays.
 
-All arithmetic on results is here.  A study draws nothing and writes no prose but its finding; it
-runs from plain Python, without a notebook:
+All arithmetic on results is here.  A study draws no figures, and its finding is its only prose.  It
+runs in plain Python, without a notebook:
 
     from repinf_core import profiles
     from repinf_core.studies import cluster_centers

@@ -20,22 +20,22 @@ LABEL = 1
 """The label of Fig. 2."""
 BRANCH_TIME = 10
 """The step at which the paper sees two branches."""
-_SHOWN = (0, 2, 5, BRANCH_TIME, 30)  # steps of the panels, besides the last one
-_FOLLOWED = 4  # trials whose images a movie shows: the first of the random order
+_SHOWN = (0, 2, 5, BRANCH_TIME, 30)  # steps of the panels, in addition to the last one
+_FOLLOWED = 4  # trials whose images a movie shows, the first in random order
 _EXAMPLES = 10  # images of each group
 
 
 class Cloud(NamedTuple):
-    """All trials of one label in the moving plane: what its movie shows.
+    """All trials of one label in the moving plane, as the movie shows them.
 
     Attributes:
-        label: 0 to 9.
-        name: of the label.
-        places: of the trials in the plane, ``[T+1, trials, 2]``, Euclidean units of latent space.
-        concept: of the label, in the same planes, ``[T+1, 2]``.
-        nearest: the label of the concept that is the nearest of all, ``[T+1, trials]``.
-        distance: mean distance of the trials to the concept of their label, ``[T+1]``.
-        images: decoded from z(t) of the first trials, ``[T+1, followed, 784]``.
+        label: label of the trials, 0 to 9.
+        name: name of the label.
+        places: places of the trials in the plane, ``[T+1, trials, 2]``, in units of z.
+        concept: place of the label's concept in the same planes, ``[T+1, 2]``.
+        nearest: label of the nearest concept, ``[T+1, trials]``.
+        distance: mean Euclidean distance of the trials to the concept of their label, ``[T+1]``.
+        images: images decoded from z(t) of the first trials, ``[T+1, followed, 784]``.
     """
 
     label: int
@@ -56,18 +56,18 @@ class CollectiveDynamics(Study):
             ``axis_2``, its place in the plane (Euclidean, in latent space), and the name of the
             ``nearest`` concept.
         concept_places: a row for each shown ``t``: the place of the concept of label 1.
-        groups: a row for each group of the trials of label 1 at the branch time, the one with
-            the larger share first: how many ``trials`` it has, and of them the share
-            ``nearest_own`` whose nearest concept is their own.  One row if all are one point.
+        groups: a row for each group of the trials of label 1 at the branch time: its number of
+            ``trials``, and ``nearest_own``, the share of these whose nearest concept is their
+            own.  The group with the larger share is first.  One row if all trials coincide.
         curves: a row for each label and ``t``: ``mean`` and ``sem`` of the distance to the
             concept over the trials, and the share ``nearest_own``.
         labels: a row for each label: the ``silhouette`` of two groups at the branch time (missing
-            if all trials are one point), and the share of trials nearest to their own concept at
-            the ``first`` step, at the ``branch`` time and at the ``last`` step.
-        clouds: of every label.
-        group_images: of each group, decoded at the branch time, ``[n, 784]``: of the trials
-            closest to the group's centre.
-        class_names: of the labels.
+            if all trials coincide), and the share of trials nearest to their own concept at the
+            ``first`` step, at the ``branch`` time and at the ``last`` step.
+        clouds: the cloud of every label.
+        group_images: for each group, images decoded at the branch time from the trials closest
+            to the group's centre, ``[n, 784]``.
+        class_names: names of the labels.
     """
 
     places: pd.DataFrame
@@ -84,8 +84,8 @@ def run(experiment: Experiment, device: str | None = None) -> CollectiveDynamics
     """Follow noisy images of every label through the plane of the time-windowed PCA.
 
     Args:
-        experiment: of it ``trials`` per label, ``p``, ``noise``, ``trial_seed``, ``steps`` and
-            ``window`` are taken, and all that names the network.
+        experiment: uses ``trials`` (per label), ``p``, ``noise``, ``trial_seed``, ``steps``,
+            ``window`` and the parameters of the network.
         device: as in :func:`repinf_core.studies.study.trained`, whose errors it raises.
     """
     network = trained(experiment, device)
@@ -136,9 +136,9 @@ def _trajectories(network: Trained, experiment: Experiment, label: int) -> torch
 def _cloud(
     network: Trained, z: torch.Tensor, label: int, window: int
 ) -> tuple[Cloud, pd.DataFrame]:
-    """The trials of a label in the moving plane, and their rows of the curves."""
+    """The trials ``[T+1, trials, N_z]`` of a label in the moving plane, and their ``curves``."""
     name, concept = network.class_names[label], network.concepts[label]
-    flat = (0, 1) if z.shape[2] == 1 else (0, 0)  # one latent: a line in an empty plane
+    flat = (0, 1) if z.shape[2] == 1 else (0, 0)  # one latent: a line in a plane
     z_flat, concept_flat = torch.nn.functional.pad(z, flat), torch.nn.functional.pad(concept, flat)
     planes = geometry.windowed_pca(z_flat, window).float()
     nearest = torch.stack([_nearest(at_t, network) for at_t in z])
@@ -165,7 +165,7 @@ def _cloud(
 
 
 def _nearest(z: torch.Tensor, network: Trained) -> torch.Tensor:
-    """The label of the concept nearest to each of ``[n, N_z]``."""
+    """Label of the concept nearest to each of the points ``[n, N_z]``."""
     return torch.cdist(z, network.concepts).argmin(1)
 
 
@@ -177,12 +177,12 @@ def _decoded(network: Trained, z: torch.Tensor) -> np.ndarray:
 
 
 class _Grouping(NamedTuple):
-    """Trials of one label in two groups, or in one if all are one point.
+    """The trials of one label in two groups, or in one group if they coincide.
 
     Attributes:
-        members: of each group, the trials.
-        centres: ``[groups, N_z]``.
-        silhouette: of the groups; missing (NaN) if there is one.
+        members: indices of the trials of each group.
+        centres: centres of the groups, ``[groups, N_z]``.
+        silhouette: silhouette of the groups; NaN if there is only one.
     """
 
     members: list[torch.Tensor]
@@ -192,7 +192,7 @@ class _Grouping(NamedTuple):
 
 def _grouping(states: torch.Tensor, seed: int) -> _Grouping:
     """k-means of latent states ``[trials, N_z]`` in the full space."""
-    # In a collapsed network all states are one point, but for rounding.
+    # In a collapsed network all states are one point, up to rounding.
     apart = float(geometry.distance(states, states.mean(0)).max()) > geometry.ROUNDING
     fitted = KMeans(2 if apart else 1, n_init=10, random_state=seed).fit(states)
     groups = torch.from_numpy(fitted.labels_)
@@ -206,7 +206,7 @@ def _grouping(states: torch.Tensor, seed: int) -> _Grouping:
 def _groups(
     network: Trained, states: torch.Tensor, grouping: _Grouping
 ) -> tuple[pd.DataFrame, tuple[np.ndarray, ...]]:
-    """The groups of label 1, and images of each: the larger share of own concepts first."""
+    """The groups of label 1 and images of each, largest share of own concepts first."""
     own = (_nearest(states, network) == LABEL).float()
     shares = [float(own[members].mean()) for members in grouping.members]
     order = sorted(range(len(shares)), key=lambda group: -shares[group])

@@ -23,26 +23,27 @@ STAGES = dict(zip(approach.LANDMARKS, ("I", "II", "III"), strict=True))
 
 @dataclass(frozen=True)
 class DimensionGrid(Study):
-    """The tables of Fig. 8 and of what else is compared over N_z; one network for each ``n_z``.
+    """The tables of Fig. 8 and other comparisons over N_z; one network for each ``n_z``.
 
     Attributes:
         networks: a row for each network: ``epochs_trained``; ``test_negative_elbo`` (nats per
-            image, after as many epochs as all of them had); ``active_latents``;
+            image, after the number of epochs that all networks reached); ``active_latents``;
             ``components_for_70_percent`` of the variance of the memories;
             ``mean_absolute_cosine`` of the concepts of different labels;
             ``orthogonality_sum_of_squares``, ||C - I||_F^2, and its ``orthogonality_root``;
-            ``least_root`` that any ten vectors can have; ``random_root``, about that of ten random
-            directions in as many dimensions as there are active latents (missing without any);
-            ``label_approaches_whole_chord`` below the whole chord, and ``..._same_time`` below
-            the chord at the same time: whether the label's mean curve approaches its concept;
-            ``step_of_label``, its minimum; ``closer_whole_chord``, the attraction: by what share
-            of the chord's smallest distance it comes closer than the chord, and
-            ``..._at_that_time`` likewise at the same time; ``labels_approaching_whole_chord`` and
-            ``..._same_time``, of all ten.
+            ``least_root``, the smallest root of any ten vectors; ``random_root``, the approximate
+            root of ten random directions in as many dimensions as there are active latents
+            (missing if there are none); ``label_approaches_whole_chord`` and ``..._same_time``,
+            whether the label's mean curve approaches its concept below the whole chord and below
+            the chord at the same time; ``step_of_label``, the step of its minimum;
+            ``closer_whole_chord``, the attraction: the difference between the chord's smallest
+            distance and the curve's, as a share of the former; ``closer_same_time``, likewise
+            for the chord's distance at the same time; ``labels_approaching_whole_chord`` and
+            ``..._same_time``, the numbers of labels of all ten.
         bounds: a row for each integer from the smallest ``n_z`` to the largest: the ``least``
-            ||C - I||_F of any ten vectors, and ``least_around_mean`` of ten whose mean is the
-            origin.
-        curves: a row for each network and t, of the label's trials: ``t`` (steps), ``mean`` and
+            ||C - I||_F of any ten vectors, and ``least_around_mean``, that of ten vectors whose
+            mean is the origin.
+        curves: a row for each network and t, for the label's trials: ``t`` (steps), ``mean`` and
             ``sem`` of the distance to the concept (Euclidean, in latent space), ``chord`` (mean
             distance of the chords at the same t).
         stages: a row for each network and stage: its number (``stage``), the landmark approached
@@ -66,12 +67,12 @@ class _Measured(NamedTuple):
 
 
 def run(experiment: Experiment, device: str | None = None) -> DimensionGrid:
-    """Train a network for each N_z of the grid, and infer with each from the same noisy images.
+    """Train a network for each N_z of the grid, and start inference in each from the same images.
 
     Args:
-        experiment: of it the ``n_z_grid`` and ``grid_epochs`` are taken, what else names a
-            network, the ``label``, and what :mod:`repinf_core.dynamics.approach` takes.
-        device: where; by default a GPU if there is one, else the CPU.
+        experiment: uses ``n_z_grid``, ``grid_epochs``, the other parameters of the network,
+            ``label``, and the attributes that :mod:`repinf_core.dynamics.approach` uses.
+        device: device of the computation; by default a GPU if there is one, else the CPU.
 
     Raises:
         DataError, StoreError, SweepError: as :func:`repinf_core.training.sweep.load_or_train`.
@@ -79,7 +80,7 @@ def run(experiment: Experiment, device: str | None = None) -> DimensionGrid:
     device = device or default_device()
     train = data.load(experiment.dataset, "train")
     runs = _trained_grid(experiment, len(train.images), device)
-    common = min(run.epoch for run in runs)  # objectives are compared after as many epochs
+    common = min(run.epoch for run in runs)  # objectives are compared after the same epoch
     measured = {
         n_z: _measure(run, common, train, experiment, device)
         for n_z, run in zip(experiment.n_z_grid, runs, strict=True)
@@ -123,7 +124,7 @@ def _trained_grid(experiment: Experiment, n_images: int, device: str) -> list[Tr
 def _measure(
     run: TrainingRun, common: int, train: LabelledImages, experiment: Experiment, device: str
 ) -> _Measured:
-    """What one network of the grid shows; ``common``: the epoch of its objective."""
+    """The results of one network of the grid; ``common``: the epoch whose objective is used."""
     model = cast(VAE, run.model)
     memories = models.memories(model, train.images.to(device)).cpu()
     concepts = geometry.concepts(memories, train.labels)
@@ -147,7 +148,7 @@ def _measure(
 
 
 def _approach(distances: torch.Tensor, chords: torch.Tensor, label: int) -> dict[str, Any]:
-    """How the mean curves pass their concepts; ``[labels, T+1, trials]`` each."""
+    """Whether and how closely the mean curves approach; ``[labels, T+1, trials]`` each."""
     whole_chord, same_time = geometry.approach_of_means(distances, chords)
     minimum, step = float(whole_chord.minimum[label]), int(whole_chord.step[label])
     chord = chords[label].mean(1)
@@ -163,7 +164,10 @@ def _approach(distances: torch.Tensor, chords: torch.Tensor, label: int) -> dict
 
 
 def _closer(minimum: float, chord: float) -> float:
-    """By what share of the chord's distance; rounded, for both may have the same end."""
+    """The difference from the chord's distance as a share of it.
+
+    It is rounded, because curve and chord may share an end point.
+    """
     return round(1 - minimum / chord, 4) + 0.0 if chord else 0.0
 
 
@@ -237,15 +241,15 @@ def _numbers(by_n_z: dict[int, dict[str, Any]], networks: pd.DataFrame) -> dict[
 
 
 def _holds_from(holds: pd.Series) -> int | None:
-    """The smallest N_z at which it holds and at every larger one too; ``holds`` by N_z."""
+    """The smallest N_z from which on it holds everywhere, or None; ``holds`` is indexed by N_z."""
     later = holds[::-1].cummin()[::-1]
     return int(later.idxmax()) if later.any() else None
 
 
 def _levels_off(roots: pd.Series) -> int | None:
-    """From which N_z on the root stays near its last value; at the last that says nothing.
+    """The N_z from which on the root stays near its last value; None if only the last one does.
 
-    Near is within a tenth of the whole fall, from the first N_z to the last.
+    "Near" means within a tenth of the whole fall, from the first N_z to the last.
     """
     near = (roots - roots.iloc[-1]).abs() <= 0.1 * (roots.iloc[0] - roots.iloc[-1])
     n_z = _holds_from(near)

@@ -21,24 +21,25 @@ DIGITS, FASHION = "digits", "fashion_mnist"
 
 @dataclass(frozen=True)
 class FashionMNIST(Study):
-    """Data sets side by side: digits, the experiment's own, Fashion-MNIST.
+    """A comparison of data sets: digits, the experiment's own, Fashion-MNIST.
 
     Attributes:
         datasets: a row for each data set: its ``dataset`` and ``title``, the network's ``n_z``, the
             ``epochs`` trained, the test ``objective`` (nats per image), the number of ``active``
-            latent variables, how many principal ``components`` carry 70% of the variance of the
-            memories, and ``trials_approaching``, the share of single trials below their whole
-            chord.
+            latent variables, the number of principal ``components`` that hold 70% of the variance
+            of the memories, and ``trials_approaching``, the share of single trials below their
+            whole chord.
         counts: a row for each data set, ``metric`` (Euclidean, Mahalanobis), ``target`` (own or
             wrong concept; the wrong one Euclidean only) and ``reading`` (whole chord, same time):
-            of how many ``labels`` the mean curve approaches the target.
+            the number of ``labels`` whose mean curve approaches the target.
         curves: a row for each data set, label and t: ``mean`` and ``sem`` of the distance to the
             concept over the trials, and the mean of the ``chord`` (Euclidean, in latent space).
         closest: a row for each data set, landmark and p, for images of one label: ``mean`` of the
-            smallest distance over t, and ``two_sem``, two standard errors of it.
+            smallest distance over t (Euclidean, in latent space), and ``two_sem``, two standard
+            errors of it.
         stages: a row for each data set and stage: the ``label`` of the images, the ``nearest``
             landmark, and the range of p from ``start`` to ``stop``.
-        concept_images: decoded from the concepts, ``[10, 784]``, by the data set's title.
+        concept_images: images decoded from the concepts, ``[10, 784]``, by the data set's title.
     """
 
     datasets: pd.DataFrame
@@ -50,17 +51,17 @@ class FashionMNIST(Study):
 
 
 def run(experiment: Experiment, device: str | None = None) -> FashionMNIST:
-    """Measure the approach and the stages on each data set by the same programs.
+    """Measure the approach and the stages on each data set with the same programs.
 
-    Fashion-MNIST is left out, and the finding says so, where there is no sound copy of it.
+    Without a sound copy of Fashion-MNIST, this data set is left out, and the finding says so.
 
     Args:
-        experiment: of it ``trials`` per label, ``p``, ``noise``, ``trial_seed``, ``steps``,
-            ``label``, ``p_grid`` and ``trials_per_p`` are taken, and all that names the network.
+        experiment: uses ``trials`` (per label), ``p``, ``noise``, ``trial_seed``, ``steps``,
+            ``label``, ``p_grid``, ``trials_per_p`` and the parameters of the network.
         device: as in :func:`repinf_core.studies.study.trained`, whose errors it raises.
     """
     measured = [_measure(of_dataset, device) for of_dataset in _experiments(experiment)]
-    judged = (experiment.dataset, FASHION)  # the paper has no digits of scikit-learn's
+    judged = (experiment.dataset, FASHION)  # the paper does not use scikit-learn's digits
     numbers = {
         "datasets": {one.dataset: one.numbers for one in measured},
         "epochs_trained": min(
@@ -90,9 +91,10 @@ def run(experiment: Experiment, device: str | None = None) -> FashionMNIST:
 
 
 def _experiments(experiment: Experiment) -> list[Experiment]:
-    """Of digits, of the data set at hand, of Fashion-MNIST: without those that are not to be had.
+    """The experiments on digits, on the experiment's own data set, and on Fashion-MNIST.
 
-    Fashion-MNIST alone is compared with nothing.
+    Data sets that are not available are left out.  An experiment on Fashion-MNIST itself is not
+    compared with others.
     """
     if experiment.dataset == FASHION:
         return [experiment]
@@ -101,17 +103,17 @@ def _experiments(experiment: Experiment) -> list[Experiment]:
 
 
 def _on_digits(experiment: Experiment) -> Experiment:
-    """The network of profile quick, soon trained anywhere, with the trials at hand."""
+    """The network of profile quick, which trains fast anywhere, with the experiment's trials."""
     names = ("p", "noise", "trial_seed", "trials", "steps", "label", "p_grid", "trials_per_p")
     trials = {name: getattr(experiment, name) for name in names}
     return dataclasses.replace(PROFILES["quick"], dataset=DIGITS, **trials)
 
 
 def _on_fashion(experiment: Experiment) -> list[Experiment]:
-    """The same experiment on Fashion-MNIST; nothing without its images.
+    """The same experiment on Fashion-MNIST; empty if its images are not available.
 
-    It asks for the shipped network where there is one, and otherwise for as many steps of training
-    as on the experiment's own data set.
+    It uses the shipped network if there is one.  Otherwise it trains for as many steps as on the
+    experiment's own data set.
     """
     n_images = len(data.load(experiment.dataset, "train").images)
     try:
@@ -129,7 +131,7 @@ def _on_fashion(experiment: Experiment) -> list[Experiment]:
 
 @dataclass(frozen=True)
 class _Measured:
-    """What is measured on one data set; its tables as those of :class:`FashionMNIST`."""
+    """The results on one data set; the tables are parts of those of :class:`FashionMNIST`."""
 
     dataset: str
     title: str
@@ -187,7 +189,7 @@ def _approaching(targets: pd.DataFrame, target: str) -> dict[str, int]:
 
 
 def _counts(targets: pd.DataFrame) -> pd.DataFrame:
-    """The targets of :class:`~cluster_centers.ClusterCenters`, a row for each reading."""
+    """The ``targets`` of :class:`~cluster_centers.ClusterCenters` with a row for each reading."""
     asked = {
         "concept": ("Euclidean", "own concept"),
         "Mahalanobis": ("Mahalanobis", "own concept"),

@@ -1,6 +1,6 @@
-"""What a classifier names the images of final states, and how their trajectories got there.
+"""The classifier's labels for the images of final states, and the trajectories that lead there.
 
-The end of :mod:`repinf_core.studies.label_detection`: text on Fig. 5, Appendix B of the preprint.
+The last part of :mod:`repinf_core.studies.label_detection`: text on Fig. 5, preprint Appendix B.
 """
 
 import math
@@ -23,14 +23,15 @@ def follow(
     """Follow noisy images of one label to their final state.
 
     Args:
-        network: what is iterated.
-        judge: names the images that the final states generate.
-        experiment: of it ``label``, ``trials``, ``p``, ``noise``, ``trial_seed`` and
-            ``final_step`` are taken.
+        network: the network that is iterated.
+        judge: classifier of the images that the final states generate.
+        experiment: uses ``label``, ``trials``, ``p``, ``noise``, ``trial_seed`` and
+            ``final_step``.
 
     Returns:
-        probabilities for what z(T) generates, ``[trials, 10]``; Euclidean distances to the concept
-        in latent space, and those of the chords, ``[T+1, trials]`` each; all on the CPU.
+        class probabilities of the images that z(T) generates, ``[trials, 10]``; Euclidean distances
+        to the concept in latent space, and those of the chords, ``[T+1, trials]`` each; all on
+        the CPU.
     """
     label, steps = experiment.label, experiment.final_step
     concept = network.concepts[label].to(network.device)
@@ -51,10 +52,10 @@ def follow(
 
 
 def probability_table(probabilities: torch.Tensor, names: tuple[str, ...]) -> pd.DataFrame:
-    """``[trials, labels]`` as a table: a row for each ``trial`` and ``label``.
+    """Class probabilities ``[trials, labels]`` as a table: a row for each ``trial`` and ``label``.
 
     Returns:
-        beside the two, ``given``, the most probable label of the trial, and the ``probability``.
+        also ``given``, the most probable label of the trial, and the ``probability``.
     """
     trials, n_labels = probabilities.shape
     given = probabilities.argmax(1).repeat_interleave(n_labels)
@@ -71,11 +72,11 @@ def probability_table(probabilities: torch.Tensor, names: tuple[str, ...]) -> pd
 def approach_of_groups(
     distances: torch.Tensor, chords: torch.Tensor, stays: torch.Tensor
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Whether the mean curves of all trials and of some approach the concept.
+    """Whether the mean curves approach the concept, for all trials and for two groups of them.
 
     Args:
-        distances: to the concept, ``[T+1, trials]``.
-        chords: of their chords, likewise.
+        distances: distances to the concept, ``[T+1, trials]``.
+        chords: distances of the chords, likewise.
         stays: whether a trial is given its own label at the end, bool ``[trials]``.
 
     Returns:
@@ -114,6 +115,6 @@ def _approach(mean: torch.Tensor, sem: torch.Tensor, chord: torch.Tensor) -> dic
 
 
 def numbers_of_groups(groups: pd.DataFrame) -> dict[str, Any]:
-    """The table of :func:`approach_of_groups` as plain numbers, by group; missing ones are None."""
+    """The table of :func:`approach_of_groups` as plain numbers by group; None if missing."""
     renamed = groups.set_index("group").rename(columns=IN_RESULTS).astype(object)
     return renamed.where(renamed.notna(), None).to_dict("index")

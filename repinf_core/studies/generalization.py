@@ -16,7 +16,7 @@ from repinf_core.training import progress, store, sweep, sweep_table
 from repinf_core.training.sweep_table import Outcome
 
 ONE_HALF = 784 * math.log(2)
-"""Nats per image of a model that gives every pixel one half: above it nothing is learned."""
+"""Nats per image of a model that gives every pixel one half; above it, nothing is learned."""
 TRAINED, NOTHING_LEARNED = "trained", "nothing learned"
 
 
@@ -26,31 +26,31 @@ class Generalization(Study):
 
     Attributes:
         trainings: a row for each training: ``n_z``, learning ``rate``, ``minibatch``, ``epochs``,
-            ``error`` after the last epoch and ``before`` the last tenth of them, the ``fall``
-            between the two, and ``active_latents``, all missing where the training failed; the
-            ``outcome``: "trained", "nothing learned" (error above :data:`ONE_HALF`), or the name
-            of what stopped it.
-        best: a row for each ``n_z``: its training of the smallest error with the columns of
-            ``trainings`` (missing if all failed), and ``second``, by how much the second best
-            setting is above it (missing if there is none).
-        curves: a row for each n_z and ``setting``: the smallest ``error`` over the minibatches
-            for a learning rate; for a minibatch where a single rate was tried.
-        values: a row for each ``value`` of a ``parameter`` (learning rate or minibatch): at how
-            many N_z it is that of the best setting (``best``), the number of ``trainings``, and
-            how many of these failed or learned nothing (``in_vain``).
-        minimum: one row: the best N_z ``n_z_star`` and its ``error``; the ``gain``, error at the
-            smallest N_z less the smallest error; the ``rise``, largest error at any larger N_z
-            less the smallest; their ratio ``rise_to_gain``; whether the error is
-            ``flat_afterwards``; ``second`` as above; ``largest_n_z`` and how many of its latents
-            are active (``active_latents``).
-        left_out: a row for each training of the shipped table of the same network at settings
-            that are not compared here: columns as ``trainings``, and ``better_by``, by how much
-            its error is below that of ``best`` (missing for other epochs or N_z).
-        others: a row for each number of ``epochs`` in ``left_out``: the numbers of ``trainings``,
-            of those in which ``nothing_learned``, of ``settings`` of rate and minibatch, of
-            latent ``dimensions`` and of those where the smallest error is ``better`` than shown
-            here (missing where not compared), the largest ``better_by``, and the ``rate`` and
-            the ``minibatch`` that are best most often.
+            ``error`` after the last epoch and ``before`` the last tenth of the epochs, the
+            ``fall`` between the two, and ``active_latents``, all missing if the training failed;
+            the ``outcome``: "trained", "nothing learned" (error above :data:`ONE_HALF`), or the
+            name of the error that stopped it.
+        best: a row for each ``n_z``: the training with the smallest error, with the columns of
+            ``trainings`` (missing if all failed), and ``second``, the difference to the error of
+            the second best setting (missing if there is none).
+        curves: a row for each n_z and ``setting``.  A setting is a learning rate, with the
+            smallest ``error`` over the minibatches; if there is only one rate, a minibatch.
+        values: a row for each ``value`` of a ``parameter`` (learning rate or minibatch): ``best``,
+            the number of N_z whose best setting has this value; the number of ``trainings``; and
+            ``in_vain``, the number of these that failed or learned nothing.
+        minimum: one row: the best N_z ``n_z_star`` and its ``error``; the ``gain``, the error at
+            the smallest N_z minus the smallest error; the ``rise``, the largest error at any N_z
+            larger than the best minus the smallest error; their ratio ``rise_to_gain``; whether
+            the error is ``flat_afterwards``; ``second`` as above; ``largest_n_z`` and the number
+            of its ``active_latents``.
+        left_out: a row for each training in the shipped table that is of the same network but has
+            settings that are not compared here: the columns of ``trainings``, and ``better_by``,
+            the error of ``best`` minus its error (missing for other epochs or N_z).
+        others: a row for each number of ``epochs`` in ``left_out``: the number of ``trainings``;
+            the number in which ``nothing_learned``; the numbers of ``settings`` of rate and
+            minibatch and of latent ``dimensions``; the number of dimensions whose smallest error
+            is ``better`` than the one shown here (missing if not compared); the largest
+            ``better_by``; and the ``rate`` and the ``minibatch`` that are best most often.
     """
 
     trainings: pd.DataFrame
@@ -65,13 +65,13 @@ class Generalization(Study):
 def run(
     experiment: Experiment, device: str | None = None, recompute: bool = False
 ) -> Generalization:
-    """Read from the shipped table what the trainings of the grid reached, or train them.
+    """Read the results of the trainings of the grid from the shipped table, or train them.
 
     Args:
-        experiment: of it ``n_z_grid``, ``selection_rates``, ``selection_minibatches`` and
-            ``selection_epochs`` are taken, and what else names the networks.
-        device: where; by default a GPU if there is one, else the CPU.
-        recompute: train also what the table holds.
+        experiment: uses ``n_z_grid``, ``selection_rates``, ``selection_minibatches``,
+            ``selection_epochs`` and the other parameters of the networks.
+        device: device of the training; by default a GPU if there is one, else the CPU.
+        recompute: whether to repeat the trainings that the table holds.
 
     Raises:
         SweepError: every training failed.
@@ -103,7 +103,7 @@ def run(
 
 
 def _cells(experiment: Experiment) -> list[VAESpec]:
-    """In the order of the grid, the minibatch varying fastest."""
+    """The specs of the grid in its order; the minibatch varies fastest."""
     cells = sweep.product(
         dataclasses.replace(VAESpec.of(experiment), epochs=experiment.selection_epochs),
         n_z=experiment.n_z_grid,
@@ -116,7 +116,7 @@ def _cells(experiment: Experiment) -> list[VAESpec]:
 def _outcomes(
     cells: Sequence[VAESpec], device: str, table: dict[VAESpec, Outcome]
 ) -> dict[VAESpec, Outcome]:
-    """What every cell reached: from the table, else trained now."""
+    """The outcome of every cell: from the table, or trained now."""
     to_train = [cell for cell in cells if cell not in table]
     if len(to_train) < len(cells):
         print(f"table    {len(cells) - len(to_train)} of {len(cells)} trainings are read from it")
@@ -126,7 +126,7 @@ def _outcomes(
         print(progress.estimate_runtime(to_train, device, n_images))
         try:
             sweep.train(to_train, device)
-        except sweep.SweepError as error:  # the cells that ended well are enough to go on
+        except sweep.SweepError as error:  # the other cells are enough to go on
             failures = error.failures
 
     def outcome(cell: VAESpec) -> Outcome:
@@ -174,7 +174,7 @@ def _in_words(outcome: Outcome) -> str:
 
 
 def _best(trainings: pd.DataFrame) -> pd.DataFrame:
-    """The first of the smallest where two errors are equal."""
+    """The best setting of each N_z; of equal errors, the first."""
     rows = []
     for n_z, of_n_z in trainings.groupby("n_z"):
         ranked = of_n_z.dropna(subset="error").sort_values("error", kind="stable")
@@ -208,7 +208,10 @@ def _values(trainings: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
 
 
 def _minimum(best: pd.DataFrame) -> pd.DataFrame:
-    """Where an end of the grid is the best, or trainings failed, nothing is said of afterwards."""
+    """The table ``minimum``.
+
+    Nothing is said about larger N_z if the best N_z is an end of the grid or if trainings failed.
+    """
     star = int(best.error.argmin())
     smallest = best.error[star]
     gain = best.error[0] - smallest

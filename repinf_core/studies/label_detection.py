@@ -1,6 +1,6 @@
-"""Does a classifier recognise the label of the noisy image in what the inference generates?
+"""Does a classifier recognise the noisy image's label in the images that inference generates?
 
-Fig. 5, Supplementary Information F, Appendix B of the preprint.
+Fig. 5, Supplementary Information F, preprint Appendix B.
 """
 
 import dataclasses
@@ -26,26 +26,26 @@ from repinf_core.training.run import TrainingRun
 class LabelDetection(Study):
     """The tables of Fig. 5 and of the final states.
 
-    ``label`` is the name of the noisy images' own label where no other meaning is given.
+    ``label`` is the name of the noisy images' own label unless stated otherwise.
 
     Attributes:
         votes: a row for each label, ``p`` and ``t`` (steps): the ``vote``, the label that most
-            trials are given (of equals, the lower); the ``share`` of the trials that are given it,
-            and the share that are given their ``own``.
+            trials are given (if several, the lowest); the ``share`` of trials that are given it,
+            and the share that are given their ``own`` label.
         runs: a row for each label and ``p``: whether the vote is right at ``every_step``; the
             ``start`` and ``stop`` of the longest run of right steps (missing if there is none),
             its ``length`` in steps, and whether it overlaps
             :data:`repinf_core.studies.label_votes.REGION`; the ``first_vote`` (at t = 0) and the
             ``last_vote`` (at t = T).
-        limits: a row for each label and ``criterion``: up to which p of the grid it holds,
-            ``up_to_p`` (missing if not even at the smallest), and at which it ``fails_at_p``
-            first (missing if at none).
-        horizons: the same for each label if the inference stops after ``steps``, and the vote is
-            to be right at every step.
+        limits: a row for each label and ``criterion``: ``up_to_p``, the p of the grid up to which
+            it holds (missing if it fails at the smallest), and ``fails_at_p``, the first p at
+            which it fails (missing if there is none).
+        horizons: the same for each label if the inference stops after ``steps`` and the vote must
+            be right at every step.
         final: a row for each ``trial`` of the images' first label and each ``label`` of the data:
             its ``probability`` for the image that the final state generates; ``given`` is the most
             probable label of the trial.
-        judged: a row for each ``label`` of the data: how many ``trials`` are given it at the end.
+        judged: a row for each ``label`` of the data: the number of ``trials`` given it at the end.
         curves: a row for each ``group`` of trials (``all``, those ``staying`` with their label at
             the end, those ``leaving`` it) and ``t``: ``mean`` and ``sem`` of the Euclidean distance
             to the concept in latent space, and ``chord``, the mean distance of the chords. The
@@ -73,13 +73,13 @@ class LabelDetection(Study):
 
 
 def run(experiment: Experiment, device: str | None = None) -> LabelDetection:
-    """Classify what the inference generates from two labels, and follow the trajectories of one.
+    """Classify the images generated from two labels, and follow the trajectories of one label.
 
     Args:
-        experiment: of it are taken the first ``label`` (the other is 1, or 6 beside 1), the
-            ``p_grid``, ``classified_trials`` and ``steps`` of Fig. 5; ``p``, ``trials`` and
-            ``final_step`` of the final states; ``noise`` and ``trial_seed``; and all that names
-            the network and the classifier.
+        experiment: uses the first ``label`` (the second is 1, or 6 if the first is 1);
+            ``p_grid``, ``classified_trials`` and ``steps`` for Fig. 5; ``p``, ``trials`` and
+            ``final_step`` for the final states; ``noise`` and ``trial_seed``; and the parameters
+            of the network and the classifier.
         device: as in :func:`repinf_core.studies.study.trained`, whose errors it raises.
     """
     network = trained(experiment, device)

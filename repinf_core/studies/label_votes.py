@@ -1,7 +1,7 @@
-"""For how long, and up to which noise, most trials are given the right label: Fig. 5.
+"""How long, and up to which noise, most trials are given the right label (Fig. 5).
 
-The tables are those of :class:`repinf_core.studies.label_detection.LabelDetection`, where their
-columns are described.
+The tables are parts of :class:`repinf_core.studies.label_detection.LabelDetection`, which describes
+their columns.
 """
 
 from typing import Any
@@ -13,9 +13,9 @@ from repinf_core import votes
 from repinf_core.profiles import Experiment
 
 REGION = (20, 30)
-"""Steps, first and last, close to which the paper finds the right label (text on Fig. 5)."""
+"""First and last of the steps near which the paper finds the right label (text on Fig. 5)."""
 
-_HORIZONS = (30, 40, 60)  # steps T at which the inference might have been stopped
+_HORIZONS = (30, 40, 60)  # steps T after which the inference might stop
 
 
 def votes_by_step(
@@ -26,8 +26,8 @@ def votes_by_step(
     Args:
         named: the label that each trial is given, ``[P, T+1, trials]``.
         p_grid: the P noise fractions.
-        label: the images' own.
-        names: of all labels.
+        label: the images' own label.
+        names: names of all labels.
     """
     n_p, n_steps, _ = named.shape
     vote = votes.vote(named)
@@ -50,7 +50,7 @@ def longest_runs(
 
     Args:
         voted: the table ``votes``.
-        right: by the name of a label, whether the vote is right, bool ``[P, T+1]``.
+        right: whether the vote is right, bool ``[P, T+1]``, by the name of the label.
         p_grid: the P noise fractions.
     """
     rows: list[dict[str, Any]] = []
@@ -83,7 +83,7 @@ _CRITERIA = {
 
 
 def limits_by_criterion(runs: pd.DataFrame, p_grid: tuple[float, ...]) -> pd.DataFrame:
-    """The table ``limits``: up to which p the vote is right, by each criterion."""
+    """The table ``limits``: the p up to which the vote is right, by each criterion."""
     rows = []
     for label, of_label in runs.groupby("label", sort=False):
         holds = of_label.every_step, of_label.length > 0, of_label.in_region
@@ -95,11 +95,11 @@ def limits_by_criterion(runs: pd.DataFrame, p_grid: tuple[float, ...]) -> pd.Dat
 
 
 def limits_by_horizon(right: dict[str, torch.Tensor], experiment: Experiment) -> pd.DataFrame:
-    """The table ``horizons``: up to which p the vote is right at every step of fewer steps.
+    """The table ``horizons``: the p up to which the vote is right at every step of fewer steps.
 
     Args:
-        right: by the name of a label, whether the vote is right, bool ``[P, T+1]``.
-        experiment: of it ``p_grid`` and ``steps`` are taken.
+        right: whether the vote is right, bool ``[P, T+1]``, by the name of the label.
+        experiment: uses ``p_grid`` and ``steps``.
     """
     stops = [*(steps for steps in _HORIZONS if steps < experiment.steps), experiment.steps]
     rows = [
@@ -115,7 +115,7 @@ def limits_by_horizon(right: dict[str, torch.Tensor], experiment: Experiment) ->
 
 
 def _up_to(p_grid: tuple[float, ...], passes: list[bool]) -> dict[str, float | None]:
-    """Of the noise fractions from the smallest on: the last that passes, the first that fails."""
+    """The last noise fraction before the first that fails, and the first that fails."""
     first = passes.index(False) if False in passes else len(passes)
     return {
         "up_to_p": p_grid[first - 1] if first else None,
@@ -130,7 +130,7 @@ def _with_missing_p(rows: list[dict[str, Any]]) -> pd.DataFrame:
 def numbers_of_label(
     label: str, voted: pd.DataFrame, runs: pd.DataFrame, limits: pd.DataFrame
 ) -> dict[str, Any]:
-    """What the three tables say of a label, as plain numbers; missing ones are None."""
+    """The contents of the three tables for a label, as plain numbers; None if missing."""
     own, of_label = runs[runs.label == label], limits[limits.label == label]
     spans = [
         None if pd.isna(start) else [int(start), int(stop)]

@@ -1,6 +1,6 @@
 """How many latent variables does a network use, and how do its concepts lie?  Fig. 7.
 
-The networks of other N_z are measured by :mod:`repinf_core.studies.dimension_grid`.
+:mod:`repinf_core.studies.dimension_grid` measures the networks with other N_z.
 """
 
 import math
@@ -17,7 +17,7 @@ from repinf_core.studies.dimension_grid import DimensionGrid, cosine_table
 from repinf_core.studies.study import Study, Trained, trained
 
 _DRAWN = 3000
-"""Memories of a plane that are kept for its figure; a plane holds all of the training set."""
+"""Number of memories of a plane that its figure shows; the plane uses the whole training set."""
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,20 @@ class LatentDimension(Study):
     Attributes:
         latents: a row for each latent variable: its ``latent`` index, the ``variance`` of the
             memories along it, whether it is ``active``.
-        concepts: a row for each ``label`` and ``latent``: the ``concept`` there, the mean of mu.
+        concepts: a row for each ``label`` and ``latent``: the ``concept``, the mean of mu.
         components: a row for each principal ``component`` of the memories, from 1 on, largest
             first: its share of the variance (``ratio``), and that of all up to it
             (``cumulative``).
         network: a row for each ``quantity`` of the network as a whole, with its ``value`` (missing
             for random directions if no latent is active).
         cosines: a row for each ``label`` and ``other`` label: the ``cosine`` of their concepts.
-        planes: a row for the whole latent space and for each principal plane (``space``): how
-            many ``labels`` it holds, its ``share_of_variance``, and ``nearest_own``, the share of
-            memories to which the mean of their own label is the nearest.
+        planes: a row for the whole latent space and for each principal plane (``space``): the
+            number of ``labels`` in it, its ``share_of_variance``, and ``nearest_own``, the share
+            of memories that are nearest to the mean of their own label.
         points: a row for each memory drawn in a plane (``space``): its ``label``, and its place
             along the ``first`` and ``second`` principal component; no rows if N_z = 1.
         means: a row for each plane and label, likewise: the mean of all memories of the label.
-        grid: the networks of other N_z.
+        grid: the study of networks with other N_z.
     """
 
     latents: pd.DataFrame
@@ -55,7 +55,7 @@ class LatentDimension(Study):
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The study's tables and those of its grid, by their names."""
+        """The tables of the study and of its grid, by name."""
         return super().tables | self.grid.tables
 
 
@@ -63,10 +63,14 @@ def run(experiment: Experiment, device: str | None = None) -> LatentDimension:
     """Measure the experiment's own network, then one for each N_z of the grid.
 
     Args:
-        experiment: of it is taken all that names the network, and what
-            :func:`repinf_core.studies.dimension_grid.run` takes.
-        device: as in :func:`repinf_core.studies.study.trained`, whose errors and those of the
-            grid it raises.
+        experiment: uses the parameters of the network, and the attributes that
+            :func:`repinf_core.studies.dimension_grid.run` uses.
+        device: as in :func:`repinf_core.studies.study.trained`.
+
+    Raises:
+        DataError, StoreError, CheckpointError, TrainingDiverged, BelowFloor, SweepError: as
+            :func:`repinf_core.studies.study.trained` and
+            :func:`repinf_core.studies.dimension_grid.run`.
     """
     network = trained(experiment, device)
     latents = _latents(network.memories)
@@ -201,7 +205,7 @@ def _planes(network: Trained) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
 
 def _nearest_own(points: torch.Tensor, labels: torch.Tensor) -> float:
-    """Share of the points ``[N, d]`` to which the mean of their own label is the nearest."""
+    """Share of the points ``[N, d]`` that are nearest to the mean of their own label."""
     means = geometry.concepts(points, labels)
     return float((torch.cdist(points, means).argmin(1) == labels).double().mean())
 

@@ -18,23 +18,23 @@ _SAMPLES = 20  # images decoded from the prior
 
 @dataclass(frozen=True)
 class Model(Study):
-    """The training of the network, what it came to, and images that it makes.
+    """The training of the network, its results, and images that it generates.
 
     Attributes:
         history: a row for each ``epoch``: ``train_negative_elbo``, the objective of the training
-            images (mean over the epoch, while the weights move), and of the test images after
-            it ``test_negative_elbo``, ``test_kl``, ``test_reconstruction`` (nats per image) and
-            the number of ``active_latents``.
+            images (mean over the epoch, while the weights change); and for the test images after
+            the epoch ``test_negative_elbo``, ``test_kl``, ``test_reconstruction`` (nats per
+            image) and the number of ``active_latents``.
         objective: a row for the training and for the test images (``split``) with the final
             weights: ``negative_elbo`` = beta ``kl`` + ``reconstruction``, the ``floor`` of the
-            reconstruction and how far it is ``above_floor``, in nats per image.
-        dimension: a row for each ``quantity`` that tells how many dimensions are used: ``here``,
-            and in the ``paper`` (missing where it gives none).
+            reconstruction, and the difference ``above_floor``, in nats per image.
+        dimension: a row for each ``quantity`` that measures how many dimensions are used: its
+            value ``here``, and in the ``paper`` (missing if the paper gives none).
         settings: a row for each ``parameter`` of the network and its training, with its
-            ``meaning``, its value ``here`` and the one that the ``paper`` states (missing where
-            it states none).  Epochs and learning rates are those that the training came to.
-        test_images: the first of each label, ``[10, 784]``.
-        reconstructions: of these, E_p(x|z)[x] at z = mu(x), ``[10, 784]``.
+            ``meaning``, its value ``here`` and the one that the ``paper`` states (missing if it
+            states none).  Epochs and learning rates are those that the training reached.
+        test_images: the first test image of each label, ``[10, 784]``.
+        reconstructions: their reconstructions E_p(x|z)[x] at z = mu(x), ``[10, 784]``.
         samples: E_p(x|z)[x] at z drawn from the prior N(0, I), ``[20, 784]``.
     """
 
@@ -48,11 +48,11 @@ class Model(Study):
 
 
 def run(experiment: Experiment, device: str | None = None) -> Model:
-    """Train the network, or take it from the store, and look at what it has learnt.
+    """Train the network, or take it from the store, and examine what it has learnt.
 
     Args:
-        experiment: of it all is taken that names the network; its ``seed`` also draws the samples
-            from the prior.
+        experiment: uses the parameters of the network; its ``seed`` also draws the samples from
+            the prior.
         device: as in :func:`repinf_core.studies.study.trained`, whose errors it raises.
     """
     network = trained(experiment, device)

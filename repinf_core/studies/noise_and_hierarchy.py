@@ -1,4 +1,4 @@
-"""Which centre do trajectories come closest to as the noise grows?  Fig. 4, and Fig. 6 measured."""
+"""Which landmark is approached closest as the noise grows?  Fig. 4, and Fig. 6 as measured."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,38 +15,40 @@ from repinf_core.profiles import Experiment
 from repinf_core.studies.study import Study, Trained, trained
 
 STAGES = ("I", "II", "III")
-"""The paper's numbers of the stages, in the order of the landmarks."""
-_SHOWN = 6  # trajectories of the plane: more are hard to follow
+"""The paper's numbers for the stages, in the order of the landmarks."""
+_SHOWN = 6  # trajectories in the plane: more are hard to follow
 _COLUMNS = ["what", "trial", "t", "right", "up"]
 
 
 @dataclass(frozen=True)
 class NoiseAndHierarchy(Study):
-    """The tables of Fig. 4, and of the plane that Fig. 6 is measured in.
+    """The tables of Fig. 4, and of the plane in which Fig. 6 is measured.
 
     Attributes:
         landmarks: a row for each landmark (of ``approach.LANDMARKS``) and noise fraction ``p``:
-            mean over trials of the smallest ``distance`` over t (Euclidean, in latent space) and
-            of the ``time`` at which it is reached (steps), with two standard errors each,
-            ``distance_two_sem`` and ``time_two_sem``.
-        noise_fractions: a row for each ``p``: the landmark that is ``nearest`` on average, by how
-            much the second is farther (``ahead``, mean over trials, with ``ahead_two_sem``),
-            whether that is more than two standard errors (``clear``), and the landmark that is
-            reached ``earliest`` (missing where two share the smallest mean time).
+            means over the trials of the smallest ``distance`` over t (Euclidean, in latent space)
+            and of its ``time`` (steps), each with two standard errors, ``distance_two_sem`` and
+            ``time_two_sem``.
+        noise_fractions: a row for each ``p``: the landmark that is ``nearest`` on average;
+            ``ahead``, the difference to the distance of the second (mean over the trials, with
+            ``ahead_two_sem``); whether this is more than two standard errors (``clear``); and the
+            landmark that is reached ``earliest`` (missing if two share the smallest mean time).
         stages: a row for each range of p with one nearest landmark: its number as ``stage``, the
-            landmark ``nearest``, where it begins and ends (``start``, ``stop``), how many
-            ``noise_fractions`` of the grid lie in it and at how many it is ``clear``.
+            ``nearest`` landmark, the p at which it begins and ends (``start``, ``stop``), the
+            number of ``noise_fractions`` of the grid in it, and at how many it is ``clear``.
         times: a row for each landmark: ``smallest`` and ``largest`` mean time over p and their
             difference ``range`` (steps), the ``rank_correlation`` of p and mean time, and the
-            number of noise fractions ``earliest`` at which it is reached first.
-        displacement: one row on what the noise fraction ``p`` does to z(0): the numbers of
-            ``latents``, of ``active`` ones and of ``components`` that carry 99% of the memories'
-            variance, and the share of the squared displacement from the memory that lies
-            ``outside`` these (missing if nothing is displaced, or no component is left over).
+            number of noise fractions at which it is reached first (``earliest``).
+        displacement: one row on the displacement of z(0) at the noise fraction ``p``: the numbers
+            of ``latents``, of ``active`` latents and of ``components`` that hold 99% of the
+            memories' variance, and the share of the squared displacement from the memory that is
+            ``outside`` these components (missing if nothing is displaced, or if no component is
+            left).
         plane: points in the plane of the mean displacement by noise (``up``) and the main
             direction of the label's memories (``right``): ``what`` is a memory of the label,
-            an own memory of a ``trial``, a trajectory at ``t``, the concept or the abstract
-            concept. Without rows where there is no such plane: no noise, or one latent variable.
+            the own memory of a ``trial``, a trajectory at ``t``, the concept or the abstract
+            concept.  The table is empty if there is no such plane, that is, without noise or with
+            one latent variable.
     """
 
     landmarks: pd.DataFrame
@@ -58,11 +60,11 @@ class NoiseAndHierarchy(Study):
 
 
 def run(experiment: Experiment, device: str | None = None) -> NoiseAndHierarchy:
-    """Follow images of one label at every noise fraction, and measure what they come closest to.
+    """Follow images of one label at every noise fraction; measure which landmark is closest.
 
     Args:
-        experiment: of it ``label``, ``p_grid``, ``trials_per_p``, ``noise``, ``trial_seed`` and
-            ``steps`` are taken, ``p`` for the plane, and all that names the network.
+        experiment: uses ``label``, ``p_grid``, ``trials_per_p``, ``noise``, ``trial_seed``,
+            ``steps``, ``p`` for the plane, and the parameters of the network.
         device: as in :func:`repinf_core.studies.study.trained`, whose errors it raises.
     """
     network = trained(experiment, device)
@@ -104,7 +106,10 @@ def _landmarks(p_grid: tuple[float, ...], closest: ClosestApproach) -> pd.DataFr
 
 
 def _noise_fractions(p_grid: tuple[float, ...], closest: ClosestApproach) -> pd.DataFrame:
-    """Trial by trial, as all noise fractions and landmarks have the same trials."""
+    """The table ``noise_fractions``.
+
+    Landmarks are compared trial by trial, because all noise fractions have the same trials.
+    """
     rank = closest.distance.mean(-1).argsort(0)
     trials = closest.distance.shape[-1]
     first, second = closest.distance.gather(0, rank[:2, :, None].expand(-1, -1, trials))
@@ -157,13 +162,13 @@ def _times(landmarks: pd.DataFrame, noise_fractions: pd.DataFrame) -> pd.DataFra
 
 
 class _Displaced(NamedTuple):
-    """Trials at one noise fraction.
+    """The trials at one noise fraction.
 
     Attributes:
         z: the first trajectories, ``[T+1, shown, N_z]``.
         own: the memory of each trial, ``[trials, N_z]``.
-        displacement: of z(0) from it, ``[trials, N_z]``.
-        components: principal components that carry 99% of the variance of the memories.
+        displacement: z(0) minus this memory, ``[trials, N_z]``.
+        components: number of principal components that hold 99% of the memories' variance.
         outside: share of the squared displacement outside these; None if nothing is displaced.
     """
 
@@ -237,7 +242,7 @@ def _plane(network: Trained, label: int, displaced: _Displaced) -> pd.DataFrame:
 
 
 def _points(what: str, points: torch.Tensor, trial: Any = None, t: Any = None) -> list[tuple]:
-    """Rows of the plane for points ``[n, 2]``, each with its trial and t, or none."""
+    """Rows of the plane for points ``[n, 2]``, each with its trial and t, if it has them."""
     none = [None] * len(points)
     both = zip(trial or none, t or none, points.tolist(), strict=True)
     return [(what, one, step, *point) for one, step, point in both]

@@ -1,4 +1,4 @@
-"""How fast training and repeated inference are: what the programs in ``benchmarks`` wrote down."""
+"""How fast are training and repeated inference?  The results of the programs in ``benchmarks``."""
 
 import json
 from dataclasses import dataclass
@@ -13,36 +13,36 @@ from repinf_core.studies.study import Study
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "results"
 OURS = "ours, float32"
-"""The contestant whose median time is 1."""
+"""The contestant whose median time counts as 1."""
 _TURNS = {"by itself": "300,000 (OpenMP's own)", "a moment": "10,000 (ours)", "none": "none"}
 
 
 class BenchmarksNotFound(ReaderError, FileNotFoundError):
-    """The results of the benchmarks are not where they are looked for."""
+    """A file of the benchmarks' results does not exist."""
 
 
 @dataclass(frozen=True)
 class Performance(Study):
-    """The tables of the benchmarks; ratios, as seconds are those of one machine.
+    """The tables of the benchmarks, with ratios, because seconds depend on the machine.
 
     Attributes:
         epochs: a row for each contestant and repeat of an epoch of training: ``contestant``,
-            ``precision``, ``seconds``, and ``ratio``, the time with the median of ours in float32
-            as 1.
+            ``precision``, ``seconds``, and ``ratio``, the time divided by the median of ours in
+            float32.
         training: a row for each contestant, the slowest first: its median ``ratio``, the
-            ``share`` of the median time that its matrix products alone would take, and the test
+            ``share`` of the median time that the matrix products alone would take, and the test
             ``objective`` after one epoch (nats per image).
         rollouts: a row for each number of ``trials``, ``contestant``, ``library`` and repeat of a
             repeated inference: ``share`` of the rate at which the library multiplies large square
             matrices.
         inference: a row for each number of ``trials`` and contestant: the ``steps``, the median
-            shares of ``sgemm`` and of ``oneDNN``, and the most ``memory`` used (MiB, missing where
-            it was not measured).
-        neighbours: a row for each number of ``turns`` that a waiting thread makes, ``beside`` what
-            the training runs, and repeat: ``seconds``, and ``ratio``, the time with the median
-            of our turns, alone, as 1.
-        machines: a row for each benchmark: on what and with which libraries it ran, and how many
-            ``repeats`` there are.
+            shares of ``sgemm`` and of ``oneDNN``, and the peak ``memory`` (MiB, missing if it was
+            not measured).
+        neighbours: a row for each number of ``turns`` that a waiting thread makes, each load
+            ``beside`` the training, and each repeat: ``seconds``, and ``ratio``, the time divided
+            by the median of our turns, alone.
+        machines: a row for each benchmark: its machine, its libraries, and its number of
+            ``repeats``.
     """
 
     epochs: pd.DataFrame
@@ -54,11 +54,11 @@ class Performance(Study):
 
 
 def run(experiment: Experiment, folder: str | Path = FOLDER) -> Performance:
-    """Read what the benchmarks measured; nothing is measured here.
+    """Read the results of the benchmarks; nothing is measured here.
 
     Args:
-        experiment: the one at hand; the benchmarks are of the paper's network whatever it is.
-        folder: of their results.
+        experiment: is recorded only; the benchmarks always use the paper's network.
+        folder: folder of the benchmarks' results.
 
     Raises:
         BenchmarksNotFound: a file is missing.

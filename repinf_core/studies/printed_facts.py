@@ -1,7 +1,7 @@
-"""Seven facts that the paper prints for MNIST and N_z = 100, and what they say of a reading.
+"""Seven facts that the paper prints for MNIST and N_z = 100, as tests of a reading.
 
-The criteria stood before the numbers of any reading were seen, but for fact G: it was added when
-its number for permute and beta = 1 on MNIST was known, and no other.
+We fixed the criteria before we saw the numbers of any reading, except for fact G.  We added it when
+we knew its number for permute and beta = 1 on MNIST, but for no other reading.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 Numbers = Mapping[str, Any]
 
 _STAYING, _TRIALS = 193 / 300, 300
-"""Printed in the preprint's Appendix B: the share still named '6' after 80 steps, of so many."""
+"""From preprint Appendix B: the share of trials still classified as '6' after 80 steps."""
 
 
 class Fact(NamedTuple):
     """A fact that the paper prints.
 
     Attributes:
-        letter: by which the page names it.
-        printed: what the paper says.
-        value: the same in short.
-        criterion: when a reading meets it.
-        holds: from a reading's numbers and its number of trials, whether it does.
-        shown: the number that is judged, in short.
+        letter: its name on the page.
+        printed: the statement of the paper.
+        value: the paper's value in short.
+        criterion: the criterion for a reading to meet the fact, in words.
+        holds: whether a reading meets it, from its numbers and its number of trials.
+        shown: the judged number in short, from a reading's numbers.
     """
 
     letter: str
@@ -134,22 +134,23 @@ FACTS = (
 
 
 def met(found: Numbers, trials: int) -> dict[str, bool]:
-    """Which facts a reading meets, by their letters.
+    """Whether a reading meets each fact, by letter.
 
     Args:
         found: the numbers of the reading.
-        trials: of which ``share_still_right`` is the share.
+        trials: number of trials in ``share_still_right``.
     """
     return {fact.letter: bool(fact.holds(found, trials)) for fact in FACTS}
 
 
 class Evidence(NamedTuple):
-    """What the facts say of one open point.
+    """The evidence of the facts on one open point.
 
     Attributes:
-        best: the choice whose best reading meets most facts; the first, if several do.
-        margin: by how many facts more than the best reading of any other choice.
-        verdict: ``"supported"`` by two facts or more, ``"favoured"`` by one, else ``"open"``.
+        best: the choice whose best reading meets most facts; the first, if there are several.
+        margin: number of facts that it meets beyond the best reading of any other choice.
+        verdict: ``"supported"`` for a margin of two or more, ``"favoured"`` for one, else
+            ``"open"``.
     """
 
     best: Any
@@ -158,11 +159,11 @@ class Evidence(NamedTuple):
 
 
 def compare(readings: list[dict[str, Any]], part: str) -> Evidence:
-    """What the number of facts met says of one open point.
+    """Compare the choices for one open point by the number of facts that they meet.
 
     Args:
-        readings: each with ``met`` by the facts' letters.
-        part: ``"noise"`` or ``"beta"``.
+        readings: readings, each with :func:`met` as ``met``.
+        part: the open point, ``"noise"`` or ``"beta"``.
     """
     most: dict[Any, int] = {}
     for found in readings:

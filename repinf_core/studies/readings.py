@@ -1,4 +1,4 @@
-"""Which readings of what the paper leaves open give the numbers that it prints?"""
+"""Which readings of the paper's open points give the numbers that it prints?"""
 
 import dataclasses
 import json
@@ -31,27 +31,28 @@ _STATED = (
 
 @dataclass(frozen=True)
 class Readings(Study):
-    """Every reading: one of the noise with one weight beta of the KL term.
+    """Every reading: one kind of noise combined with one weight beta of the KL term.
 
     Attributes:
-        facts: a row for each fact: its ``letter``, what is ``printed``, its ``value`` in short,
-            the ``criterion``.
+        facts: a row for each fact: its ``letter``, the ``printed`` statement, its ``value`` in
+            short, and the ``criterion``.
         readings: a row for each reading (``noise``, ``beta``): the ``epochs`` of its network, the
             test ``objective`` (nats per image), the numbers that the facts judge, ``same_time``
-            (labels that approach below the chord at the same time), how many facts are ``met``.
-        judged: a row for each reading and fact: what was ``found``, in short, and whether it
-            ``holds``.
+            (number of labels that approach below the chord at the same time), and the number of
+            facts that are ``met``.
+        judged: a row for each reading and fact: the number ``found``, in short, and whether the
+            fact ``holds``.
         times: a row for each reading, landmark (memory or concept) and p: mean ``step`` of the
             closest approach.
-        evidence: a row for each open point: the ``best`` choice (missing where several are best),
+        evidence: a row for each open point: the ``best`` choice (missing if several are best),
             its ``margin`` in facts over the best other choice, and the ``verdict``.
-        networks: a row for each beta, and for each shipped network that differs in its longer
-            training alone: ``epochs`` trained, and the ``active`` latent variables on the test
-            images, at the end and ``halfway``.
-        dimensions: a row for what the paper prints, for each network of the page, and for the
-            Fashion-MNIST network of the book if it is to be had: its ``dataset``, ``beta``, the
-            ``active`` latent variables, and the principal components that carry 99.9% (``all``)
-            and 70% (``most``) of the variance of the memories.
+        networks: a row for each beta, and for each shipped network that differs only in its
+            longer training: ``epochs`` trained, and the number of latent variables that are
+            ``active`` on the test images, at the end and ``halfway``.
+        dimensions: a row for the numbers that the paper prints, for each network of the page, and
+            for the book's Fashion-MNIST network if it is available: its ``dataset``, ``beta``,
+            the number of ``active`` latent variables, and the numbers of principal components
+            that hold 99.9% (``all``) and 70% (``most``) of the variance of the memories.
         settings: whether the settings are those that the paper states, in one sentence.
     """
 
@@ -69,10 +70,10 @@ def run(experiment: Experiment, device: str | None = None) -> Readings:
     """Train a network for each beta, and follow images under each reading of the noise.
 
     Args:
-        experiment: all but ``beta``, ``noise`` and ``epochs``, for which it takes ``beta_grid``,
-            every noise and ``grid_epochs``; of each label no more trials are followed than
-            ``trials_per_p``.
-        device: where; by default a GPU if there is one, else the CPU.
+        experiment: uses all parameters except ``beta``, ``noise`` and ``epochs``, which are
+            replaced by ``beta_grid``, every noise and ``grid_epochs``; at most ``trials_per_p``
+            trials of each label are followed for fact G.
+        device: device of the computation; by default a GPU if there is one, else the CPU.
 
     Raises:
         DataError, StoreError, CheckpointError, SweepError, TrainingDiverged, BelowFloor: as
@@ -147,7 +148,7 @@ def _of_network(
 
 
 def _dimension(memories: torch.Tensor) -> dict[str, int]:
-    """Of the memories ``[N, N_z]`` what Fig. 7 counts."""
+    """The numbers of Fig. 7 for the memories ``[N, N_z]``."""
     return {
         "active_latents": int(geometry.active_latents(memories).sum()),
         "components_for_99.9_percent": geometry.components(memories, 0.999),
@@ -176,11 +177,14 @@ def _dimensions(
         }
         for dataset, found in rows
     )
-    return table.drop_duplicates(ignore_index=True)  # the noise is nothing to a network
+    return table.drop_duplicates(ignore_index=True)  # networks do not depend on the noise
 
 
 def _fashion(experiment: Experiment, device: str) -> list[tuple[str, dict[str, Any]]]:
-    """The book's Fashion-MNIST network, of the text's beta, beside networks of other data."""
+    """The book's Fashion-MNIST network, with the text's beta; empty if it is not available.
+
+    It is compared with networks of other data sets only.
+    """
     spec = VAESpec.of(dataclasses.replace(PROFILES["paper"], dataset=FASHION))
     if experiment.dataset == FASHION or not store.is_available(spec):
         return []
@@ -196,7 +200,7 @@ def _fashion(experiment: Experiment, device: str) -> list[tuple[str, dict[str, A
 def _named(
     model: VAE, classifier: Classifier, train: LabelledImages, noisy: Experiment
 ) -> dict[str, Any]:
-    """What the classifier names the images decoded along the trajectories (facts C and D)."""
+    """The classifier's labels of the images decoded along the trajectories (facts C and D)."""
     device = next(model.parameters()).device
 
     def labels(x0: torch.Tensor, steps: list[int]) -> torch.Tensor:
@@ -220,11 +224,11 @@ def _named(
 def _approach(
     model: VAE, memories: torch.Tensor, train: LabelledImages, noisy: Experiment
 ) -> dict[str, Any]:
-    """When trajectories are closest to memory and concept, and who approaches (facts E to G)."""
+    """Times of closest approach to memory and concept, and approaching labels (facts E to G)."""
     closest = approach.closest_approach_by_noise(model, train, memories, noisy)
     memory, concept, _ = closest.step.mean(-1).tolist()
     concepts = geometry.concepts(memories, train.labels.to(memories.device))
-    # Ten labels are ten times the work of one p.
+    # Ten labels take ten times the work of one p.
     of_each = dataclasses.replace(noisy, trials=min(noisy.trials, noisy.trials_per_p))
     whole_chord, same_time = geometry.approach_of_means(
         *approach.to_concepts(model, train, concepts, of_each)
@@ -312,7 +316,7 @@ def _networks(betas: Sequence[float], runs: Sequence[TrainingRun]) -> pd.DataFra
         }
         for beta, run in zip(betas, runs, strict=True)
     ]
-    # To be trained longer, so that the learning rate falls more slowly.
+    # In a longer training, the learning rate falls more slowly.
     longer = [
         {
             "beta": beta,

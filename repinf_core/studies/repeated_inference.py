@@ -1,4 +1,4 @@
-"""What becomes of single noisy images?  Fig. 1 and Supplementary Information A."""
+"""What happens to single noisy images?  Fig. 1 and Supplementary Information A."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from repinf_core.noise import NOISES, label_seed, noisy_trials
 from repinf_core.profiles import Experiment
 from repinf_core.studies.study import Study, Trained, trained
 
-_TIMES = (0, 1, 2, 5, 10, 20, 50)  # of the rows of images; T comes last
+_TIMES = (0, 1, 2, 5, 10, 20, 50)  # steps shown in the rows of images; T comes last
 
 
 class Example(NamedTuple):
@@ -21,7 +21,7 @@ class Example(NamedTuple):
 
     Attributes:
         images: x(t), ``[T+1, 784]``.
-        concept_image: E_p(x|z)[x] at the concept of its label, ``[784]``.
+        concept_image: E_p(x|z)[x] at the concept of the trial's label, ``[784]``.
         curves: its rows of :attr:`RepeatedInference.curves`.
     """
 
@@ -32,23 +32,24 @@ class Example(NamedTuple):
 
 @dataclass(frozen=True)
 class RepeatedInference(Study):
-    """Trials of every label, and of each label the median one.
+    """Trials of every label, and the median trial of each label.
 
-    The median trial is the one whose smallest distance to its concept is the median of its label's
-    trials; of two in the middle the closer one.  No eye chooses it.  Distances are Euclidean, in
-    latent space.
+    The median trial is the one whose smallest distance to its concept is the median over its
+    label's trials; for an even number, the closer of the two in the middle.  No trial is selected
+    by eye.  Distances are Euclidean, in latent space.
 
     Attributes:
         trials: a row for each ``trial`` of each ``label``: the ``image``, its row of the training
             set; the smallest distance to the concept, ``minimum``, and its ``step``.
-        medians: the row of each label's median trial; besides the ``memory_step`` and the
-            ``memory_minimum``, the ``first`` and the ``last`` distance to the concept, and whose
-            concept is ``nearest_at_end``.
+        medians: the row of each label's median trial, with ``memory_step`` and ``memory_minimum``
+            (closest approach to the memory), the ``first`` and the ``last`` distance to the
+            concept, and ``nearest_at_end``, the label of the concept nearest at the end.
         curves: a row for each label, ``target`` ("concept" or "memory") and ``t`` (steps): the
             ``distance`` of the median trial.
         readings: a row for each ``noise``, for the first trial of the experiment's label with the
-            same pixels selected: its ``initial_distance_to_memory``, and where it comes closest:
-            ``step_nearest_memory``, ``distance_nearest_memory``, and so for the concept.
+            same pixels selected: its ``initial_distance_to_memory``, its closest approach to the
+            memory, ``step_nearest_memory`` and ``distance_nearest_memory``, and likewise for
+            the concept.
         examples: the median trial of each label.
         reading_images: x(t) of the readings' trial at ``times``, ``[times, 784]`` by noise.
         times: the steps at which rows of images are shown.
@@ -64,12 +65,12 @@ class RepeatedInference(Study):
 
     @property
     def shown(self) -> Example:
-        """That of the experiment's label (Fig. 1)."""
+        """The example of the experiment's label (Fig. 1)."""
         return self.examples[self.experiment.label]
 
     @property
     def other(self) -> Example:
-        """That of the next label (Suppl. A)."""
+        """The example of the next label (Suppl. A)."""
         return self.examples[(self.experiment.label + 1) % 10]
 
     @property
@@ -88,8 +89,8 @@ def run(experiment: Experiment, device: str | None = None) -> RepeatedInference:
     """Infer repeatedly from noisy images of every label, and keep the median trial of each.
 
     Args:
-        experiment: of it ``label``, ``trials`` per label, ``p``, ``noise``, ``trial_seed`` and
-            ``steps`` are taken, and all that names the network.
+        experiment: uses ``label``, ``trials`` (per label), ``p``, ``noise``, ``trial_seed``,
+            ``steps`` and the parameters of the network.
         device: as in :func:`repinf_core.studies.study.trained`, whose errors it raises.
     """
     network = trained(experiment, device)
@@ -128,13 +129,13 @@ def run(experiment: Experiment, device: str | None = None) -> RepeatedInference:
 def _draw(
     network: Trained, experiment: Experiment, label: int, trials: int, noise: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The first trials of a label; the same images and selected pixels for every noise."""
+    """The first trials of a label, with the same images and selected pixels for every noise."""
     seed = label_seed(experiment.trial_seed, label)
     return noisy_trials(network.train, [label], trials, experiment.p, noise, seed)
 
 
 def _trials(network: Trained, experiment: Experiment) -> tuple[pd.DataFrame, torch.Tensor]:
-    """How close every trial comes to its concept; x(0) of them, ``[10 * trials, 784]``."""
+    """The closest approach of every trial to its concept, and x(0), ``[10 * trials, 784]``."""
     n = experiment.trials
     drawn = [_draw(network, experiment, label, n, experiment.noise) for label in range(10)]
     rows, starts = (torch.cat(parts) for parts in zip(*drawn, strict=True))
@@ -159,14 +160,14 @@ def _trials(network: Trained, experiment: Experiment) -> tuple[pd.DataFrame, tor
 
 
 def _median(minima: pd.Series) -> int:
-    """Index of the median; of two in the middle that of the smaller one."""
+    """Index of the median; for an even number, the index of the smaller one in the middle."""
     return int(minima.sort_values(kind="stable").index[(len(minima) - 1) // 2])
 
 
 def _follow(
     network: Trained, rows: list[int], starts: torch.Tensor, steps: int
 ) -> tuple[np.ndarray, pd.DataFrame, list[int]]:
-    """One trial of each label: x(t), ``[T+1, 10, 784]``; its curves; the label it ends next to."""
+    """One trial of each label: x(t), ``[T+1, 10, 784]``, its curves, and the label nearest at T."""
     device = network.device
     observe = {
         "concept": geometry.distance_to(network.concepts.to(device)),
@@ -191,7 +192,7 @@ def _follow(
 
 
 def _landmarks(curves: pd.DataFrame) -> pd.DataFrame:
-    """Of each label's curves where they are closest to the memory, and the ends of the other."""
+    """Each label's closest approach to the memory, first and last distance to the concept."""
     concept = curves[curves.target == "concept"].groupby("label").distance
     memory = curves[curves.target == "memory"]
     closest = memory.loc[memory.groupby("label").distance.idxmin()].set_index("label")
@@ -208,7 +209,7 @@ def _landmarks(curves: pd.DataFrame) -> pd.DataFrame:
 def _readings(
     network: Trained, experiment: Experiment, times: tuple[int, ...]
 ) -> tuple[dict[str, Any], pd.DataFrame, dict[str, np.ndarray]]:
-    """The first trial of the label under every noise: numbers, a row each, its images."""
+    """The first trial of the label under every noise: numbers, a row for each noise, and images."""
     label, device = experiment.label, network.device
     tables, images, numbers = {}, {}, {}
     for noise in NOISES:

@@ -1,4 +1,4 @@
-"""What all studies share: the trained network they look at, and the record they return."""
+"""The parts that all studies share: the trained network, and the record that they return."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -22,17 +22,17 @@ IN_RESULTS = {
     "chord_minimum": "line_minimum",
     "chord_at_step": "line_at_step",
 }
-"""What a study's numbers call the columns of its tables of approaches; others keep their names."""
+"""Columns of tables of approaches that have another name in a study's numbers."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """What a chapter measured; a subclass adds its tables and the arrays that figures need.
+    """The results of a chapter; a subclass adds its tables and the arrays of its figures.
 
     Attributes:
-        experiment: what was asked for.
-        device: where it was computed.
-        numbers: plain numbers, texts, lists and dictionaries, by which the claims are judged.
+        experiment: the experiment that was run.
+        device: device of the computation.
+        numbers: plain numbers, texts, lists and dictionaries, which the claims use.
         finding: the chapter's result in one sentence.
     """
 
@@ -43,22 +43,22 @@ class Study:
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The study's tables by their names."""
+        """The study's tables by name."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: table for name, table in values.items() if isinstance(table, pd.DataFrame)}
 
 
 class Trained(NamedTuple):
-    """A trained network and how it encodes its training set.
+    """A trained network, and its encoding of the training set.
 
     Attributes:
         run: the training, with its history and the number of epochs reached.
         model: the network, on ``device``.
-        device: where it is.
+        device: device of the network.
         train: the training set, on the CPU.
         memories: mu of every clean training image, ``[N, N_z]``, on the CPU (preprint Eq. 9).
-        concepts: their mean for each label, ``[K, N_z]``, on the CPU (preprint Eq. 8).
-        class_names: of the labels.
+        concepts: mean memory of each label, ``[K, N_z]``, on the CPU (preprint Eq. 8).
+        class_names: names of the labels.
     """
 
     run: TrainingRun
@@ -71,13 +71,13 @@ class Trained(NamedTuple):
 
 
 def trained(experiment: Experiment, device: str | None = None) -> Trained:
-    """The network that an experiment asks for: from the store, shipped, or trained now.
+    """The network of an experiment: from the store, shipped, or trained now.
 
-    It prints which one it is and how long a training takes, and shows a training's progress.
+    It prints where the network comes from and how long a training takes, and shows its progress.
 
     Args:
-        experiment: the one at hand.
-        device: where; by default a GPU if there is one, else the CPU.
+        experiment: experiment whose network is wanted.
+        device: device of the network; by default a GPU if there is one, else the CPU.
 
     Raises:
         DataError, StoreError, CheckpointError, TrainingDiverged, BelowFloor: as
@@ -108,11 +108,11 @@ def default_device() -> str:
 
 
 def mean_curve(distances: torch.Tensor, chords: torch.Tensor) -> pd.DataFrame:
-    """A mean distance over time, beside that of the chords: a row for each ``t`` (steps).
+    """Mean distance over time, and that of the chords: a row for each ``t`` (steps).
 
     Args:
-        distances: of z(t) to a target, ``[T+1, trials]``.
-        chords: of the chords to it, likewise.
+        distances: distances of z(t) to a target, ``[T+1, trials]``.
+        chords: distances of the chords to it, likewise.
 
     Returns:
         ``t``, ``mean`` and its standard error ``sem`` (missing for a single trial), and the mean of
@@ -126,7 +126,7 @@ def mean_curve(distances: torch.Tensor, chords: torch.Tensor) -> pd.DataFrame:
 def mean_curves(
     distances: torch.Tensor, chords: torch.Tensor, names: Sequence[str]
 ) -> pd.DataFrame:
-    """As :func:`mean_curve`, of the labels ``names``: ``[labels, T+1, trials]`` each."""
+    """As :func:`mean_curve`, for the labels ``names``: ``[labels, T+1, trials]`` each."""
     of_label = zip(names, distances, chords, strict=True)
     tables = {name: mean_curve(*both) for name, *both in of_label}
     return pd.concat(tables, names=["label"]).reset_index("label").reset_index(drop=True)

@@ -1,1 +1,1 @@
-"""Training: the loop, the paths that it can take, checkpoints, and the store of models."""
+"""Training: the loop, its fast and general paths, checkpoints, and the store of models."""

@@ -1,4 +1,4 @@
-"""Which models there are: those that ship and those in the store, as a table."""
+"""All models, shipped and in the store, as a table."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from repinf_core.training import checkpoint, shipped, store
 
 
 def table() -> str:
-    """A line for each model: where it is, epochs, what it reaches on test images, size in MB."""
+    """A line for each model: its place, epochs, results on test images, and size in MB."""
     rows = [*_shipped(), *_stored(store.models_folder())]
     if not rows:
         return f"No model ships, and none is in {store.models_folder()}."
@@ -42,7 +42,7 @@ def _stored(models: Path) -> Iterator[dict]:
 
 def _row(where: str, name: str, spec: dict, epoch: int, test: dict, path: Path) -> dict:
     own = spec_from_json(json.dumps(spec)).identity()
-    unsaid = {"family", "version", "dataset", "n_z", "epochs"}  # told by the name, or beside it
+    unsaid = {"family", "version", "dataset", "n_z", "epochs"}  # in the name or another column
     value = next(iter(test.values()))
     return {
         "where": where,

@@ -1,7 +1,7 @@
-"""A training's state, and the safetensors file that tells what it is of and whether it is whole.
+"""The state of a training, and its safetensors file, which has a checksum.
 
-Beside the tensors: the spec as JSON, the records of the epochs so far, the kind of device, and a
-SHA-256 of all that.
+Its metadata are the spec as JSON, the records of the epochs so far, the kind of device, and a
+SHA-256 of the tensors and all of these.
 """
 
 import hashlib
@@ -21,22 +21,22 @@ from repinf_core.errors import ReaderError
 _KEPT = 2
 _NAME = re.compile(r"checkpoint-(\d+)\.safetensors")
 FORMAT = "2"
-"""Of the file: one named tensor per parameter.  Version 0.1 kept all weights in one vector."""
+"""Format of the file: one named tensor per parameter.  Version 0.1 kept all weights in a vector."""
 
 
 class CheckpointError(ReaderError, RuntimeError):
-    """A model file that is damaged, altered, or of another specification."""
+    """A model file is damaged, altered, or belongs to another specification."""
 
 
 @dataclass(frozen=True)
 class State:
-    """A training as it was after an epoch, in memory or in a file.
+    """A training after a complete epoch, in memory or in a file.
 
     Attributes:
-        spec: what is trained, as JSON.
+        spec: spec of the model, as JSON.
         history: one record per epoch.
-        device: the kind of device whose generator the state holds.
-        tensors: of a training that goes on, ``generator`` is among them; a finished one has none.
+        device: kind of device whose generator the state holds.
+        tensors: tensors by name; an unfinished training has ``generator`` among them.
     """
 
     spec: str
@@ -46,16 +46,20 @@ class State:
 
     @property
     def epoch(self) -> int:
-        """Epochs completed."""
+        """Number of completed epochs."""
         return len(self.history)
 
     @property
     def finished(self) -> bool:
-        """Whether no epoch follows."""
+        """Whether this was the last epoch."""
         return "generator" not in self.tensors
 
     def save(self, path: Path) -> None:
-        """Write a file for :meth:`load`, whole or not at all."""
+        """Write a file for :meth:`load` atomically.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         tensors = {name: value.cpu().contiguous() for name, value in self.tensors.items()}
         history = json.dumps(self.history)
         metadata = {"format": FORMAT, "spec": self.spec, "history": history, "device": self.device}
@@ -64,11 +68,11 @@ class State:
 
     @classmethod
     def load(cls, path: Path, spec: str, device: str) -> "State":
-        """The state saved in ``path``, to go on with on this kind of device.
+        """The state saved in ``path``, to be continued on this kind of device.
 
         Raises:
-            CheckpointError: the file is damaged or altered, is of another spec, or is the middle
-            of a training on another kind of device.
+            CheckpointError: the file is damaged or altered, belongs to another spec, or is an
+                unfinished training on another kind of device.
         """
         tensors, metadata = read(path)
         history = json.loads(metadata["history"])
@@ -88,30 +92,32 @@ class State:
 def write(
     tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None
 ) -> None:
-    """Write a safetensors file, whole or not at all.
+    """Write a safetensors file atomically.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     with replacing(path) as temporary:
         try:
             save_file(tensors, temporary, metadata)
-        except SafetensorError as error:  # which is how it reports a full disk
+        except SafetensorError as error:  # safetensors reports a full disk in this way
             raise OSError(f"{path} could not be written ({error}); is the disk full?") from error
 
 
 def clear(folder: Path) -> None:
-    """Remove what a process that was killed while it wrote left behind."""
+    """Remove temporary files of a process that was killed while it wrote them."""
     for leftover in folder.glob(".*.safetensors"):
         leftover.unlink()
 
 
 def keep(state: State, final: Path) -> None:
-    """Save what is not saved yet; of what came before it, one checkpoint stays until the end.
+    """Save the state unless it is saved; remove old checkpoints.
+
+    An unfinished training keeps its last two checkpoints, a finished training none.
 
     Args:
-        state: of a training that goes on, or finished.
-        final: the finished model's file, beside which the checkpoints are.
+        state: state of an unfinished or finished training.
+        final: file of the finished model; checkpoints are in the same folder.
     """
     path = final if state.finished else final.parent / f"checkpoint-{state.epoch}.safetensors"
     if not path.exists():
@@ -121,7 +127,7 @@ def keep(state: State, final: Path) -> None:
 
 
 def saved(folder: Path) -> list[Path]:
-    """The folder's checkpoints, oldest first; files of other names are not ours."""
+    """The folder's checkpoints, oldest first; files with other names are ignored."""
     named = ((_NAME.fullmatch(path.name), path) for path in folder.glob("checkpoint-*"))
     return [path for _, path in sorted((int(found[1]), path) for found, path in named if found)]
 
@@ -136,7 +142,7 @@ def _digest(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
 
 
 def metadata_of(path: Path) -> dict[str, str]:
-    """What a file says of itself; empty if it is no safetensors file."""
+    """The metadata of a file; empty if it is not a safetensors file."""
     try:
         with safe_open(path, "pt") as file:
             return file.metadata() or {}
@@ -148,11 +154,11 @@ def read(path: Path, format: str | None = FORMAT) -> tuple[dict[str, torch.Tenso
     """Tensors and metadata of a file that :meth:`State.save` wrote.
 
     Args:
-        path: of the file.
-        format: that it must be of; None is version 0.1's.
+        path: path of the file.
+        format: required format; None is that of version 0.1.
 
     Raises:
-        CheckpointError: it is damaged or altered, or of another format.
+        CheckpointError: the file is damaged or altered, or has another format.
     """
     problem = (
         f"{path} is damaged or altered; delete it to train again, from the state before it if any."

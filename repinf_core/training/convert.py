@@ -1,4 +1,4 @@
-"""Models of version 0.1 carried over to the present names and format.
+"""Convert models of version 0.1 to the present names and format.
 
 Version 0.1 named a model by the digest of its whole spec and kept all weights in one vector.
 """
@@ -22,7 +22,7 @@ _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 def old_name(spec: Spec) -> str | None:
-    """What version 0.1 called the model of ``spec``; None for a family that it did not have."""
+    """The name of the model of ``spec`` in version 0.1; None for a family that it did not have."""
     values = json.loads(spec.as_json())
     del values["family"], values["version"]
     if type(spec) is VAESpec:
@@ -37,7 +37,7 @@ def old_name(spec: Spec) -> str | None:
 
 
 def convert_store(models: Path) -> Iterator[str]:
-    """Carry over every model of version 0.1 in a store; yields a line for each.
+    """Convert every model of version 0.1 in a store; yields a line for each.
 
     The old folders stay as they are.
 
@@ -60,13 +60,13 @@ def convert_store(models: Path) -> Iterator[str]:
 
 def _spec(values: dict[str, Any]) -> Spec:
     values = dict(values)
-    if "learning_rate" in values:  # the classifier had one
+    if "learning_rate" in values:  # only the classifier had a single one
         return ClassifierSpec(learning_rates=(values.pop("learning_rate"),), **values)
     return VAESpec(learning_rates=tuple(values.pop("learning_rates")), **values)
 
 
 def _state(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> State:
-    """The state in a file of version 0.1, as the present version keeps it."""
+    """The state in a file of version 0.1, in the form of the present version."""
     spec = _spec(json.loads(metadata["spec"]))
     model = TrainingRun(spec).model
     names = [name for name, _ in model.named_parameters()]
@@ -88,7 +88,7 @@ def _state(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> State:
 
 
 def split(model: torch.nn.Module, vector: torch.Tensor, name: str) -> dict[str, torch.Tensor]:
-    """The one vector of version 0.1 as a tensor for each parameter, under ``name.format(...)``."""
+    """The vector of version 0.1 as one tensor for each parameter, under ``name.format(...)``."""
     pieces = vector.split([p.numel() for p in model.parameters()])
     return {
         name.format(own): piece.view(p.shape).clone()
@@ -97,7 +97,7 @@ def split(model: torch.nn.Module, vector: torch.Tensor, name: str) -> dict[str, 
 
 
 def record(row: dict[str, Any]) -> dict[str, Any]:
-    """An epoch's record of version 0.1 as the present one's fields."""
+    """An epoch's record of version 0.1 with the present fields."""
     terms = TERMS if "train_kl" in row else ("cross_entropy",)
     scores = {name.removeprefix("test_"): row[name]
               for name in ("active_latents", "test_accuracy") if name in row}  # fmt: skip

@@ -1,6 +1,6 @@
 """The loop that trains any model (Methods, "Network architecture and optimization procedure").
 
-:func:`fit` is a generator of epoch records, so logging and plots stay with the caller.
+:func:`fit` is a generator of epoch records, so the caller does the logging and the plots.
 """
 
 import math
@@ -17,24 +17,24 @@ from repinf_core.training.run import EpochRecord, TrainingRun
 
 
 class TrainingDiverged(ReaderError, ArithmeticError):
-    """The objective is no longer a finite number; the last good checkpoint is kept."""
+    """The objective is NaN or infinite; the last checkpoint before is kept."""
 
 
 class BelowFloor(ReaderError, ArithmeticError):
-    """A term is better than any model's can be: a bug, not a good model."""
+    """A term is lower than any model can reach, which shows a bug."""
 
 
 Outcome = EpochRecord | ArithmeticError
-"""Of a run and an epoch: its record, or the error that ended it."""
+"""The record of an epoch, or the error that ended the run."""
 
 
 def fit(run: TrainingRun, train: LabelledImages, test: LabelledImages) -> Iterator[EpochRecord]:
-    """Train ``run`` to its spec's last epoch, yielding each epoch's record after it.
+    """Train ``run`` to its spec's last epoch; yields the record of each epoch.
 
-    Nothing is chosen by the test images: the weights after the last epoch are kept.
+    The test images are not used to choose weights: those after the last epoch are kept.
 
     Raises:
-        TrainingDiverged: the objective became NaN or infinite; ``run`` is then of no use.
+        TrainingDiverged: the objective became NaN or infinite; ``run`` must not be used any more.
         BelowFloor: a term is lower than the images allow; likewise.
     """
     for ((_, outcome),) in fit_together([run], train, test):
@@ -46,10 +46,10 @@ def fit(run: TrainingRun, train: LabelledImages, test: LabelledImages) -> Iterat
 def fit_together(
     runs: Sequence[TrainingRun], train: LabelledImages, test: LabelledImages
 ) -> Iterator[list[tuple[TrainingRun, Outcome]]]:
-    """Train ``runs``, equally far trained and for equally many epochs, each as it would be alone.
+    """Train ``runs`` with equal numbers of past and total epochs, each as it would be alone.
 
-    Yields after each epoch every run that still trains with its record, or with the error that
-    ended it, as those that :func:`fit` raises; the others go on.
+    After each epoch it yields every run that still trains, with its record or with the error that
+    ended it (see :func:`fit`).  The other runs go on.
     """
     device = runs[0].device
     train, test = (LabelledImages(*(part.to(device) for part in split)) for split in (train, test))
@@ -64,7 +64,7 @@ def fit_together(
         outcomes: list[tuple[TrainingRun, Outcome]] = []
         for run, rate, trained in zip(runs, rates, terms, strict=True):
             if run in going:
-                # The test values are of the weights after the epoch: its last step may diverge too.
+                # Test values use the weights after the epoch, whose last step may diverge too.
                 tested = path.evaluate(run, test)
                 error = _failure(run, trained, tested, floor)
                 record = EpochRecord(
@@ -84,7 +84,7 @@ def _failure(
     test: Mapping[str, float],
     floor: Mapping[str, float],
 ) -> ArithmeticError | None:
-    """What is wrong with an epoch, given its terms in training and the test values after it."""
+    """The error of an epoch, from its terms in training and the test values after it, or None."""
     objective = next(iter(train))
     if not all(map(math.isfinite, [train[objective], *test.values()])):
         return TrainingDiverged(
@@ -93,7 +93,7 @@ def _failure(
             f"it is kept."
         )
     for term, bound in floor.items():
-        if test[term] < bound - 1e-5 * abs(bound):  # float32 sums
+        if test[term] < bound - 1e-5 * abs(bound):  # rounding of float32 sums
             return BelowFloor(
                 f"The {term} of the test images is {test[term]:.3f} nats in epoch {run.epoch + 1} "
                 f"of {run.spec.name}, below their floor of {bound:.3f}, which no model can "
@@ -105,12 +105,12 @@ def _failure(
 def seconds_per_step(
     specs: Sequence[Spec], n_images: int, device: torch.device | str = "cpu"
 ) -> float:
-    """Seconds of one optimisation step here and now, the median of five of a throw-away run.
+    """Seconds of one optimisation step on this machine, the median of five measurements.
 
     Args:
-        specs: what would be trained at once.
+        specs: specs of the models to be trained at once.
         n_images: size of the training set, which limits the minibatch.
-        device: where; on a GPU a step is the mean of fifty, because only many keep it busy.
+        device: device of the training; on a GPU, fifty steps are timed to keep it busy.
     """
     runs = [TrainingRun(spec, device) for spec in specs]
     steps = 50 if runs[0].device.type == "cuda" else 1

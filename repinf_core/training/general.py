@@ -13,11 +13,11 @@ _CHUNK = 1000  # images evaluated at once
 
 
 class GeneralPath:
-    """Trains runs one after the other.
+    """Train runs one after the other.
 
     Args:
-        runs: on one device.
-        train: on that device.
+        runs: runs on one device.
+        train: training set on that device.
     """
 
     name: ClassVar[str] = "general"
@@ -26,10 +26,10 @@ class GeneralPath:
         self._runs, self._train = runs, train
 
     def epoch(self, learning_rates: Sequence[float]) -> list[dict[str, float]]:
-        """One pass over the images in each run's own random order.
+        """One pass over the images, in each run's own random order.
 
         Returns:
-            of each run the terms of its loss, means over the epoch in nats per image.
+            the terms of the loss of each run, means over the epoch in nats per image.
         """
         pairs = zip(self._runs, learning_rates, strict=True)
         return [train_epoch(run, self._train, rate) for run, rate in pairs]
@@ -41,7 +41,7 @@ class GeneralPath:
 
 @exact_float32()
 def train_epoch(run: TrainingRun, train: LabelledImages, learning_rate: float) -> dict[str, float]:
-    """One pass over the images in random order; the terms' means over the epoch."""
+    """One pass over the images in random order; mean terms over the epoch, in nats per image."""
     for group in run.optimiser.param_groups:
         group["lr"] = learning_rate
     run.model.train()
@@ -69,11 +69,11 @@ def _step(run: TrainingRun, x: torch.Tensor, labels: torch.Tensor) -> dict[str, 
 @torch.no_grad()
 @exact_float32()
 def evaluate(run: TrainingRun, test: LabelledImages) -> dict[str, float]:
-    """Terms of the loss and the model's scores with the weights as they are, in float32.
+    """Terms of the loss (nats per image) and scores with the current weights, in float32.
 
     Args:
-        run: whose seed gives the same random numbers in every epoch, so that what differs between
-            records is the weights.
+        run: run whose seed gives the same random numbers in every epoch, so that records differ
+            only because of the weights.
         test: images and labels.
     """
     generator = torch.Generator(run.device).manual_seed(run.spec.seed)

@@ -1,6 +1,6 @@
-"""Which way a training takes: a fast path that has proved itself here, else the general one.
+"""The path of a training: a fast path that passed its test on this machine, or the general one.
 
-Deleting ``training/fast/`` leaves the general path, which gives the same results but for rounding.
+Without ``training/fast/`` the general path remains, with the same results up to rounding.
 """
 
 import importlib.util
@@ -15,7 +15,7 @@ from repinf_core.training.general import GeneralPath
 from repinf_core.training.run import BETAS, EPSILON, TrainingRun
 
 PATHS: dict[tuple[type, str], type["Path"]] = {}
-"""Type of model and kind of device to the fast path that trains it."""
+"""The fast path for a type of model and a kind of device."""
 
 if importlib.util.find_spec("repinf_core.training.fast"):
     from repinf_core.training import fast
@@ -23,10 +23,10 @@ if importlib.util.find_spec("repinf_core.training.fast"):
     PATHS |= fast.PATHS
 
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.05}
-"""By how much a step may differ from the general path's, relative, for each dtype of products.
+"""Largest relative difference of a step from the general path's, for each dtype of products.
 
-Rounding moves a gradient by less than 2e-6 and 0.012 (N_z from 2 to 100, 16 to 1,024 hidden units);
-a factor that is forgotten or a term that is missing moves it by far more.
+Rounding changes a gradient by less than 2e-6 in float32 and 0.012 in bfloat16 (N_z from 2 to 100,
+16 to 1,024 hidden units).  A missing factor or term changes it by far more.
 """
 _RATE = 1e-3
 
@@ -34,28 +34,32 @@ _proved: dict[tuple, bool] = {}
 
 
 class Path(Protocol):
-    """What trains runs for an epoch and evaluates one; :class:`GeneralPath` tells the rest."""
+    """Trains runs for an epoch and evaluates a run, as :class:`GeneralPath` describes."""
 
     name: ClassVar[str]
 
     def __init__(self, runs: Sequence[TrainingRun], train: LabelledImages) -> None: ...
 
     def epoch(self, learning_rates: Sequence[float]) -> list[dict[str, float]]:
-        """As of :class:`GeneralPath`."""
+        """As :meth:`GeneralPath.epoch`."""
         ...
 
     def evaluate(self, run: TrainingRun, test: LabelledImages) -> dict[str, float]:
-        """As of :class:`GeneralPath`."""
+        """As :meth:`GeneralPath.evaluate`."""
         ...
 
 
 def choose(runs: Sequence[TrainingRun], train: LabelledImages) -> Path:
-    """The path that trains ``runs``, on ``train``.
+    """The path that trains ``runs`` on ``train``.
 
-    A fast path is registered for a type of model and of device; a subclass, which may compute
-    another formula, takes the general path.  At its first use for a kind of model it makes one step
-    that is compared with the general path's from the same state.  Where it raises or differs by
-    more than :data:`TOLERANCE`, one line says so and the general path goes on.
+    A fast path is registered for a type of model and of device.  A subclass may compute another
+    formula, so it takes the general path.  At its first use for a kind of model, a fast path makes
+    one step, which is compared with the general path's step from the same state.  If it raises an
+    error or differs by more than :data:`TOLERANCE`, one line on stderr says so, and the general
+    path is used.
+
+    Raises:
+        torch.cuda.OutOfMemoryError: the test step needs more memory than the GPU has.
     """
     registered = PATHS.get((type(runs[0].model), runs[0].device.type))
     if registered is None:
@@ -74,13 +78,13 @@ def choose(runs: Sequence[TrainingRun], train: LabelledImages) -> Path:
 
 
 def _objection(fast: type[Path], runs: Sequence[TrainingRun], train: LabelledImages) -> str:
-    """What speaks against a fast path after a step from the state of ``runs``; empty if nothing."""
+    """The reason not to use a fast path, after a step from the state of ``runs``; else empty."""
     one_step = LabelledImages(*(part[: runs[0].spec.minibatch] for part in train))
     try:
         quick, general = (_after_a_step(path, runs, one_step) for path in (fast, GeneralPath))
     except torch.cuda.OutOfMemoryError:
         raise
-    except Exception as error:  # whatever it is, the general path needs nothing of it
+    except Exception as error:  # the general path does not depend on it
         return f"it raised {type(error).__name__} ({error})"
     tolerance = TOLERANCE[runs[0].product_dtype]
     for name, expected in general.items():
@@ -93,7 +97,7 @@ def _objection(fast: type[Path], runs: Sequence[TrainingRun], train: LabelledIma
 def _after_a_step(
     path: type[Path], runs: Sequence[TrainingRun], train: LabelledImages
 ) -> Mapping[str, torch.Tensor]:
-    """What a step of copies of ``runs`` gives: terms, test values, Adam's moments."""
+    """The results of a step of copies of ``runs``: terms, test values, and Adam's moments."""
     copies = [TrainingRun.from_state(run.state(), run.spec, run.device) for run in runs]
     made = path(copies, train)
     terms = made.epoch([_RATE] * len(runs))
@@ -114,7 +118,7 @@ def _after_a_step(
 
 
 def _adam_step(state: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """The step that Adam's moments call for: its size does not follow a gradient's rounding."""
+    """The step given by Adam's moments, whose size is insensitive to a gradient's rounding."""
     first, second = (
         state[name] / (1 - beta ** float(state["step"]))
         for name, beta in zip(("exp_avg", "exp_avg_sq"), BETAS, strict=True)

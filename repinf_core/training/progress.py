@@ -1,4 +1,4 @@
-"""What a training tells the person who waits: what lies ahead, and how far it has come."""
+"""Progress of a training for the person who waits: an estimate before it, and a bar during it."""
 
 import contextlib
 import dataclasses
@@ -13,16 +13,16 @@ from repinf_core.models import Spec
 from repinf_core.training import shipped, store, sweep
 from repinf_core.training.fit import EpochRecord, seconds_per_step
 
-_FEW = 3  # models that are told one by one
+_FEW = 3  # models that are listed one by one
 
 
 def estimate_runtime(specs: Sequence[Spec], device: torch.device | str, n_images: int) -> str:
-    """A few lines before the work starts: device, dataset, models, and the time training takes.
+    """A few lines before the work: device, data set, models, and the time of training in minutes.
 
     Args:
-        specs: of the models that a page asks for.
-        device: on which they would be trained.
-        n_images: of the training set.
+        specs: specs of the models that a page needs.
+        device: device of the training.
+        n_images: size of the training set.
     """
     cells = list(dict.fromkeys(specs))
     missing = [spec for spec in cells if not store.is_available(spec)]
@@ -41,7 +41,7 @@ def estimate_runtime(specs: Sequence[Spec], device: torch.device | str, n_images
 
 
 def _origin(spec: Spec) -> str:
-    """Where a model comes from, or that it is to be trained."""
+    """Where a model comes from, or that it must be trained."""
     entry = shipped.manifest().get(spec.name)
     if store.model_file(spec).exists():
         return "trained before: no training now"
@@ -55,17 +55,17 @@ def _origin(spec: Spec) -> str:
 
 
 def _seconds_of_all(missing: Sequence[Spec], device: torch.device | str, n_images: int) -> float:
-    """Seconds that the models take, as many at once as a sweep trains."""
+    """Seconds to train the models, with as many at once as in a sweep."""
     if sweep.at_once_on_a_gpu(device):
         return sum(_seconds(group, device, n_images) for group in sweep.alike(missing))
-    # Neither rate nor seed nor epochs change what a step takes.
+    # Learning rates, seeds and epochs do not change the time of a step.
     kinds = {spec: dataclasses.replace(spec, learning_rates=(0.0,), seed=0) for spec in missing}
     of_kind = {kind: _seconds([kind], device, n_images) for kind in Counter(kinds.values())}
     return sum(of_kind[kinds[spec]] for spec in missing) / sweep.cells_at_once(missing)
 
 
 def _seconds(group: list[Spec], device: torch.device | str, n_images: int) -> float:
-    """What training the group, at once where it fits, takes without its evaluations."""
+    """Seconds to train the group without evaluations, at once if it fits into memory."""
     spec = group[0]
     steps = spec.epochs * -(-n_images // spec.minibatch)
     try:
@@ -78,21 +78,21 @@ def _seconds(group: list[Spec], device: torch.device | str, n_images: int) -> fl
 
 @contextlib.contextmanager
 def bar(spec: Spec, until: int | None = None) -> Iterator[Callable[[EpochRecord], None]]:
-    """Yield a ``report`` for a training: epochs, remaining time, the record and its floor.
+    """Yield a function ``report`` that shows epochs, remaining time, the record and its floor.
 
     Args:
-        spec: of the model.
-        until: the epoch after which the training stops for now; None: that of the spec.
+        spec: spec of the model.
+        until: epoch after which the training pauses; None for the last epoch of the spec.
     """
     with contextlib.ExitStack() as stack:
-        shown, floor = None, ""  # made at the first record: a model from the store has none
+        shown, floor = None, ""  # set at the first record; stored models have none
 
         def report(record: EpochRecord) -> None:
             nonlocal shown, floor
             if shown is None:
                 floor = _floor(spec)
                 total = until or spec.epochs
-                # Its clock starts now: the epochs before this moment are not of its rate.
+                # Its clock starts now, so earlier epochs do not enter its rate.
                 shown = tqdm(total=total, initial=record.epoch, desc=spec.name, unit="epoch")
                 stack.enter_context(shown)
             shown.set_postfix_str(f"{record}{floor}", refresh=shown.n == shown.initial)

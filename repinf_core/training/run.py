@@ -1,6 +1,7 @@
 """A training in progress: a model, its optimiser, its random numbers and its records.
 
-Saved and loaded it goes on bit for bit on a CPU, whatever the family of its model.
+On a CPU, a run that was saved and loaded continues bit for bit like one that was not interrupted.
+This holds for all families of models.
 """
 
 import functools
@@ -15,22 +16,26 @@ from repinf_core.models import Spec
 from repinf_core.training.checkpoint import CheckpointError, State
 
 BETAS = 0.9, 0.999
-"""Decay of Adam's running means; as the next, of its authors: the paper gives none."""
+"""Decay rates of Adam's moments: the values of Adam's authors, because the paper gives none."""
 EPSILON = 1e-8
+"""Adam's epsilon, likewise."""
 
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One epoch.
+    """The record of one epoch.
 
     Attributes:
-        epoch: from 1.
-        learning_rate: Adam's.
-        train: terms of the loss, means over the epoch while the weights moved, nats per image.
-        test: the same of the weights after the epoch on the test split, and the model's scores.
-        seconds: of the epoch without its evaluation; of runs that train together each one's share.
-        images_per_second: of the training set.
-        path: of training, ``"general"`` or the name of a fast one.
+        epoch: number of the epoch, from 1.
+        learning_rate: Adam's learning rate.
+        train: terms of the loss, in nats per image, averaged over the epoch while the weights
+            change.
+        test: terms of the loss on the test images with the weights after the epoch, in nats per
+            image, and the model's scores.
+        seconds: duration of the epoch without its evaluation; for runs that train together, each
+            one's share.
+        images_per_second: training images per second.
+        path: path of training, ``"general"`` or the name of a fast path.
     """
 
     epoch: int
@@ -47,17 +52,17 @@ class EpochRecord:
 
 
 class TrainingRun:
-    """All that the next epoch depends on.
+    """Everything that the next epoch of a training depends on.
 
     Args:
-        spec: what to train.
-        device: where; the spec's seed gives the same initial weights on every device.
+        spec: specification of the model and its training.
+        device: device that trains; the spec's seed gives the same initial weights on all devices.
 
     Attributes:
-        model: with its weights as they are now.
-        generator: of the order of the images and the random numbers of the loss.
-        history: a record for each epoch completed.
-        origin: where a finished model came from, in words for a page.
+        model: the model with its present weights.
+        generator: generator for the order of the images and the random numbers of the loss.
+        history: a record for each completed epoch.
+        origin: where the model comes from, in words for a page.
     """
 
     def __init__(self, spec: Spec, device: torch.device | str = "cpu") -> None:
@@ -70,19 +75,19 @@ class TrainingRun:
 
     @property
     def epoch(self) -> int:
-        """Epochs completed."""
+        """Number of completed epochs."""
         return len(self.history)
 
     @property
     def product_dtype(self) -> torch.dtype:
-        """Of the products in training: the spec's precision where the device multiplies in it."""
+        """Dtype of matrix products in training: the spec's, or float32 if bfloat16 is emulated."""
         wanted = getattr(torch, self.spec.precision)
         narrow = wanted == torch.bfloat16 and not multiplies_bfloat16(self.device)
         return torch.float32 if narrow else wanted
 
     @functools.cached_property
     def optimiser(self) -> torch.optim.Adam:
-        """Adam with its state from the start; made when first asked for: a finished run needs none.
+        """Adam with its initial state, created at first use, because a finished run needs none.
 
         Each parameter has the state ``step``, ``exp_avg`` and ``exp_avg_sq``.
         """
@@ -97,7 +102,7 @@ class TrainingRun:
         return adam
 
     def moments(self) -> dict[str, torch.Tensor]:
-        """Adam's state itself, ``<parameter>.<moment>`` to tensor; filling one changes the run."""
+        """The tensors of Adam's state by ``<parameter>.<moment>``; changing one changes the run."""
         return {
             f"{name}.{moment}": value
             for name, parameter in self.model.named_parameters()
@@ -105,7 +110,7 @@ class TrainingRun:
         }
 
     def state(self) -> State:
-        """A copy, which the next epoch leaves as it is; of a finished run only its weights."""
+        """A copy of the state, which later epochs do not change; only weights if it is finished."""
         tensors = {f"weights.{name}": p.detach() for name, p in self.model.named_parameters()}
         if self.epoch < self.spec.epochs:
             tensors |= {f"adam.{name}": value for name, value in self.moments().items()}
@@ -116,10 +121,10 @@ class TrainingRun:
 
     @classmethod
     def from_state(cls, state: State, spec: Spec, device: torch.device | str) -> "TrainingRun":
-        """The run whose :meth:`state` this was.
+        """The run that had this :meth:`state`.
 
         Raises:
-            CheckpointError: its tensors are not those of the spec's model.
+            CheckpointError: the tensors do not fit the spec's model.
         """
         run, tensors = cls(spec, device), state.tensors
         targets = {f"weights.{name}": p.data for name, p in run.model.named_parameters()}
@@ -137,6 +142,10 @@ class TrainingRun:
 
     @classmethod
     def load(cls, path: Path, spec: Spec, device: torch.device | str = "cpu") -> "TrainingRun":
-        """The run whose state was saved in ``path``; raises as :meth:`State.load`."""
+        """The run whose state was saved in ``path``.
+
+        Raises:
+            CheckpointError: as :meth:`State.load` and :meth:`from_state`.
+        """
         state = State.load(path, spec.as_json(), torch.device(device).type)
         return cls.from_state(state, spec, device)

@@ -1,8 +1,9 @@
-"""Trained models that ship with the package: float16 weights and a manifest that says of what.
+"""Trained models that ship with the package: files of float16 weights, and a manifest.
 
-``weights/manifest.json`` names each model and tells its spec, the epochs *really* trained (a
-shipped model may be the middle of a longer training), what it reaches, and where it comes from.
-Each file has one named tensor per parameter, the history, and the spec in its metadata.
+``weights/manifest.json`` gives for each model its spec, the number of epochs that it was *really*
+trained (a shipped model may come from the middle of a longer training), its test values, and the
+device and revision.  Each file contains one named tensor per parameter, the history, and, in its
+metadata, the spec.
 """
 
 import hashlib
@@ -26,7 +27,7 @@ _WHOLE = {"epoch", "active_latents"}
 
 
 def manifest(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
-    """What ships: name of the spec to its entry."""
+    """The entries of the shipped models, by the name of the spec."""
     path = folder / "manifest.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
@@ -34,12 +35,12 @@ def manifest(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
 def load(spec: Spec, device: torch.device | str = "cpu", folder: Path = FOLDER) -> TrainingRun:
     """The shipped model of ``spec`` with its history.
 
-    Its weights are float16 numbers; its ``epoch`` is what was really trained and may be less
-    than ``spec.epochs``.
+    Its weights are rounded to float16.  Its ``epoch`` is the number of epochs that it was really
+    trained, which may be less than ``spec.epochs``.
 
     Raises:
-        KeyError: none ships.
-        CheckpointError: the file is not the one of the manifest.
+        KeyError: no model of this spec ships.
+        CheckpointError: the file is not the one that the manifest describes.
     """
     entry = manifest(folder)[spec.name]
     path = folder / entry["file"]
@@ -47,7 +48,7 @@ def load(spec: Spec, device: torch.device | str = "cpu", folder: Path = FOLDER) 
         raise CheckpointError(f"{path} is not the file of the manifest; install the package again.")
     tensors = load_file(path)
     history = _records(tensors.pop("history"), entry["history"], entry["path"])
-    # As a finished run's, whose state is its weights alone.
+    # Like the state of a finished run, which holds only weights.
     run = TrainingRun.from_state(State(spec.as_json(), [], "cpu", tensors), spec, device)
     run.history = history
     run.origin = f"ships, trained for {run.epoch:,} of {spec.epochs:,} epochs"
@@ -57,14 +58,14 @@ def load(spec: Spec, device: torch.device | str = "cpu", folder: Path = FOLDER) 
 def ship(run: TrainingRun, revision: str, device: str, folder: Path = FOLDER) -> Path:
     """Add a run's model to the manifest; returns the path of its weights.
 
-    The new file has a name of its own and the manifest names it last, so that an interruption
-    leaves the model that shipped before.
+    The new file has its own name, and the manifest is changed after it is written.  If this is
+    interrupted, the previous model still ships.
 
     Args:
-        run: trained to its end or not.
-        revision: commit of the code from which it ships; its training may have begun at others.
+        run: a run, trained to its last epoch or not.
+        revision: commit of the code that ships it; earlier commits may have begun its training.
         device: the machine that trained it, in words.
-        folder: of the manifest.
+        folder: folder of the manifest.
     """
     last = run.history[-1]
     columns = [
@@ -86,7 +87,7 @@ def ship(run: TrainingRun, revision: str, device: str, folder: Path = FOLDER) ->
         "revision": revision,
     }
     metadata = {"format": checkpoint.FORMAT, "spec": run.spec.as_json()}
-    with filelock.FileLock(folder / "manifest.lock"):  # another process may ship its own
+    with filelock.FileLock(folder / "manifest.lock"):  # another process may ship a model too
         unnamed = folder / f".{run.spec.name}.safetensors"
         checkpoint.write(tensors, unnamed, metadata)
         sha256 = _sha256(unnamed)
@@ -107,7 +108,7 @@ def _number(record: EpochRecord, column: str) -> float:
 
 
 def _records(rows: torch.Tensor, columns: list[str], path: str) -> list[EpochRecord]:
-    """What :func:`ship` wrote of a history, one row for each epoch."""
+    """The history from the rows that :func:`ship` wrote, one for each epoch."""
     records = []
     for row in rows.tolist():
         numbers: dict[str, Any] = {"": {}, "train": {}, "test": {}}

@@ -1,4 +1,4 @@
-"""What a signal does to a training: it ends, and keeps what it has."""
+"""Signals that end a training, which then saves its last complete epoch."""
 
 import contextlib
 import signal
@@ -15,9 +15,9 @@ _DEFAULTS: dict[signal.Signals, Any] = {
 
 @contextlib.contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Within it, SIGTERM raises KeyboardInterrupt as SIGINT does, instead of ending the process.
+    """Make SIGTERM raise KeyboardInterrupt, as SIGINT does, instead of ending the process.
 
-    Only the main thread may ask for that, and who handles SIGTERM already is left alone.
+    It has an effect only in the main thread, and only if nothing else handles SIGTERM already.
     """
     with _handled([signal.SIGTERM], signal.default_int_handler):
         yield
@@ -25,9 +25,10 @@ def sigterm_interrupts() -> Iterator[None]:
 
 @contextlib.contextmanager
 def first_signal_calls(stop: Callable[[], None]) -> Iterator[None]:
-    """Within it, the first SIGINT or SIGTERM calls ``stop``, and a second one interrupts at once.
+    """Make the first SIGINT or SIGTERM call ``stop``; a second one interrupts at once.
 
-    Where the first was received, KeyboardInterrupt is raised at the end.
+    Raises:
+        KeyboardInterrupt: at the end, if a signal was received.
     """
     received: list[int] = []
 
@@ -47,7 +48,7 @@ def first_signal_calls(stop: Callable[[], None]) -> Iterator[None]:
 def _handled(
     numbers: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], Any]
 ) -> Iterator[None]:
-    """Within it, ``handler`` has the signals that nobody else handles; only in the main thread."""
+    """Let ``handler`` handle the signals that nothing else handles; only in the main thread."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     ours = [n for n in numbers if in_main_thread and signal.getsignal(n) is _DEFAULTS[n]]
     for number in ours:

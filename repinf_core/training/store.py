@@ -1,7 +1,7 @@
-"""The store of models: trained here before, shipped, or trained now, once.
+"""The store of models, which loads a model if it has been trained before, and else trains it.
 
-A spec's digest names its folder, so a new N_z (or any other number that shapes the weights)
-can never load another model's weights.
+The name of a model's folder contains a digest of its spec.  A spec with another N_z, or any other
+number that affects the weights, can therefore never load the wrong weights.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ def models_folder() -> Path:
     """The folder of trained models: ``REPINF_MODELS``, or the user's cache folder.
 
     Raises:
-        StoreError: it begins with the home folder of a user who does not exist.
+        StoreError: the path begins with the home folder of a user who does not exist.
     """
     folder = os.environ.get("REPINF_MODELS") or platformdirs.user_cache_path("repinf") / "models"
     try:
@@ -48,18 +48,18 @@ def models_folder() -> Path:
 
 
 def model_file(spec: Spec, models: Path | None = None) -> Path:
-    """Where the finished model of ``spec`` is, or will be, in the folder ``models``."""
+    """File of the finished model of ``spec`` in the folder ``models``; it may not exist yet."""
     return (models or models_folder()) / spec.name / "model.safetensors"
 
 
 def is_finished(spec: Spec) -> bool:
-    """Whether the model of ``spec`` is trained to its last epoch, here or as it ships."""
+    """Whether the model of ``spec`` was trained to its last epoch, here or before it shipped."""
     entry = shipped.manifest().get(spec.name)
     return model_file(spec).exists() or bool(entry and entry["epochs_trained"] >= spec.epochs)
 
 
 def is_available(spec: Spec) -> bool:
-    """Whether :func:`load_or_train` gives a model at once: finished, or shipped half-trained."""
+    """Whether :func:`load_or_train` returns a model without training: finished here, or shipped."""
     return model_file(spec).exists() or spec.name in shipped.manifest()
 
 
@@ -70,12 +70,13 @@ def load_or_train(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     models: Path | None = None,
 ) -> TrainingRun:
-    """The run of ``spec``: trained here before, shipped, or trained now from where it stopped.
+    """The run of ``spec``: trained here before, shipped, or trained now from its last checkpoint.
 
-    A shipped model may have been trained for fewer epochs than the spec's, and a checkpoint of
-    a longer training here goes before it: ``run.epoch`` and ``run.origin`` tell.
+    A shipped model may have been trained for fewer epochs than the spec's.  If a training here has
+    reached more epochs, its checkpoint is loaded instead.  ``run.epoch`` and ``run.origin`` say
+    which it is.
 
-    Args and errors: as :func:`train`.
+    The arguments and errors are those of :func:`train`.
     """
     if not model_file(spec, models).exists() and spec.name in shipped.manifest():
         here = latest_run(spec, device, models)
@@ -94,25 +95,26 @@ def train(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     models: Path | None = None,
 ) -> TrainingRun:
-    """Train the model of ``spec`` here from where it stopped, whether or not one ships.
+    """Train the model of ``spec`` here from its last checkpoint, even if a trained one ships.
 
-    However the training ends (an error, KeyboardInterrupt or SIGTERM too), its last complete
-    epoch is in the store.  Of several processes that ask for one model the first trains it and
+    Whenever the training ends, also by an error, KeyboardInterrupt or SIGTERM, the store contains
+    its last complete epoch.  If several processes train the same model, the first trains it and
     the others wait.
 
     Args:
-        spec: its ``name`` is the folder's, its ``dataset`` and ``epochs`` are what is trained on.
-        device: where it is trained, and where the model ends up.
+        spec: specification of the model; its ``name`` is the name of the folder.
+        device: device that trains the model and holds it afterwards.
         report: called with the record of each epoch trained here.
-        until: the epoch (from 1) to stop after; the spec's last by default.
-        checkpoint_seconds: time between checkpoints; the last two are kept.
+        until: last epoch (from 1) to train; by default the spec's last.
+        checkpoint_seconds: time between checkpoints, in seconds; the last two are kept.
         models: folder of models; :func:`models_folder` by default.
 
     Raises:
-        TrainingDiverged, BelowFloor: the objective became NaN, or impossibly low.
+        TrainingDiverged: the objective became NaN or infinite.
+        BelowFloor: a term is lower than the images allow.
         CheckpointError: a file of this model is damaged, altered or of another spec.
-        DataError: the dataset cannot be had.
-        StoreError: the store's folder cannot be made.
+        DataError: the dataset is not available.
+        StoreError: the store's folder cannot be created.
     """
     with signals.sigterm_interrupts():
         return _train(spec, device, report, until, checkpoint_seconds, models)
@@ -124,17 +126,19 @@ def train_together(
     report: Callable[[int], None] = lambda epoch: None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> dict[Spec, str]:
-    """Train models at once, and keep each as :func:`train` keeps one.
+    """Train several models at once, and save each as :func:`train` does.
 
     Args:
-        specs: each once; of one dataset and as many epochs.
-        device: where.
-        report: called with each epoch that some of them complete: in order, but again for models
-            that come to it later, as those do that were interrupted earlier.
+        specs: different specs with the same dataset and number of epochs.
+        device: device that trains them.
+        report: called with the number of each epoch that some of them complete.  Models that were
+            interrupted after different epochs train in groups, one after the other, so a number
+            may repeat.
         checkpoint_seconds: as :func:`train`.
 
     Returns:
-        those that diverged or have no sound checkpoint, and why; the others are trained.
+        the reason, by spec, for models that diverged, fell below a floor, or have no intact
+        checkpoint; all others are trained.
 
     Raises:
         DataError, StoreError: as :func:`train`.
@@ -145,14 +149,14 @@ def train_together(
         report(max(run.epoch for run, _ in outcomes))
 
     with contextlib.ExitStack() as locks:
-        for name in sorted(spec.name for spec in specs):  # one order: no two wait for each other
+        for name in sorted(spec.name for spec in specs):  # one order avoids a deadlock
             locks.enter_context(_lock(models_folder() / name))
         for spec in specs:
             try:
                 runs.append(latest_run(spec, device) or TrainingRun(spec, device))
             except CheckpointError as error:
                 failures[spec] = _as_text(error)
-        # Equal epochs train together; what was interrupted may have come to several.
+        # Runs with equally many epochs train together; interrupted runs may differ in them.
         for epoch in sorted({run.epoch for run in runs if run.epoch < run.spec.epochs}):
             equally_far = [r for r in runs if r.epoch == epoch and r.spec not in failures]
             errors = _train_into(equally_far, models_folder(), None, checkpoint_seconds, told)
@@ -163,10 +167,10 @@ def train_together(
 def latest_run(
     spec: Spec, device: torch.device | str = "cpu", models: Path | None = None
 ) -> TrainingRun | None:
-    """The run of ``spec`` as far as it was trained and saved here, or None.
+    """The last saved state of the run of ``spec`` in the store, or None.
 
     Raises:
-        CheckpointError: as :func:`train`; also where only version 0.1's file is there.
+        CheckpointError: as :func:`train`; also if there is only a file of version 0.1.
     """
     final = model_file(spec, models)
     old = old_name(spec)
@@ -179,16 +183,16 @@ def latest_run(
             )
         try:
             return TrainingRun.load(files[-1], spec, device) if files else None
-        except FileNotFoundError:  # removed for a newer one since it was listed: look again
+        except FileNotFoundError:  # a newer one has replaced it: look again
             continue
 
 
 def deposit(spec: Spec, content: bytes) -> None:
-    """Put a finished model's file, trained elsewhere, into the store unless it is there.
+    """Add the file of a model that was trained elsewhere to the store, unless it is there.
 
     Raises:
-        CheckpointError: it is damaged or of another spec; the store is as it was.
-        StoreError: the store's folder cannot be made.
+        CheckpointError: the file is damaged or of another spec; the store is unchanged.
+        StoreError: the store's folder cannot be created.
     """
     final = model_file(spec)
     with _lock(final.parent):
@@ -199,10 +203,10 @@ def deposit(spec: Spec, content: bytes) -> None:
 
 
 def ensure_folder(folder: Path) -> Path:
-    """The folder, made if it is not there.
+    """The folder, created if it does not exist.
 
     Raises:
-        StoreError: it cannot be made.
+        StoreError: it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -215,7 +219,7 @@ def ensure_folder(folder: Path) -> Path:
 
 
 def _lock(folder: Path) -> contextlib.AbstractContextManager:
-    """Make the folder of a model; the lock holds it against other processes."""
+    """Create the folder of a model; returns a lock that keeps other processes out of it."""
     path = ensure_folder(folder) / "lock"
     return locks.lock(path, f"the training of {folder.name}", "set REPINF_MODELS to")
 
@@ -245,7 +249,7 @@ def _train(
             failures = _train_into([run], final.parents[1], until, checkpoint_seconds, told)
             if failures:
                 raise failures[spec]
-            # As whoever loads it finds it: without optimiser, and not laid out for a fast path.
+            # Loaded as any later reader loads it: without the optimiser and the vectors of a path.
             run = TrainingRun.load(_newest(final), spec, device)
     return run
 
@@ -261,10 +265,10 @@ def _train_into(
     checkpoint_seconds: float,
     report: Callable[[Sequence[tuple[TrainingRun, Outcome]]], None],
 ) -> dict[Spec, ArithmeticError]:
-    """Train runs at once, whose folders are locked; returns the errors of those that failed."""
+    """Train runs whose folders are locked, all at once; returns the errors, by spec."""
     for run in runs:
         checkpoint.clear(model_file(run.spec, models).parent)
-    # Copies: whatever stops an epoch midway, the one before it can still be saved.
+    # Copies: if an epoch is interrupted, the one before it can still be saved.
     complete: dict[Path, State] = {}
     failures, last_saved, dataset = {}, time.monotonic(), runs[0].spec.dataset
     until = until or runs[0].spec.epochs

@@ -1,8 +1,8 @@
-"""A grid of trainings, each cell its own model in the store, run through joblib.
+"""A grid of trainings, run by joblib; each cell has its own model in the store.
 
-The backend is the caller's: loky's processes on this machine unless
-``joblib.parallel_config(backend=...)`` says otherwise; "dask" sends the same cells to a
-cluster.  A worker sends the finished model home, so it need not share the caller's disk.
+The caller chooses the backend by ``joblib.parallel_config(backend=...)``.  The default is loky,
+with processes on this machine; "dask" sends the cells to a cluster.  A worker returns the finished
+model to the caller, so the two need no common disk.
 """
 
 import dataclasses
@@ -25,16 +25,16 @@ from repinf_core.training.fit import EpochRecord
 from repinf_core.training.run import TrainingRun
 
 _MAY_VARY = {"n_z", "learning_rates", "seed"}
-"""Fields in which models that train at once may differ."""
+"""Fields of the spec that may differ between models that train at once."""
 _INTERRUPTED = "Its training was interrupted."
 _KILLED = "The process that trained it was killed, perhaps because memory ran out."
 
 
 class SweepError(ReaderError, RuntimeError):
-    """Some cells could not be trained; all others are in the store.
+    """Some cells could not be trained; the models of all others are in the store.
 
     Attributes:
-        failures: each failed spec with the reason in words.
+        failures: reason, in words, by failed spec.
     """
 
     def __init__(self, failures: dict[Spec, str], n_cells: int) -> None:
@@ -50,14 +50,14 @@ def product(spec: Spec, **choices: Iterable) -> list[Spec]:
     """Variations of ``spec``: every combination of the choices, the last varying fastest.
 
     Args:
-        spec: what is not varied.
-        **choices: name of a field of the spec to the values it takes.
+        spec: values of the fields that are not varied.
+        **choices: the values of a field, by its name.
 
     Returns:
         each combination once.
 
     Raises:
-        ValueError: a name that is no field of a spec.
+        ValueError: a name is not a field of the spec.
     """
     fields = [field.name for field in dataclasses.fields(spec)]
     for name in choices:
@@ -71,23 +71,23 @@ def product(spec: Spec, **choices: Iterable) -> list[Spec]:
 def train(
     specs: Sequence[Spec], device: torch.device | str = "cpu", jobs: int | None = None
 ) -> None:
-    """Train every model of ``specs`` that is not trained to its last epoch, here or as it ships.
+    """Train every model of ``specs`` that has not been trained to its last epoch.
 
-    What was finished before is skipped, what was interrupted goes on from its checkpoint, and
-    a failing cell does not stop the others.  SIGINT and SIGTERM let each process end its epoch and
-    keep it; a second one stops at once.
+    Finished models, in the store or shipped, are skipped.  Interrupted trainings continue from
+    their checkpoints.  A cell that fails does not stop the others.  After SIGINT or SIGTERM each
+    process finishes its epoch and saves it; a second signal stops at once.
 
     Args:
         specs: the cells.
-        device: where each is trained.
-        jobs: cells at once on this machine's CPU; by default one per thread that torch may use
-            here, which is faster than many threads for one small model.  A cluster decides by
-            its workers; a GPU trains all that are alike at once.
+        device: device that trains each cell.
+        jobs: number of cells that train at once on this machine's CPU; by default one for each of
+            torch's threads, which is faster than many threads for one small model.  On a cluster
+            the number of workers decides; a GPU trains all cells that are alike at once.
 
     Raises:
         ValueError: ``jobs`` is less than 1.
-        SweepError: a cell failed; raised when all others are done.
-        StoreError: the store's folder cannot be made.
+        SweepError: a cell failed; raised after all others have ended.
+        StoreError: the store's folder cannot be created.
     """
     _train([spec for spec in specs if not store.is_finished(spec)], specs, device, jobs)
 
@@ -95,12 +95,13 @@ def train(
 def load_or_train(
     specs: Sequence[Spec], device: torch.device | str = "cpu", jobs: int | None = None
 ) -> list[TrainingRun]:
-    """The runs of ``specs``, in their order: as :func:`store.load_or_train` gives each.
+    """The runs of ``specs``, in their order, as :func:`store.load_or_train` returns them.
 
-    Args: as :func:`train`, but a model that ships half-trained is taken as it is.
+    The arguments are those of :func:`train`.  A model that ships with fewer epochs than its spec's
+    is not trained further.
 
     Raises:
-        SweepError: a cell failed.
+        ValueError, SweepError, StoreError: as :func:`train`.
     """
     _train([spec for spec in specs if not store.is_available(spec)], specs, device, jobs)
     return [store.load_or_train(spec, device) for spec in specs]
@@ -121,7 +122,8 @@ def _train(
         if at_once_on_a_gpu(device):
             failures = _together(missing, device, bar)
         else:
-            # By all cells, not the missing: after an interruption the sums are in the same order.
+            # All cells, not only the missing ones, set the number of threads for each: so after an
+            # interruption the order of summation is the same.
             failures = _one_by_one(missing, device, jobs or cells_at_once(cells), bar)
     if failures:
         raise SweepError(failures, len(cells))
@@ -130,7 +132,7 @@ def _train(
 def _one_by_one(
     specs: Sequence[Spec], device: torch.device | str, jobs: int, bar: tqdm
 ) -> dict[Spec, str]:
-    """Train each cell in a process of its own (one job: in this); returns what failed, and why."""
+    """Train each cell in its own process, or in this one if ``jobs`` is 1; returns failures."""
     if parallel.on_cluster():
         return _in_processes(specs, device, jobs, bar, None)
     with tempfile.TemporaryDirectory() as folder:
@@ -147,7 +149,7 @@ def _one_by_one(
 def _in_processes(
     specs: Sequence[Spec], device: torch.device | str, jobs: int, bar: tqdm, stop: Path | None
 ) -> dict[Spec, str]:
-    """As :func:`_one_by_one`; once the file ``stop`` is there, no cell goes on."""
+    """As :func:`_one_by_one`; all cells stop once the file ``stop`` exists."""
     failures: dict[Spec, str] = {}
     cell = functools.partial(
         _cell, device=device, folder=store.ensure_folder(store.models_folder()), stop=stop
@@ -164,7 +166,7 @@ def _in_processes(
 
 
 def _together(specs: Sequence[Spec], device: torch.device | str, bar: tqdm) -> dict[Spec, str]:
-    """Train on one GPU, as many cells at once as are alike; returns those that failed, and why."""
+    """Train on one GPU, all cells that are alike at once; returns the reasons of failures."""
     failures: dict[Spec, str] = {}
     groups = alike(specs)
     while groups:
@@ -175,7 +177,7 @@ def _together(specs: Sequence[Spec], device: torch.device | str, bar: tqdm) -> d
 
         try:
             failed = store.train_together(group, device, report)
-        except Exception as error:  # whatever it is, it must not stop the other groups
+        except Exception as error:  # no error may stop the other groups
             if isinstance(error, torch.cuda.OutOfMemoryError) and len(group) > 1:
                 groups[:0] = halves(group)
                 continue
@@ -188,12 +190,12 @@ def _together(specs: Sequence[Spec], device: torch.device | str, bar: tqdm) -> d
 
 
 def at_once_on_a_gpu(device: torch.device | str) -> bool:
-    """Whether models that are alike train at once: on a GPU of this machine."""
+    """Whether models that are alike train at once, as they do on a GPU of this machine."""
     return torch.device(device).type == "cuda" and not parallel.on_cluster()
 
 
 def alike(specs: Sequence[Spec]) -> list[list[Spec]]:
-    """Groups of those that can train at once: of one family, and alike but for a few fields."""
+    """Groups of specs that can train at once: of one family, equal except for a few fields."""
     groups = defaultdict(list)
     for spec in specs:
         own = dataclasses.asdict(spec).items()
@@ -202,29 +204,29 @@ def alike(specs: Sequence[Spec]) -> list[list[Spec]]:
 
 
 def halves(group: list[Spec]) -> list[list[Spec]]:
-    """Of a group that does not fit on the GPU."""
+    """The two halves of a group that does not fit on the GPU."""
     half = len(group) // 2
     return [group[:half], group[half:]]
 
 
 def cells_at_once(cells: Sequence[Spec]) -> int:
-    """How many cells train at once on this machine's CPU: one for each thread."""
+    """Number of cells that train at once on this machine's CPU: at most one for each thread."""
     return min(torch.get_num_threads(), len(cells))
 
 
 def _cell(
     spec: Spec, device: torch.device | str, folder: Path, stop: Path | None = None
 ) -> bytes | str:
-    """In a worker: the finished model's file, or in words why there is none.
+    """Train in a worker; returns the finished model's file, or the reason why there is none.
 
-    It is asked to end by a file, since a signal may reach the first process alone.
+    The file ``stop`` tells the worker to end, because a signal may reach only the first process.
     """
 
     def go_on(record: EpochRecord | None = None) -> None:
         if stop and stop.exists():
             raise KeyboardInterrupt
 
-    # The caller's store where it can be seen (this machine, a shared disk), else the worker's own.
+    # The caller's store if the worker can access it (same machine or shared disk), else its own.
     models = folder if folder.is_dir() else store.models_folder()
     try:
         go_on()
@@ -232,5 +234,5 @@ def _cell(
         return store.model_file(spec, models).read_bytes()
     except KeyboardInterrupt:  # the last complete epoch is kept
         return _INTERRUPTED
-    except Exception as error:  # whatever it is, it must not stop the other cells
+    except Exception as error:  # no error may stop the other cells
         return f"{type(error).__name__}: {error}"

@@ -1,7 +1,7 @@
-"""What the trainings of a sweep reached, as a table that ships: hours that need not be repeated.
+"""The results of a sweep's trainings, in a table that ships with the package.
 
-``weights/sweeps.csv`` has a row for each training: its spec, what it reached, and where the number
-comes from.
+The table saves readers hours of training.  ``weights/sweeps.csv`` has a row for each training: its
+spec, its results, and the device and revision that produced them.
 """
 
 import csv
@@ -23,14 +23,14 @@ TABLE = shipped.FOLDER / "sweeps.csv"
 
 
 class Outcome(NamedTuple):
-    """What a training came to.
+    """The result of a training.
 
     Attributes:
-        test_negative_elbo: after the last epoch, nats per image; None if there is no model.
+        test_negative_elbo: after the last epoch, in nats per image; None if there is no model.
         before: the same after nine tenths of the epochs, or one epoch before the last.
-        active_latents: after the last epoch.
-        seconds: that the epochs took.
-        failure: why there is no model, in words; empty if there is one.
+        active_latents: number of active latents after the last epoch.
+        seconds: duration of all epochs.
+        failure: the reason, in words, why there is no model; empty if there is one.
     """
 
     test_negative_elbo: float | None
@@ -46,7 +46,7 @@ _COLUMNS = [
 
 
 def reached(run: TrainingRun) -> Outcome:
-    """That of a finished run; of a single epoch there is none before, and nothing has changed."""
+    """The outcome of a finished run; after a single epoch, ``before`` is the last value itself."""
     history, last = run.history, run.history[-1]
     before = history[max(0, len(history) - 1 - max(1, len(history) // 10))]
     return Outcome(
@@ -58,12 +58,12 @@ def reached(run: TrainingRun) -> Outcome:
 
 
 def failed(reason: str) -> Outcome:
-    """That of a training that ended with an error, told in words."""
+    """The outcome of a training that ended with an error, which ``reason`` describes."""
     return Outcome(None, None, None, None, reason)
 
 
 def load(table: Path = TABLE) -> dict[VAESpec, Outcome]:
-    """Every training in the table, and what it came to."""
+    """The outcome of every training in the table, by spec."""
     return {_spec(row): _outcome(row) for row in _rows(table)}
 
 
@@ -71,10 +71,10 @@ def ship(found: Mapping[VAESpec, Outcome], revision: str, device: str, table: Pa
     """Add outcomes to the table.
 
     Args:
-        found: those of finished or failed trainings.
+        found: outcomes of finished or failed trainings, by spec.
         revision: commit of the code that trained.
         device: the machine that trained, in words.
-        table: a CSV file, made if it is not there.
+        table: CSV file, created if it does not exist.
     """
     new = {}
     for spec, outcome in found.items():
@@ -83,7 +83,7 @@ def ship(found: Mapping[VAESpec, Outcome], revision: str, device: str, table: Pa
         values["learning_rates"] = " ".join(map(str, values["learning_rates"]))
         provenance = {"device": device, "revision": revision}
         new[spec.name] = {"name": spec.name, **values, **outcome._asdict(), **provenance}
-    with filelock.FileLock(table.with_suffix(".lock")):  # another process may ship its own
+    with filelock.FileLock(table.with_suffix(".lock")):  # another process may add rows too
         rows = {row["name"]: row for row in _rows(table)} | new
         with replacing(table) as temporary, open(temporary, "w", newline="") as file:
             writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")

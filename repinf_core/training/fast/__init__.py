@@ -1,4 +1,4 @@
-"""Training written for speed: the same formula as the general path, proved at its first use.
+"""Fast training: the same formula as the general path, tested against it at the first use.
 
 A path is registered for the exact type of a model and the kind of a device.
 """

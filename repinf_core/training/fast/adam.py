@@ -1,6 +1,6 @@
-"""Adam, a layer at a time, its gradient still in the processor's cache: speed, not meaning.
+"""Adam, one layer at a time while its gradient is in the processor's cache, for speed.
 
-The same update as ``torch.optim.Adam``, on whose own state it works.
+The update is that of ``torch.optim.Adam``, and the state is shared with it.
 """
 
 import torch
@@ -10,13 +10,13 @@ from repinf_core.training.run import BETAS, EPSILON
 
 
 class Adam:
-    """Adam of one model's parameters.
+    """Adam for one model's parameters.
 
-    A step is :meth:`begin`, then :meth:`update` with the gradient of every layer.
+    A step is :meth:`begin`, followed by :meth:`update` with the gradient of every layer.
 
     Args:
         flat: the model's parameters.
-        optimiser: torch's, of the same parameters; its state is changed, and the moments in it
+        optimiser: torch's optimiser of the same parameters; its state is changed, and its moments
             become views of one vector each.
     """
 
@@ -33,16 +33,16 @@ class Adam:
         self._learning_rate = 0.0
 
     def begin(self, learning_rate: float) -> None:
-        """Begin a step of this size."""
+        """Begin a step with this learning rate."""
         self._learning_rate = learning_rate
         torch._foreach_add_(self._steps, 1)
 
     @torch.no_grad()
     def update(self, layer: int, d_weight: torch.Tensor, d_bias: torch.Tensor) -> None:
-        """Move the parameters of a layer, and what the products use of them."""
+        """Update the parameters of a layer, and their copies in the products' dtype."""
         of_layer = slice(2 * layer, 2 * layer + 2)
         first, second = (moments[of_layer] for moments in self._moments)
-        # What torch.optim.Adam(fused=True) calls, without what it does before it at every call.
+        # torch.optim.Adam(fused=True) calls this, after other work that is not needed here.
         torch._fused_adam_(
             self._flat.parameters[of_layer],
             [d_weight.float(), d_bias.float()],

@@ -1,10 +1,10 @@
-"""-ELBO and its gradient written out for this two-layer model: speed, not meaning.
+"""-ELBO and its gradient, written out for the two-layer model for speed.
 
-The same derivative as ``negative_elbo(...).total.backward()`` (a test holds it to autograd),
-without the graph's bookkeeping, with the sigmoid's and tanh's derivatives taken from values
-at hand, no gradient with respect to the images, and each layer's gradient handed over as soon as
-it is known.  With ``bfloat16`` the matrix products run in bfloat16, with the weights rounded;
-master weights, loss and optimiser stay float32.
+The derivative equals that of ``negative_elbo(...).total.backward()``; a test compares it with
+autograd.  It is faster because there is no graph, the derivatives of sigmoid and tanh use values
+that are already known, there is no gradient with respect to the images, and each layer's gradient
+is used as soon as it is known.  With ``bfloat16`` the matrix products run in bfloat16 with rounded
+weights; master weights, loss and optimiser stay in float32.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,32 +18,32 @@ from repinf_core.kernels import onednn
 from repinf_core.models.mlp import Objective
 
 Receiver = Callable[[int, torch.Tensor, torch.Tensor], None]
-"""Takes a layer's number, from 0, and the gradients of its weight and its bias."""
+"""Takes a layer's index, from 0, and the gradients of its weight and bias."""
 
 
 _ALIGNED = 64
-"""Elements to which a parameter's place in the vector is rounded up: 128 bytes in bfloat16.
+"""Each parameter starts at a multiple of this many elements: 128 bytes in bfloat16.
 
-From another address the bfloat16 kernels of a GPU are the slow ones.
+At other addresses a GPU uses slower bfloat16 kernels.
 """
 
 
 class FlatParameters:
-    """Parameters as views of one float32 vector, and likewise their gradients.
+    """Parameters, and their gradients, as views of one float32 vector each.
 
-    One vector is rounded to the products' dtype in one operation.  Several models of one shape
-    are the rows of a matrix instead; their views have one dimension more.
+    One operation rounds a whole vector to the dtype of the products.  Several models of one shape
+    are the rows of a matrix instead; their views have one more dimension.
 
     Args:
         vector: all parameters of a model ``[P]``, or of E models ``[E, P]``, as :func:`flattened`
             lays them out.
         like: the parameters of such a model, for their shapes and order.
-        product_dtype: of ``weights``.
+        product_dtype: dtype of ``weights``.
 
     Attributes:
         vector: the parameters, an ``nn.Parameter`` whose ``grad`` is the gradient's vector.
-        parameters: its views, in the model's order: weight and bias of each layer.
-        weights: the same in the dtype of the products.
+        parameters: views of the vector in the model's order: weight and bias of each layer.
+        weights: the same in the dtype of the matrix products.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class FlatParameters:
 
     @classmethod
     def of(cls, model: nn.Module, product_dtype: torch.dtype) -> "FlatParameters":
-        """Those of a model, which from now on are views of the vector."""
+        """The parameters of a model, which become views of the vector."""
         parameters = list(model.parameters())
         flat = cls(flattened([p.detach() for p in parameters]), parameters, product_dtype)
         for parameter, view in zip(parameters, flat.parameters, strict=True):
@@ -67,7 +67,7 @@ class FlatParameters:
         return flat
 
     def views(self, vector: torch.Tensor) -> list[torch.Tensor]:
-        """Of one number per parameter, in the order of ``vector``, each parameter's."""
+        """Views of each parameter's numbers in ``vector``."""
         pieces = vector.split([_padded(p) for p in self._like], dim=-1)
         models = vector.shape[:-1]
         return [
@@ -76,12 +76,12 @@ class FlatParameters:
         ]
 
     def round_weights(self) -> None:
-        """Bring ``weights`` up to date with ``vector``."""
+        """Update ``weights`` from ``vector``."""
         if self._products.dtype != torch.float32:
             self._products.copy_(self.vector.data)
 
     def round_layer(self, layer: int) -> None:
-        """Bring those of one layer up to date."""
+        """Update the ``weights`` of one layer."""
         if self._products.dtype != torch.float32:
             for i in (2 * layer, 2 * layer + 1):
                 self.weights[i].copy_(self.parameters[i])
@@ -93,7 +93,7 @@ class FlatParameters:
 
 
 def flattened(parameters: Sequence[torch.Tensor]) -> torch.Tensor:
-    """One vector of all, each from an aligned place on; what lies between them is zero."""
+    """All parameters in one vector, each at an aligned place, with zeros in between."""
     return torch.cat([F.pad(p.flatten(), (0, _padded(p) - p.numel())) for p in parameters])
 
 
@@ -104,10 +104,10 @@ def _padded(parameter: torch.Tensor) -> int:
 def negative_elbo_gradient(
     flat: FlatParameters, x: torch.Tensor, epsilon: torch.Tensor, beta: float
 ) -> Objective:
-    """-ELBO in nats per image; leaves its gradient in ``flat.vector.grad``.
+    """-ELBO in nats per image; its gradient is written to ``flat.vector.grad``.
 
     Args:
-        flat: the parameters of a model, or of E models: then all below has E in front.
+        flat: parameters of a model, or of E models; then all shapes below start with E.
         x: images ``[B, 784]``.
         epsilon: standard normal numbers ``[L, B, N_z]``.
         beta: weight of the KL term.
@@ -117,19 +117,19 @@ def negative_elbo_gradient(
 
 
 class Forward(NamedTuple):
-    """What a forward pass found, and what the way back needs of it.
+    """The results of a forward pass, and the values that backpropagation needs.
 
-    Of E models all has E in front.
+    For E models all shapes start with E.
 
     Attributes:
         objective: in nats per image.
-        mu: of q(z|x) ``[B, N_z]``.
+        mu: mean of q(z|x) ``[B, N_z]``.
         noise: sigma epsilon ``[L, B, N_z]``.
-        excess: sigma^2 - 1 ``[B, N_z]``, of the variance over the prior's.
+        excess: sigma^2 - 1 ``[B, N_z]``, the variance minus that of the prior.
         pixels: the means of p(x|z) ``[L, B, 784]``.
-        images: as the first layer takes them ``[B, 784]``.
+        images: inputs of the first layer ``[B, 784]``.
         hidden: the encoder's units ``[B, hidden]``.
-        z: as the decoder takes them ``[L B, N_z]``.
+        z: inputs of the decoder ``[L B, N_z]``.
         hidden_z: the decoder's units ``[L B, hidden]``.
     """
 
@@ -148,7 +148,7 @@ class Forward(NamedTuple):
 def forward(
     weights: Sequence[torch.Tensor], x: torch.Tensor, epsilon: torch.Tensor, beta: float
 ) -> Forward:
-    """-ELBO as :func:`negative_elbo_gradient`, of these weights and biases, and what led to it."""
+    """-ELBO as in :func:`negative_elbo_gradient`, from these weights and biases."""
     w1, b1, w2, b2, w3, b3, w4, b4 = weights
     n_samples, batch, n_z = epsilon.shape[-3:]
     images, x = x.to(w1.dtype), x.unsqueeze(-3)
@@ -177,11 +177,11 @@ def backpropagate(
     beta: float,
     receive: Receiver,
 ) -> Objective:
-    """-ELBO as :func:`negative_elbo_gradient`, with ``flat.weights`` as they are.
+    """-ELBO as in :func:`negative_elbo_gradient`, with ``flat.weights`` as they are.
 
     Args:
         receive: takes each layer's gradient, from the last layer to the first; it may change
-            the layer's weights, which are not used any more.
+            the layer's weights, which are no longer used.
     """
     _, _, w2, _, w3, _, w4, _ = flat.weights
     objective, mu, noise, excess, pixels, images, hidden, z, hidden_z = forward(
@@ -217,15 +217,15 @@ def _affine(
 
 
 def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    # Torch by itself takes a bfloat16 product from oneDNN where that has it, and is as fast.
+    # torch itself uses oneDNN for bfloat16 products if it can, and is as fast.
     if a.dtype == torch.float32 and _by_onednn(a):
         return onednn.linear(a, b.T)
     return a @ b
 
 
 def _by_onednn(inputs: torch.Tensor) -> bool:
-    # Of a minibatch's float32 products MKL's are the faster ones, also on AMD's processors, unless
-    # these have AVX-512, which MKL leaves unused on them.
+    # For the float32 products of a minibatch MKL is faster, also on AMD processors, unless these
+    # have AVX-512, which MKL does not use on them.
     wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     return (wide or inputs.dtype != torch.float32) and onednn.supports(inputs)
 
@@ -241,5 +241,5 @@ def _tanh_gradient(d_out: torch.Tensor, tanh: torch.Tensor) -> torch.Tensor:
 
 
 def _softplus(a: torch.Tensor, sigmoid: torch.Tensor) -> torch.Tensor:
-    """log(1 + e^a) = max(a, 0) - log(sigmoid(|a|)): many times faster than by torch's log1p."""
+    """log(1 + e^a) = max(a, 0) - log(sigmoid(|a|)), many times faster than torch's log1p."""
     return a.relu().sub_(torch.maximum(sigmoid, 1 - sigmoid).log_())

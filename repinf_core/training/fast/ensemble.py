@@ -1,9 +1,9 @@
-"""Training of several small models at once, because one of them leaves a large GPU idle.
+"""Training of several small models at once, because a single one leaves a large GPU idle.
 
 The models are the rows of one matrix of parameters, and each product of a step is one batched
-product for all of them.  A model with fewer latents than the widest is padded with latents
-whose weights are zero and which get no noise: their gradients are zero, so they stay as they are.
-On a GPU the step is one CUDA graph, of a single model too.
+product for all of them.  A model with fewer latents than the widest is padded with latents that
+have zero weights and no noise; their gradients are zero, so they do not change.  On a GPU the step
+is one CUDA graph, also for a single model.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,22 +19,22 @@ from repinf_core.training.fast.hand_written import evaluate
 from repinf_core.training.run import BETAS, EPSILON, TrainingRun
 
 _SHARED = ("n_hidden", "beta", "n_samples", "minibatch", "precision")
-"""What runs that train together have in common: the names in their specs."""
+"""Fields of the specs that must be equal for runs that train together."""
 
 
 class Ensemble:
     """Runs that are trained together, each as it would be alone.
 
-    The sums of a batched product may come in another order than those of a single one, and in
-    bfloat16 a hidden unit may be rounded before its tanh too; all else, the random numbers too, is
-    what each run alone would see.
+    A batched product may add its terms in another order than a single one, and in bfloat16 a hidden
+    unit may also be rounded before its tanh.  Everything else, including the random numbers, is the
+    same as if each run were alone.
 
     Args:
-        runs: on one device, alike in what a batched product cannot vary.
-        train: on that device.
+        runs: runs on one device, with equal values of the fields that must be equal.
+        train: training set on that device.
 
     Raises:
-        ValueError: the runs differ in what all must share.
+        ValueError: the runs differ in one of these fields.
     """
 
     name: ClassVar[str] = "several at once"
@@ -71,11 +71,11 @@ class Ensemble:
         """One pass over the images, in each run's own random order.
 
         Args:
-            learning_rates: Adam's, of each run.
+            learning_rates: Adam's learning rate of each run.
 
         Returns:
-            of each run the terms of its loss, means over the epoch in nats per image; not finite
-            of a run that diverged, which changes nothing of the others.
+            the terms of the loss of each run, means over the epoch in nats per image.  They are not
+            finite for a run that diverged, which does not affect the others.
         """
         for group, learning_rate in zip(self._optimiser.param_groups, learning_rates, strict=True):
             group["lr"].fill_(learning_rate)
@@ -94,9 +94,10 @@ class Ensemble:
         return evaluate(run, test)
 
     def _one_step(self) -> Callable[[torch.Tensor], None]:
-        """A step, given each run's rows of the images ``[E, B]``.
+        """A step, as a function of each run's rows of the images ``[E, B]``.
 
-        No method: one that knows the ensemble would keep it, and its graphs, from being freed.
+        It is not a method: a reference to the ensemble would keep it, and its graphs, from being
+        freed.
         """
         images, flat, optimiser, total = self._images, self._flat, self._optimiser, self._total
         spec, widest = self._spec, self._widest
@@ -114,13 +115,13 @@ class Ensemble:
         return step
 
     def _adam(self) -> torch.optim.Adam:
-        """One parameter group per run, for its own learning rate, going on from its moments."""
+        """Adam with one parameter group per run, with the run's learning rate and moments."""
         vector, gradients = self._flat.vector, cast(torch.Tensor, self._flat.vector.grad)
         groups = []
         for row, gradient in zip(vector.data, gradients, strict=True):
             parameter = torch.nn.Parameter(row)
             parameter.grad = gradient
-            # A tensor, which a captured step reads anew: a number would be captured as it is.
+            # A tensor, which a captured step reads every time; a number would be a constant.
             groups.append({"params": [parameter], "lr": torch.zeros((), device=row.device)})
         optimiser = torch.optim.Adam(
             groups, betas=BETAS, eps=EPSILON, fused=True, capturable=vector.is_cuda
@@ -142,7 +143,7 @@ class Ensemble:
         return stacked
 
     def _write_back(self) -> None:
-        """Bring the runs themselves, which are evaluated and saved, up to date."""
+        """Update the runs, which are evaluated and saved."""
         states = self._optimiser.state.values()
         rows = self._flat.vector.data
         for run, row, place, state in zip(self._runs, rows, self._places, states, strict=True):
@@ -166,9 +167,9 @@ def _spread(vector: torch.Tensor, targets: Sequence[torch.Tensor]) -> None:
 
 
 def _places(wide: VAE, n_z: int) -> torch.Tensor:
-    """Where the parameters of a model with ``n_z`` latents are among those of ``wide``: ``[P]``.
+    """Places of the parameters of a model with ``n_z`` latents among those of ``wide``: ``[P]``.
 
-    Their order is the same in both.
+    The order is the same in both.
     """
     latents = torch.arange(wide.n_z) < n_z
     masks = {name: torch.ones_like(p, dtype=torch.bool) for name, p in wide.named_parameters()}

@@ -1,4 +1,4 @@
-"""The paper's VAE trained by a gradient written out by hand, for a CPU: speed, not meaning."""
+"""Training of the paper's VAE on a CPU with a hand-written gradient, for speed."""
 
 from collections.abc import Sequence
 from typing import ClassVar, cast
@@ -14,11 +14,11 @@ from repinf_core.training.run import TrainingRun
 
 
 class HandWritten:
-    """Trains runs of the paper's VAE one after the other.
+    """Train runs of the paper's VAE one after the other.
 
     Args:
-        runs: whose parameters and moments become views of one vector each.
-        train: on the device of the runs.
+        runs: runs whose parameters and moments become views of one vector each.
+        train: training set on the device of the runs.
     """
 
     name: ClassVar[str] = "hand-written"
@@ -30,7 +30,7 @@ class HandWritten:
             self._runs.append((run, flat, Adam(flat, run.optimiser)))
 
     def epoch(self, learning_rates: Sequence[float]) -> list[dict[str, float]]:
-        """As of the general path."""
+        """As :meth:`repinf_core.training.general.GeneralPath.epoch`."""
         return [
             _train_epoch(*of_run, self._train.images, rate)
             for of_run, rate in zip(self._runs, learning_rates, strict=True)
@@ -59,7 +59,7 @@ def _train_epoch(
 
 @torch.no_grad()
 def evaluate(run: TrainingRun, test: LabelledImages) -> dict[str, float]:
-    """As the general path's, with one encoding for the loss and the active latents."""
+    """As in the general path, with one encoding for both the loss and the active latents."""
     generator = torch.Generator(run.device).manual_seed(run.spec.seed)
     spec, total, means = cast(VAESpec, run.spec), torch.zeros(3, device=run.device), []
     weights = [parameter.detach() for parameter in run.model.parameters()]
