@@ -7,8 +7,8 @@ and random weights, whose values do not affect the times.  Both must find the sa
 take turns.  Between the turns, products of square matrices measure the machine's current rate: with
 torch's own float32 product (sgemm) and with oneDNN's, which our rollout uses on x86 processors.
 The share of a loop is its rate divided by this rate.  It counts the operations of the matrix
-products only, not tanh and sigmoid.  Peak memory is the memory that a rollout adds to that of a
-fresh process.
+products only, not tanh and sigmoid.  Peak memory is the memory that a rollout adds to a fresh
+process.
 """
 
 import argparse

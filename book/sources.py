@@ -82,7 +82,7 @@ def _imports(tree: ast.AST, package: str) -> set[str]:
 
 
 def _file(root: Path, name: str) -> Path | None:
-    """Path of a module from ``root``; None if the name is not that of a module."""
+    """Path of a module from ``root``; None if no module has this name."""
     place = Path(*name.split("."))
     files = place / "__init__.py", place.with_suffix(".py")
     return next((path for path in files if (root / path).exists()), None)

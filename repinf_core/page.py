@@ -1,4 +1,4 @@
-"""A page shows its study: finding, figures with their data, tables, and cards of claims.
+"""The parts of a page: its finding, figures with their data, tables, and cards of claims.
 
 Creating a :class:`Page` writes the results: ``results/<page>.json`` and, in ``results/<page>/``,
 each table as tidy CSV.
@@ -89,7 +89,7 @@ class Page:
 def styled(table: pd.DataFrame, caption: str, columns: Mapping[str, tuple[str, str]]) -> Styler:
     """A table as pages show it: chosen columns, headings, numbers aligned to the right.
 
-    The arguments are those of :meth:`Page.table`.
+    The arguments are the same as for :meth:`Page.table`.
     """
     shown = table[[*columns]]
     formats = {

@@ -35,7 +35,7 @@ def record(
     """Write ``<folder>/<page>.json`` atomically, and return its path.
 
     Before it, each table is written to ``<folder>/<page>/<name>.csv`` with nine significant digits.
-    These distinguish all float32 numbers, so a figure drawn from the file equals that of the page.
+    These distinguish all float32 numbers, so a figure drawn from the file equals the page's figure.
 
     Args:
         page: name of the page, the stem of the file.

@@ -25,7 +25,7 @@ _TIMES = 1 - np.exp(-np.arange(1, 10) / 2.2)  # shares of a path, which slows do
 def drawn_schematic() -> Figure:
     """Fig. 6: how inference leads from noisy images through latent space, according to the paper.
 
-    The symbols are those of :func:`repinf_core.figures.schematic`, which shows the measured
+    The symbols are the same as in :func:`repinf_core.figures.schematic`, which shows measured
     trajectories.  Small dots on a path mark equal time intervals: the motion is fast at first, then
     slow.
     """

@@ -1,7 +1,7 @@
 """Chords, the control of the paper's "approaching", and the two readings of that word.
 
-A chord is the straight segment from z(0) to z(T), the paper's "synthetic linear interpolation". The
-text says "closer than its synthetic linear interpolation", but not at which point of it.  We
+A chord is the straight segment from z(0) to z(T), the paper's "synthetic linear interpolation".
+The text says "closer than its synthetic linear interpolation", but not at which point of it.  We
 therefore use two readings.  Below the **whole chord** means below the chord's smallest distance.
 Below the chord at the **same time** means below its distance at the time of the curve's minimum.
 """

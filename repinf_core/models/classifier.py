@@ -2,8 +2,8 @@
 
 The layers are "Input-Convolution-Convolution-Pooling-Dropout1-FullyConnected-Dropout2-SoftMax",
 with 3x3 kernels, 2x2 pooling, dropout of 0.25 and 0.5, and rectified linear units (Results, text on
-Fig. 5; preprint Appendix B).  The paper does not state the numbers of channels and units.  Ours,
-and the minibatch, are those of Keras's MNIST example, which has the same layers and reports the
+Fig. 5; preprint Appendix B).  The paper does not state the numbers of channels and units.  We take
+them, and the minibatch, from Keras's MNIST example, which has the same layers and reports the
 preprint's test accuracy, 99.25%.  The paper states neither the optimiser (here Adam) nor the
 epochs.
 """
@@ -45,9 +45,8 @@ class Classifier(Model):
         # A CPU convolves fastest with the channels last.
         h = x.view(-1, 1, 28, 28).to(memory_format=torch.channels_last)
         h = F.relu(self.convolution1(h))
-        h = F.relu(
-            F.max_pool2d(self.convolution2(h), 2)
-        )  # the same as pooling after it, but cheaper
+        # Pooling before the rectification gives the same result and is cheaper.
+        h = F.relu(F.max_pool2d(self.convolution2(h), 2))
         h = dropout(h, 0.25, generator).flatten(1)
         h = dropout(F.relu(self.connected(h)), 0.5, generator)
         return self.out(h).to(x.dtype)
@@ -96,7 +95,7 @@ def dropout(h: torch.Tensor, probability: float, generator: torch.Generator | No
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierSpec(Spec):
-    """Spec of the classifier; its own defaults are those of Keras's example."""
+    """Spec of the classifier; the defaults of its own fields are from Keras's example."""
 
     family: ClassVar[str] = "classifier"
 

@@ -41,8 +41,8 @@ class DimensionGrid(Study):
             for the chord's distance at the same time; ``labels_approaching_whole_chord`` and
             ``..._same_time``, the numbers of labels of all ten.
         bounds: a row for each integer from the smallest ``n_z`` to the largest: the ``least``
-            ||C - I||_F of any ten vectors, and ``least_around_mean``, that of ten vectors whose
-            mean is the origin.
+            ||C - I||_F of any ten vectors, and ``least_around_mean``, the same for ten vectors
+            whose mean is the origin.
         curves: a row for each network and t, for the label's trials: ``t`` (steps), ``mean`` and
             ``sem`` of the distance to the concept (Euclidean, in latent space), ``chord`` (mean
             distance of the chords at the same t).

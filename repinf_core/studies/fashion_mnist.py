@@ -131,7 +131,7 @@ def _on_fashion(experiment: Experiment) -> list[Experiment]:
 
 @dataclass(frozen=True)
 class _Measured:
-    """The results on one data set; the tables are parts of those of :class:`FashionMNIST`."""
+    """The results on one data set; its tables are parts of the tables of :class:`FashionMNIST`."""
 
     dataset: str
     title: str

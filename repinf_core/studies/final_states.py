@@ -30,7 +30,7 @@ def follow(
 
     Returns:
         class probabilities of the images that z(T) generates, ``[trials, 10]``; Euclidean distances
-        to the concept in latent space, and those of the chords, ``[T+1, trials]`` each; all on
+        of z(t) and of the chords to the concept, in latent space, ``[T+1, trials]`` each; all on
         the CPU.
     """
     label, steps = experiment.label, experiment.final_step

@@ -29,7 +29,7 @@ class LatentDimension(Study):
             memories along it, whether it is ``active``.
         concepts: a row for each ``label`` and ``latent``: the ``concept``, the mean of mu.
         components: a row for each principal ``component`` of the memories, from 1 on, largest
-            first: its share of the variance (``ratio``), and that of all up to it
+            first: its share of the variance (``ratio``), and the sum of the shares up to it
             (``cumulative``).
         network: a row for each ``quantity`` of the network as a whole, with its ``value`` (missing
             for random directions if no latent is active).

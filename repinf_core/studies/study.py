@@ -108,7 +108,7 @@ def default_device() -> str:
 
 
 def mean_curve(distances: torch.Tensor, chords: torch.Tensor) -> pd.DataFrame:
-    """Mean distance over time, and that of the chords: a row for each ``t`` (steps).
+    """Mean distance over time, of trajectories and chords: a row for each ``t`` (steps).
 
     Args:
         distances: distances of z(t) to a target, ``[T+1, trials]``.

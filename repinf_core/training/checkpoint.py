@@ -155,7 +155,7 @@ def read(path: Path, format: str | None = FORMAT) -> tuple[dict[str, torch.Tenso
 
     Args:
         path: path of the file.
-        format: required format; None is that of version 0.1.
+        format: required format; None for version 0.1.
 
     Raises:
         CheckpointError: the file is damaged or altered, or has another format.

@@ -76,7 +76,7 @@ def load_or_train(
     reached more epochs, its checkpoint is loaded instead.  ``run.epoch`` and ``run.origin`` say
     which it is.
 
-    The arguments and errors are those of :func:`train`.
+    The arguments and errors are the same as for :func:`train`.
     """
     if not model_file(spec, models).exists() and spec.name in shipped.manifest():
         here = latest_run(spec, device, models)

@@ -97,8 +97,8 @@ def load_or_train(
 ) -> list[TrainingRun]:
     """The runs of ``specs``, in their order, as :func:`store.load_or_train` returns them.
 
-    The arguments are those of :func:`train`.  A model that ships with fewer epochs than its spec's
-    is not trained further.
+    The arguments are the same as for :func:`train`.  A model that ships with fewer epochs than its
+    spec's is not trained further.
 
     Raises:
         ValueError, SweepError, StoreError: as :func:`train`.

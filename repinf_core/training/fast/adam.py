@@ -1,6 +1,6 @@
 """Adam, one layer at a time while its gradient is in the processor's cache, for speed.
 
-The update is that of ``torch.optim.Adam``, and the state is shared with it.
+The update is the same as in ``torch.optim.Adam``, and both share one state.
 """
 
 import torch

@@ -1,9 +1,9 @@
 """-ELBO and its gradient, written out for the two-layer model for speed.
 
-The derivative equals that of ``negative_elbo(...).total.backward()``; a test compares it with
-autograd.  It is faster because there is no graph, the derivatives of sigmoid and tanh use values
-that are already known, there is no gradient with respect to the images, and each layer's gradient
-is used as soon as it is known.  With ``bfloat16`` the matrix products run in bfloat16 with rounded
+The gradient equals the result of ``negative_elbo(...).total.backward()``; a test compares the two.
+This code is faster because there is no graph, the derivatives of sigmoid and tanh use values that
+are already known, there is no gradient with respect to the images, and each layer's gradient is
+used as soon as it is known.  With ``bfloat16`` the matrix products run in bfloat16 with rounded
 weights; master weights, loss and optimiser stay in float32.
 """
 
@@ -125,7 +125,7 @@ class Forward(NamedTuple):
         objective: in nats per image.
         mu: mean of q(z|x) ``[B, N_z]``.
         noise: sigma epsilon ``[L, B, N_z]``.
-        excess: sigma^2 - 1 ``[B, N_z]``, the variance minus that of the prior.
+        excess: sigma^2 - 1 ``[B, N_z]``, the variance minus the prior's variance.
         pixels: the means of p(x|z) ``[L, B, 784]``.
         images: inputs of the first layer ``[B, 784]``.
         hidden: the encoder's units ``[B, hidden]``.

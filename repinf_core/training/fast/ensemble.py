@@ -167,7 +167,7 @@ def _spread(vector: torch.Tensor, targets: Sequence[torch.Tensor]) -> None:
 
 
 def _places(wide: VAE, n_z: int) -> torch.Tensor:
-    """Places of the parameters of a model with ``n_z`` latents among those of ``wide``: ``[P]``.
+    """Places ``[P]`` of the parameters of a model with ``n_z`` latents in the vector of ``wide``.
 
     The order is the same in both.
     """
