@@ -1,6 +1,7 @@
 """Common set-up of all tests: an empty model store, one thread, reproducible random examples."""
 
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -19,6 +20,9 @@ settings.load_profile("repinf")
 
 # One thread: small matrices are slower on several, and bit-for-bit tests need a fixed order.
 torch.set_num_threads(1)
+
+# A shell's background job ignores SIGINT, and so would the tests that interrupt a training.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 _SLOW_FIXTURES = {"smoke_book", "cluster"}
