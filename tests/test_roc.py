@@ -49,9 +49,7 @@ def test_a_bootstrap_sample_is_the_area_of_the_members_drawn():
     np.testing.assert_allclose(found[:, 0] + found[:, 2], 1)
     redrawn = torch.Generator().manual_seed(2)
     rows = [torch.randint(n, (700, n), generator=redrawn) for n in (6, 4)]
-    expected = [
-        area(first[a].tolist(), second[b].tolist()) for a, b in zip(*rows, strict=True)
-    ]  # fmt: skip
+    expected = [area(first[a].tolist(), second[b].tolist()) for a, b in zip(*rows, strict=True)]
     np.testing.assert_allclose(found[:, 0], expected, rtol=1e-6)
 
 

@@ -6,13 +6,14 @@ from repinf_core.claims.judging import NOT_RUN, Claim, Measured, Numbers, graded
 
 PERFECT = 0.999
 """An AUROC from which on two groups count as told apart without error: nothing is left to gain."""
-_TRAJECTORY = {
+TRAJECTORY = {
     "closest_concept": "nearest concept at any t",
     "first_step": "first step",
     "path_length": "all steps",
     "first_fall": "fall of -ELBO in one step",
     "whole_fall": "fall of -ELBO to t = T",
 }
+"""The scores that are compared with the plain -ELBO."""
 _LACKING = Measured("without the other data set", NOT_RUN)
 
 Scores = Mapping[str, Mapping[str, float]]
@@ -37,12 +38,12 @@ def better_than_elbo(found: Numbers) -> Measured:
     if found["lacks_data"]:
         return _LACKING
     kinds = list(_unfamiliar(found))
-    perfect = {name: sum(_perfect(scores, name) for scores in kinds) for name in _TRAJECTORY}
-    better = {name: sum(_better(scores, name) for scores in kinds) for name in _TRAJECTORY}
-    worse = {name: sum(_worse(scores, name) for scores in kinds) for name in _TRAJECTORY}
+    perfect = {name: sum(_perfect(scores, name) for scores in kinds) for name in TRAJECTORY}
+    better = {name: sum(_better(scores, name) for scores in kinds) for name in TRAJECTORY}
+    worse = {name: sum(_worse(scores, name) for scores in kinds) for name in TRAJECTORY}
     told = ", ".join(
         f"{words} {better[name]}, {perfect[name]}, {worse[name]}"
-        for name, words in _TRAJECTORY.items()
+        for name, words in TRAJECTORY.items()
     )
     return Measured(
         f"better, both perfect, and worse for how many of {len(kinds)} kinds: {told}",

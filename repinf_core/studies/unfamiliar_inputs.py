@@ -21,12 +21,12 @@ PLAIN = "negative_elbo"
 """The score that needs no trajectory, with which the others are compared."""
 SCORES = {
     PLAIN: "-ELBO of x(0)",
-    "nearest_concept": "nearest concept at t = 0",
-    "closest_concept": "nearest concept at any t",
-    "first_step": "length of the first step",
-    "path_length": "length of all steps",
-    "first_fall": "fall of -ELBO in one step",
-    "whole_fall": "fall of -ELBO to t = T",
+    "nearest_concept": "concept, t = 0",
+    "closest_concept": "concept, any t",
+    "first_step": "first step",
+    "path_length": "all steps",
+    "first_fall": "-ELBO, first fall",
+    "whole_fall": "-ELBO, whole fall",
 }
 """Every score and what it is called; the larger, the less familiar."""
 OF_TRAJECTORY = tuple(SCORES)[2:]
@@ -167,7 +167,7 @@ def _inputs(
     count: int,
     generator: torch.Generator,
 ) -> dict[str, torch.Tensor]:
-    """x(0) of every kind, ``[count, 784]`` each, and one blank image.
+    """x(0) of every kind, ``[count, 784]`` each, and one blank image; those of training last.
 
     The images that are turned are other ones than the test images that are not, so that the two
     groups are independent.
@@ -180,9 +180,9 @@ def _inputs(
     unfamiliar = (turned, noise, torch.zeros(1, data.N_PIXELS))
     return {
         TEST: of_test[:count],
-        TRAINING: training,
         **foreign,
         **dict(zip(UNFAMILIAR[1:], unfamiliar, strict=True)),
+        TRAINING: training,
     }
 
 
@@ -334,8 +334,7 @@ def _finding(measured: list[_Measured], other: str) -> str:
 
 def _told(one: _Measured) -> str:
     """The areas of the plain -ELBO and of the first step, for the first of the kinds."""
-    kinds = one.separations.kind.unique()
-    kind = OTHER if OTHER in kinds else UNFAMILIAR[1]
+    kind = one.separations.kind.iloc[0]
     foreign = f"images of {one.about.other[0]}" if kind == OTHER else "turned test images"
     of_kind = one.separations[one.separations.kind == kind].set_index("score")
     plain, step = (
