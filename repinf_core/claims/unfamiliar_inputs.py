@@ -41,12 +41,13 @@ def better_than_elbo(found: Numbers) -> Measured:
     perfect = {name: sum(_perfect(scores, name) for scores in kinds) for name in TRAJECTORY}
     better = {name: sum(_better(scores, name) for scores in kinds) for name in TRAJECTORY}
     worse = {name: sum(_worse(scores, name) for scores in kinds) for name in TRAJECTORY}
-    told = ", ".join(
-        f"{words} {better[name]}, {perfect[name]}, {worse[name]}"
+    told = "; ".join(
+        f"{words}: better for {better[name]}, worse for {worse[name]}, both perfect for "
+        f"{perfect[name]}"
         for name, words in TRAJECTORY.items()
     )
     return Measured(
-        f"better, both perfect, and worse for how many of {len(kinds)} kinds: {told}",
+        f"of {len(kinds)} kinds, {told}",
         graded(
             any(better[name] + perfect[name] == len(kinds) and better[name] for name in better),
             any(better[name] and not worse[name] for name in better),
