@@ -28,6 +28,7 @@ STATED = {
     "Fig. 9": (*_OBJECTIVE, "selection_rates", "selection_minibatches", "selection_epochs"),
     "Fig. 4, other N_z": (*_GRID, "label", "trials_per_p"),
     "Suppl. D": (*NETWORK, "p", "trials"),
+    "unfamiliar inputs": NETWORK,  # beyond the paper: its network
 }
 """The parameters that the paper states, by figure."""
 
@@ -36,6 +37,7 @@ NOT_STATED = {
     "Fig. 2": ("p", "trials", "window", *_NOWHERE_STATED),
     "Fig. 8": ("grid of N_z", *_NOWHERE_STATED),
     "Fig. 9": ("grid of N_z",),
+    "unfamiliar inputs": ("minibatch", "steps"),
 }
 """The settings that the paper does not state and this book chose, by figure.
 

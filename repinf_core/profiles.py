@@ -101,6 +101,10 @@ class Experiment:
         checks.list_of("one or more integers from 1 to 60000", checks.integer(1, 60_000)),
     )
     selection_epochs: int = _parameter("of each model of Fig. 9", checks.integer(1, 1_000_000))
+    inputs_per_kind: int = _parameter(
+        "images of each kind, familiar or not; at most half the test images",
+        checks.integer(2, 1_000_000),
+    )
 
 
 _PAPER = Experiment(
@@ -132,6 +136,7 @@ _PAPER = Experiment(
     selection_rates=(0.01, 0.001, 0.0001),
     selection_minibatches=(50, 100, 200),
     selection_epochs=100,
+    inputs_per_kind=1000,
 )
 
 # Float32 where the machine is unknown: many CPUs have no bfloat16 products and emulate them.
@@ -168,6 +173,7 @@ PROFILES: dict[str, Experiment] = {
         grid_epochs=10,
         selection_rates=(0.01, 0.001),
         selection_epochs=2,
+        inputs_per_kind=100,
     ),
     "quick": _DIGITS,
     "paper": _PAPER,

@@ -18,6 +18,7 @@ from matplotlib.text import Text
 from repinf_core import data, figures
 from repinf_core.figures.style import ABSTRACT, CONCEPT, LABELS, MEMORY, Figure
 from repinf_core.studies.collective_dynamics import Cloud
+from repinf_core.studies.unfamiliar_inputs import QUANTITIES, SCORES
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.random((31, 784))
@@ -324,6 +325,27 @@ STAGES_BY_DATASET = pd.DataFrame(
      ("clothes", "concept", 0, 1)],
     columns=["dataset", "nearest", "start", "stop"],
 )  # fmt: skip
+INPUTS = ("test", "other data set", "quarter turn", "uniform noise", "blank", "training")
+SEPARATIONS = pd.DataFrame(
+    [
+        (network, kind, score, area, area - 0.02, area + 0.01)
+        for network in ("MNIST", "clothes")
+        for kind in INPUTS[1:]
+        for score, area in zip(SCORES, RANDOM.random(len(SCORES)), strict=True)
+    ],
+    columns=["network", "kind", "score", "auroc", "low", "high"],
+)
+CURVES_BY_KIND = pd.DataFrame(
+    [
+        (network, kind, quantity, t, 3.0, 2.0, 4.0, np.nan if kind == "test" else RANDOM.random())
+        for network in ("MNIST", "clothes")
+        for kind in INPUTS
+        for quantity in QUANTITIES
+        for t in range(31)
+    ],
+    columns=["network", "kind", "quantity", "t", "median", "lower", "upper", "auroc"],
+)
+SAMPLES = {name: dict.fromkeys(INPUTS, IMAGES[:8]) for name in ("MNIST", "clothes")}
 EPOCHS = pd.DataFrame(
     [("loop", "float32", 1.5), ("loop", "float32", 1.7), ("loop", "float32", 1.6),
      ("ours", "float32", 1.0), ("ours", "bfloat16", 0.5)],
@@ -422,6 +444,16 @@ FIGURES = {
     "counts_by_dataset": lambda: figures.counts_by_dataset(COUNTS),
     "one data set": lambda: figures.counts_by_dataset(COUNTS[COUNTS.dataset == "digits"]),
     "stages_by_dataset": lambda: figures.stages_by_dataset(CLOSEST, STAGES_BY_DATASET),
+    "separation_by_score": lambda: figures.separation_by_score(SEPARATIONS),
+    "scores of one network": lambda: figures.separation_by_score(
+        SEPARATIONS[(SEPARATIONS.network == "MNIST") & (SEPARATIONS.kind != "other data set")]
+    ),
+    "steps_by_kind": lambda: figures.steps_by_kind(CURVES_BY_KIND),
+    "separation_by_time": lambda: figures.separation_by_time(CURVES_BY_KIND),
+    "times of one network": lambda: figures.separation_by_time(
+        CURVES_BY_KIND[CURVES_BY_KIND.network == "MNIST"]
+    ),
+    "samples_by_network": lambda: figures.samples_by_network(SAMPLES, range(8)),
     "training_ratios": lambda: figures.training_ratios(EPOCHS),
     "inference_shares": lambda: figures.inference_shares(ROLLOUTS),
     "neighbour_ratios": lambda: figures.neighbour_ratios(NEIGHBOURS),
@@ -476,7 +508,16 @@ def test_the_architecture_names_its_sizes():
 
 
 @pytest.mark.parametrize(
-    "name", ["architecture", "training_curve", "by_setting", "training_ratios", "counts_by_dataset"]
+    "name",
+    [
+        "architecture",
+        "training_curve",
+        "by_setting",
+        "training_ratios",
+        "counts_by_dataset",
+        "separation_by_score",
+        "steps_by_kind",
+    ],
 )
 def test_the_colours_of_the_centres_stand_for_nothing_else(name):
     figure = FIGURES[name]()
@@ -1004,6 +1045,32 @@ def test_the_bars_of_the_counts_are_the_counts():
         assert bars == [(row, least + row) for row in range(6)]
         assert sorted(int(text.get_text()) for text in axes.texts) == [*range(least, least + 6)]
         assert axes.get_xlim()[1] > 10
+
+
+def test_each_score_of_each_kind_has_its_dot_and_its_interval():
+    """A row of panels for each kind, a column for each network; the scores from above."""
+    figure = figures.separation_by_score(SEPARATIONS)
+    panels = [(kind, network) for kind in INPUTS[1:] for network in ("MNIST", "clothes")]
+    assert figure.axes[0].yaxis_inverted()
+    for axes, (kind, network) in zip(figure.axes, panels, strict=True):
+        assert axes.get_title(loc="left") == kind
+        rows = SEPARATIONS[(SEPARATIONS.kind == kind) & (SEPARATIONS.network == network)]
+        dots = [container.lines[0] for container in axes.containers]
+        assert [dot.get_xdata()[0] for dot in dots] == rows.auroc.tolist()
+        assert [dot.get_ydata()[0] for dot in dots] == list(range(len(SCORES)))
+        bars = [container.lines[2][0].get_segments()[0][:, 0] for container in axes.containers]
+        np.testing.assert_allclose(bars, rows[["low", "high"]])
+
+
+def test_the_curves_of_a_kind_are_those_of_its_quantity_and_network():
+    figure = figures.separation_by_time(CURVES_BY_KIND)
+    panels = [(quantity, network) for quantity in QUANTITIES for network in ("MNIST", "clothes")]
+    for axes, (quantity, network) in zip(figure.axes, panels, strict=True):
+        drawn = {line.get_label(): line.get_ydata() for line in axes.lines}
+        rows = CURVES_BY_KIND[CURVES_BY_KIND.quantity == quantity]
+        for kind in INPUTS[1:]:
+            expected = rows[(rows.network == network) & (rows.kind == kind)].auroc
+            np.testing.assert_allclose(drawn[kind], expected)
 
 
 def test_bars_of_ratios_are_medians_of_the_repeats_with_their_range():

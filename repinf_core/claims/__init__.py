@@ -11,6 +11,7 @@ from repinf_core.claims import (
     label_detection,
     latent_dimension,
     noise_and_hierarchy,
+    unfamiliar_inputs,
 )
 from repinf_core.claims.card import Card, cards
 from repinf_core.claims.judging import (
@@ -33,6 +34,7 @@ CHAPTERS: dict[str, tuple[Claim, ...]] = {
     "Latent dimension": latent_dimension.CLAIMS,
     "Generalization": generalization.CLAIMS,
     "Fashion-MNIST": fashion_mnist.CLAIMS,
+    "Unfamiliar inputs": unfamiliar_inputs.CLAIMS,
 }
 """The claims of each chapter, by its subject, in the order of the book."""
 

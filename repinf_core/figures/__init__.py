@@ -29,6 +29,12 @@ from repinf_core.figures.network import architecture
 from repinf_core.figures.performance import inference_shares, neighbour_ratios, training_ratios
 from repinf_core.figures.readings import facts_by_reading, times_by_reading
 from repinf_core.figures.training import training_curve
+from repinf_core.figures.unfamiliar import (
+    samples_by_network,
+    separation_by_score,
+    separation_by_time,
+    steps_by_kind,
+)
 
 __all__ = [
     "against_dimension",
@@ -60,10 +66,14 @@ __all__ = [
     "neighbour_ratios",
     "right_steps",
     "samples_at",
+    "samples_by_network",
     "schematic",
+    "separation_by_score",
+    "separation_by_time",
     "stages_by_dataset",
     "stages_by_dimension",
     "staying",
+    "steps_by_kind",
     "strip",
     "times_by_reading",
     "training_curve",

@@ -7,6 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
@@ -84,19 +85,30 @@ def samples_at(
     """
     columns = len(times) + (concept_images is not None)
     figure = Figure(figsize=(WIDTH, len(rows) * (WIDTH - 0.7) / columns + 0.4))
-    grid = figure.subplots(len(rows), columns, squeeze=False)
-    for (name, images), line in zip(rows.items(), grid, strict=True):
-        for axes, image in zip(line[: len(times)], images, strict=True):
-            show_image(axes, image)
-        line[0].set_ylabel(name, fontsize=12, rotation=0, ha="right", va="center")
-    for axes, t in zip(grid[0, : len(times)], times, strict=True):
-        axes.set_title(f"t={t}", fontsize=12)
+    grid = sample_rows(figure, rows, times, columns)
     if concept_images is not None:
         for axes, image in zip(grid[:, -1], concept_images, strict=True):
             show_image(axes, image)
             outline(axes, CONCEPT, "-")
         grid[0, -1].set_title("concept", fontsize=12)
     return figure
+
+
+def sample_rows(
+    part: FigureBase,
+    rows: Mapping[str, np.ndarray],
+    times: Sequence[int],
+    columns: int | None = None,
+) -> np.ndarray:
+    """Draw x(t) at chosen times, a row each, in the first of the ``columns``; all axes."""
+    grid = part.subplots(len(rows), columns or len(times), squeeze=False)
+    for (name, images), line in zip(rows.items(), grid, strict=True):
+        for axes, image in zip(line[: len(times)], images, strict=True):
+            show_image(axes, image)
+        line[0].set_ylabel(name, fontsize=12, rotation=0, ha="right", va="center")
+    for axes, t in zip(grid[0, : len(times)], times, strict=True):
+        axes.set_title(f"t={t}", fontsize=12)
+    return grid
 
 
 @styled

@@ -170,6 +170,22 @@ def negative_elbo(model: VAE, x: torch.Tensor, epsilon: torch.Tensor, beta: floa
     return Objective(beta * kl + reconstruction, kl, reconstruction)
 
 
+def negative_elbo_of_images(model: VAE, x: torch.Tensor, epsilon: torch.Tensor) -> torch.Tensor:
+    """-ELBO of each image, the bound itself with the KL term at weight 1, in nats (preprint Eq. 5).
+
+    Args:
+        x: images ``[B, 784]``.
+        epsilon: as in :func:`negative_elbo`, ``[L, B, N_z]``.
+
+    Returns:
+        ``[B]``, means over the L samples.
+    """
+    mu, log_variance = model.encode(x)
+    z = mu + (0.5 * log_variance).exp() * epsilon
+    nll = bernoulli_nll(model.decode_logits(z), x).mean(0)
+    return kl_divergence(mu, log_variance) + nll
+
+
 def _unrounded(values: torch.Tensor) -> torch.Tensor:
     """float32 for values that a bfloat16 product returns, so that later steps do not round."""
     return values.float() if values.dtype == torch.bfloat16 else values

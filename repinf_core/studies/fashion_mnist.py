@@ -10,11 +10,10 @@ import torch
 
 from repinf_core import data, geometry
 from repinf_core.dynamics import approach
-from repinf_core.models.mlp import VAESpec
 from repinf_core.profiles import PROFILES, Experiment
 from repinf_core.studies import cluster_centers
+from repinf_core.studies.other_dataset import on_dataset
 from repinf_core.studies.study import Study, default_device, trained
-from repinf_core.training import store
 
 DIGITS, FASHION = "digits", "fashion_mnist"
 
@@ -99,7 +98,8 @@ def _experiments(experiment: Experiment) -> list[Experiment]:
     if experiment.dataset == FASHION:
         return [experiment]
     digits = [] if experiment.dataset == DIGITS else [_on_digits(experiment)]
-    return [*digits, experiment, *_on_fashion(experiment)]
+    clothes = on_dataset(experiment, FASHION)
+    return [*digits, experiment, *([clothes] if clothes else [])]
 
 
 def _on_digits(experiment: Experiment) -> Experiment:
@@ -107,26 +107,6 @@ def _on_digits(experiment: Experiment) -> Experiment:
     names = ("p", "noise", "trial_seed", "trials", "steps", "label", "p_grid", "trials_per_p")
     trials = {name: getattr(experiment, name) for name in names}
     return dataclasses.replace(PROFILES["quick"], dataset=DIGITS, **trials)
-
-
-def _on_fashion(experiment: Experiment) -> list[Experiment]:
-    """The same experiment on Fashion-MNIST; empty if its images are not available.
-
-    It uses the shipped network if there is one.  Otherwise it trains for as many steps as on the
-    experiment's own data set.
-    """
-    n_images = len(data.load(experiment.dataset, "train").images)
-    try:
-        share = n_images / len(data.load(FASHION, "train").images)
-    except data.DataError:
-        return []
-    paper = PROFILES["paper"]
-    shipped = dataclasses.replace(
-        experiment, dataset=FASHION, epochs=paper.epochs, precision=paper.precision
-    )
-    epochs = max(1, round(experiment.epochs * share))
-    alike = dataclasses.replace(experiment, dataset=FASHION, epochs=epochs)
-    return [shipped if store.is_available(VAESpec.of(shipped)) else alike]
 
 
 @dataclass(frozen=True)
