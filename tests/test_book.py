@@ -579,7 +579,7 @@ def test_a_page_of_another_edition_stays_out_and_links_to_it_are_text(smoke_book
     build.render(out, chosen, html, strict=False)
     assert not (html / "04_cluster_centers.html").exists()
     assert "04_cluster_centers" not in (html / "intro.html").read_text()
-    assert "the page on cluster centres" in (html / "02_repeated_inference.html").read_text()
+    assert "the page of cluster centres" in (html / "07_latent_dimension.html").read_text()
     assert problems(html) == []
 
 
