@@ -137,7 +137,10 @@ def imports(path):
 IMPORTS = {path: set(imports(path)) - {path} for path in CORE.rglob("*.py")}
 
 LAYERS = [
-    {"__init__", "errors", "atomic", "checks", "locks", "geometry", "kernels", "votes", "parallel"},
+    {
+        "__init__", "atomic", "bootstrap", "checks", "errors", "geometry", "kernels", "locks",
+        "parallel", "votes",
+    },
     {"data", "noise", "models", "profiles", "notebook", "movie", "agreement"},
     {"training", "weights"},
     {"dynamics", "results"},
