@@ -57,8 +57,8 @@ class HowManySteps(Study):
             mean over the p that are judged, and whether it is the one ``chosen``.
         memory_times: a row for each ``p``: the mean ``t`` at which noisy *training* images are
             closest to their memory, from which the paper draws its advice on denoising.
-        examples: images ``[shown, 784]`` by what they are: clean, or a method's for "denoise".
-        examples_p: noise fraction of the examples, that of the grid nearest to ``p``.
+        examples: images ``[shown, 784]`` by what they are: clean, noisy at the p of the grid that
+            is nearest to the experiment's, or a method's for "denoise".
     """
 
     curves: pd.DataFrame
@@ -68,7 +68,6 @@ class HowManySteps(Study):
     shares: pd.DataFrame
     memory_times: pd.DataFrame
     examples: Mapping[str, np.ndarray]
-    examples_p: float
 
 
 def run(experiment: Experiment, device: str | None = None) -> HowManySteps:
@@ -128,7 +127,6 @@ def run(experiment: Experiment, device: str | None = None) -> HowManySteps:
         shares=shares,
         memory_times=memory_times,
         examples=examples,
-        examples_p=_examples_p(experiment),
     )
 
 
@@ -270,6 +268,7 @@ def _of_test_images(
         memory_times: of each noise fraction.
     """
     test, at = _sample(experiment, "test"), torch.tensor(looked_at(experiment.steps))
+    shown_p = min(experiment.p_grid, key=lambda p: abs(p - experiment.p))
     curves, at_each_p, examples = [], [], {}
     for p, memory_time in zip(experiment.p_grid, memory_times, strict=True):
         trials = _Trials(networks, test, p, experiment)
@@ -290,11 +289,11 @@ def _of_test_images(
                 DENOISER: (trials.quality(cleaned, trials.all), _NOT_INFERRED),
             }
         )
-        if p == _examples_p(experiment):
+        if p == shown_p:
             few = trials.all[:_SHOWN]
             pictures = {
                 "clean image": test.clean[: len(few)],
-                NOISY: trials.x0[few],
+                f"{NOISY}, p = {p:g}": trials.x0[few],
                 ONE_PASS: trials.images(0, few),
                 ADVICE: trials.images(advised, few),
                 RULE: trials.images(stops["denoise"][few], few),
@@ -335,10 +334,6 @@ def _best_of_each(curve: torch.Tensor, at: torch.Tensor) -> _OfOneP:
     """The first step of the largest value; for a label that is never right, none are taken."""
     best = curve.max(1)
     return best.values, at[best.indices].double().mean(1)
-
-
-def _examples_p(experiment: Experiment) -> float:
-    return min(experiment.p_grid, key=lambda p: abs(p - experiment.p))
 
 
 def _ends(quality: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, ...]:
