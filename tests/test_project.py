@@ -138,8 +138,16 @@ IMPORTS = {path: set(imports(path)) - {path} for path in CORE.rglob("*.py")}
 
 LAYERS = [
     {
-        "__init__", "atomic", "bootstrap", "checks", "errors", "geometry", "kernels", "locks",
-        "parallel", "votes",
+        "__init__",
+        "atomic",
+        "bootstrap",
+        "checks",
+        "errors",
+        "geometry",
+        "kernels",
+        "locks",
+        "parallel",
+        "votes",
     },
     {"data", "noise", "models", "profiles", "notebook", "movie", "agreement"},
     {"training", "weights"},

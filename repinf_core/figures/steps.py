@@ -16,19 +16,19 @@ from repinf_core.studies.how_many_steps import (
     ONE_PASS,
     RULE,
 )
-from repinf_core.studies.steps_advice import BELOW, WINDOW
+from repinf_core.studies.steps_advice import BELOW, WINDOW, judged
 
 _DENOISE, _LABEL = GOALS
 _AXIS = {_DENOISE: "PSNR to the clean image (dB)", _LABEL: "accuracy of the label"}
-_CURVE = "#0072B2"
+_CURVE = "#56B4E9"
 _DRAWN = {  # colour, marker, line: told apart in grey too
     NOISY: (CONTROL, "", ":"),
     ONE_PASS: (_CURVE, "v", "-"),
     ADVICE: ("#E69F00", "s", "--"),
     RULE: ("black", "o", "-"),
-    BEST: ("#CC79A7", "D", "-"),
-    BEST_EACH: ("#CC79A7", "", "-."),
-    DENOISER: ("#009E73", "", "--"),
+    BEST: ("#7F3C8D", "D", "-"),
+    BEST_EACH: ("#7F3C8D", "", "-."),
+    DENOISER: ("#7A4A00", "", "--"),
 }
 _PANELS = 6  # noise fractions shown
 
@@ -42,8 +42,9 @@ def quality_by_step(curves: pd.DataFrame, methods: pd.DataFrame, goal: str) -> F
         methods: likewise.
         goal: of its goals.
     """
-    curves, methods = (of[(of.goal == goal) & (of.p < BELOW)] for of in (curves, methods))
+    curves, methods = (of[of.goal == goal] for of in (curves, methods))
     all_p = curves.p.unique()
+    all_p = all_p[judged(all_p)]
     shown = all_p[np.linspace(0, len(all_p) - 1, min(_PANELS, len(all_p))).round().astype(int)]
     rows = -(-len(shown) // 2)
     figure = Figure(figsize=(WIDTH, 2.3 * rows + 1.3))
