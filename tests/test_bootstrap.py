@@ -22,10 +22,10 @@ def test_a_resample_draws_as_many_images_with_replacement():
 def test_the_interval_of_a_mean_is_that_of_the_normal_distribution():
     values = torch.randn(400, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     found = bootstrap.mean(values, bootstrap.resamples(400, 5))
-    error = values.std(correction=0) / 20
+    error = float(values.std(correction=0)) / 20
     assert found.value == pytest.approx(float(values.mean()))
-    assert found.low == pytest.approx(float(values.mean() - 1.96 * error), abs=0.1 * error)
-    assert found.high == pytest.approx(float(values.mean() + 1.96 * error), abs=0.1 * error)
+    assert found.low == pytest.approx(float(values.mean()) - 1.96 * error, abs=0.1 * error)
+    assert found.high == pytest.approx(float(values.mean()) + 1.96 * error, abs=0.1 * error)
     wider = bootstrap.mean(values, bootstrap.resamples(400, 5), level=0.99)
     assert wider.low < found.low < found.high < wider.high
 

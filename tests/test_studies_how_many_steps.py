@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import references
 import torch
-from pages import SMOKE, TEST, TRAIN, judge_of, model_of, stored_weights
+from pages import SMOKE, TEST, TRAIN, closest_steps, judge_of, model_of, stored_weights
 
 from repinf_core import claims, figures
 from repinf_core.claims import NOT_REPRODUCED, NOT_RUN, PARTLY, REPRODUCED
@@ -109,12 +109,15 @@ def test_the_methods_are_those_of_a_plain_network(study, store, inferred, p):
     *_, of_train, path = inferred["train", p]
     memories = references.encode(model_of(SMALL, store), inferred["train", 0.0][2])[0]
     assert of_train.shape == images.shape
-    closest = np.linalg.norm(path - memories, axis=2).argmin(0)
-    assert rows(study.memory_times, p=p).t.item() == pytest.approx(closest.mean(), abs=0.1)
-    advised = round(rows(study.memory_times, p=p).t.item())
+    _, earliest, latest = closest_steps(np.linalg.norm(path - memories, axis=2))
+    time = rows(study.memory_times, p=p).t.item()
+    assert earliest.mean() - 1e-6 <= time <= latest.mean() + 1e-6
+    advised = round(time)
     at = rows(study.curves, goal="denoise", p=p).t.to_numpy()
     values = psnr(images, clean)
-    best = at[values[at].mean(1).argmax()]
+    means = values[at].mean(1)
+    best = at[(means > means.max() - steps_advice.TIE).argmax()]
+    each = at[(values[at] > values[at].max(0) - steps_advice.TIE).argmax(0)]
     denoiser = stored_weights(DenoiserSpec.of(SMALL), store)
     code = np.tanh(noisy @ denoiser["encoder_hidden.weight"].T + denoiser["encoder_hidden.bias"])
     code = code @ denoiser["encoder_out.weight"].T + denoiser["encoder_out.bias"]
@@ -123,7 +126,7 @@ def test_the_methods_are_those_of_a_plain_network(study, store, inferred, p):
         "paper's advice": (values[advised], advised),
         "recommended": (values[stops, n], np.mean(stops)),
         "best t of each p": (values[best], best),
-        "best t of each image": (values[at].max(0), at[values[at].argmax(0)].mean()),
+        "best t of each image": (values[each, n], each.mean()),
         "denoising autoencoder": (psnr(references.decode_mean(denoiser, code), clean), None),
     }
     of_p = rows(study.methods, goal="denoise", p=p).set_index("method")
@@ -167,7 +170,7 @@ def test_the_tables_agree_with_one_another(study):
         assert row.value == pytest.approx(np.mean(judged), nan_ok=True)
     assert set(study.methods.method) == set(METHODS)
     best, each = (of_all.value[name] for name in ("best t of each p", "best t of each image"))
-    assert (each >= best - 1e-9).all()
+    assert (each >= best - steps_advice.TIE)[each.notna()].all()
     assert (of_all.gain["one pass"] == 0).all()
     for row in study.best_steps.itertuples():
         curve = rows(study.curves, goal=row.goal, p=row.p)

@@ -331,9 +331,9 @@ def _best(curve: torch.Tensor, at: torch.Tensor) -> _OfOneP:
 
 
 def _best_of_each(curve: torch.Tensor, at: torch.Tensor) -> _OfOneP:
-    """The first step of the largest value; for a label that is never right, none are taken."""
-    best = curve.max(1)
-    return best.values, at[best.indices].double().mean(1)
+    """By the best step of each image; if its label is never right, none are taken."""
+    places = steps_advice.best(curve.movedim(1, -1))
+    return curve.gather(1, places[:, None])[:, 0], at[places].double().mean(1)
 
 
 def _ends(quality: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -18,7 +18,7 @@ BELOW = 0.7
 """Noise fractions from here on are not judged: the paper finds no step there that keeps the label
 (text on Fig. 5)."""
 TIE = 1e-4
-"""By how much a mean PSNR (dB) or accuracy must be larger for more steps to be better."""
+"""By how much a PSNR (dB) or an accuracy must be larger for more steps to be better."""
 _FEWEST = 3  # noise fractions: with two, every order is a perfect correlation
 
 
@@ -32,9 +32,9 @@ def in_window(at: Sequence[int]) -> list[int]:
     return [place for place, t in enumerate(at) if WINDOW[0] <= t <= WINDOW[1]]
 
 
-def best(means: torch.Tensor) -> torch.Tensor:
-    """The first place whose mean is the largest but for a tie, of ``[..., steps]``."""
-    return (means >= means.max(-1, keepdim=True).values - TIE).int().argmax(-1)
+def best(values: torch.Tensor) -> torch.Tensor:
+    """The first place whose value is the largest but for a tie, of ``[..., steps]``."""
+    return (values >= values.max(-1, keepdim=True).values - TIE).int().argmax(-1)
 
 
 def too_little(p_grid: Sequence[float], at: Sequence[int]) -> bool:
