@@ -33,8 +33,8 @@ def twenty_to_thirty(found: Numbers) -> Measured:
     better = [p for p, other in advice["others"].items() if other["low"] > MARGIN]
     where = f" ({', '.join(better)})" if better else ""
     return Measured(
-        f"20 to 30 steps add {_told(advice['over_one_pass'], '{:.1%}')} to the accuracy of one "
-        f"pass; other steps are better at {len(better)} of {len(advice['others'])} p{where}",
+        f"accuracy over 20 to 30 steps less one pass's {_told(advice['over_one_pass'], '{:.1%}')}; "
+        f"other steps are better at {len(better)} of {len(advice['others'])} p{where}",
         graded(pays and not better, pays and 2 * len(better) <= len(advice["others"])),
     )
 
