@@ -28,6 +28,7 @@ STATED = {
     "Fig. 9": (*_OBJECTIVE, "selection_rates", "selection_minibatches", "selection_epochs"),
     "Fig. 4, other N_z": (*_GRID, "label", "trials_per_p"),
     "Suppl. D": (*NETWORK, "p", "trials"),
+    "Steps": NETWORK,  # the advice on their number
     "unfamiliar inputs": NETWORK,  # beyond the paper: its network
 }
 """The parameters that the paper states, by figure."""

@@ -77,7 +77,7 @@ class Experiment:
         checks.grid("numbers from 0 to 1", checks.real("", lambda p: 0 <= p <= 1)),
     )
     trials_per_p: int = _parameter(
-        "noisy images for each p of Fig. 4", checks.integer(2, 1_000_000)
+        "noisy images for each p of Fig. 4 and of the number of steps", checks.integer(2, 1_000_000)
     )
     window: int = _parameter("steps of the PCA window of Fig. 2", checks.integer(0, 100_000))
     trial_seed: int = _parameter("of the trials: images, noise", checks.integer(0, 2**31 - 1))
@@ -101,6 +101,7 @@ class Experiment:
         checks.list_of("one or more integers from 1 to 60000", checks.integer(1, 60_000)),
     )
     selection_epochs: int = _parameter("of each model of Fig. 9", checks.integer(1, 1_000_000))
+    denoiser_epochs: int = _parameter("of the denoising autoencoder", checks.integer(1, 1_000_000))
     inputs_per_kind: int = _parameter(
         "images of each kind, familiar or not; at most half the test images",
         checks.integer(2, 1_000_000),
@@ -136,6 +137,7 @@ _PAPER = Experiment(
     selection_rates=(0.01, 0.001, 0.0001),
     selection_minibatches=(50, 100, 200),
     selection_epochs=100,
+    denoiser_epochs=10,
     inputs_per_kind=1000,
 )
 
@@ -152,6 +154,7 @@ _DIGITS = dataclasses.replace(
     classified_trials=50,
     selection_minibatches=(50, 200),
     selection_epochs=8,
+    denoiser_epochs=60,
 )
 
 PROFILES: dict[str, Experiment] = {
@@ -173,6 +176,7 @@ PROFILES: dict[str, Experiment] = {
         grid_epochs=10,
         selection_rates=(0.01, 0.001),
         selection_epochs=2,
+        denoiser_epochs=30,
         inputs_per_kind=100,
     ),
     "quick": _DIGITS,

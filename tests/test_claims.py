@@ -199,6 +199,23 @@ PAPER = {
         **by_n_z(10, 14, 20),
     },
     "08_generalization": {"n_z_star": 14, "smallest_error": 98.0, "flat_afterwards": True},
+    "21_how_many_steps": {
+        "denoising": {
+            "rank_correlation": {"value": 0.9, "low": 0.8, "high": 1.0},
+            "adapting": {"value": 0.3, "low": 0.2, "high": 0.4},
+            "first_p": 0.0,
+            "first_best": 0,
+            "last_p": 0.6,
+            "last_best": 12,
+        },
+        "labels": {
+            "over_one_pass": {"value": 0.03, "low": 0.02, "high": 0.04},
+            "others": {
+                f"{p / 10:g}": {"value": 0.0, "low": -0.01, "high": 0.01, "step": 40}
+                for p in range(4)
+            },
+        },
+    },
     "22_unfamiliar_inputs": {"lacks_data": False, **kinds()},
 }
 
@@ -556,6 +573,27 @@ CHANGES = [
     ("generalization", {"flat_afterwards": None}, PARTLY),
     ("generalization", {"n_z_star": 9, "flat_afterwards": False}, NOT_REPRODUCED),
     ("generalization", {"n_z_star": 21, "flat_afterwards": None}, NOT_REPRODUCED),
+    ("more steps with more noise", {"denoising/rank_correlation/low": 0.01}, REPRODUCED),
+    ("more steps with more noise", {"denoising/rank_correlation/low": 0.0}, NOT_REPRODUCED),
+    ("more steps with more noise", {"denoising/adapting/low": 0.001}, REPRODUCED),
+    ("more steps with more noise", {"denoising/adapting/low": 0.0}, PARTLY),
+    ("more steps with more noise", {"denoising": None}, NOT_RUN),
+    ("20 to 30 steps for labels", {"labels/over_one_pass/low": 0.001}, REPRODUCED),
+    ("20 to 30 steps for labels", {"labels/over_one_pass/low": 0.0}, NOT_REPRODUCED),
+    # Of the four noise fractions another step is better at one, at two, and at three.
+    ("20 to 30 steps for labels", {"labels/others/0/low": 0.01}, REPRODUCED),
+    ("20 to 30 steps for labels", {"labels/others/0/low": 0.011}, PARTLY),
+    (
+        "20 to 30 steps for labels",
+        {f"labels/others/{p}/low": 0.011 for p in ("0", "0.1")},
+        PARTLY,
+    ),
+    (
+        "20 to 30 steps for labels",
+        {f"labels/others/{p}/low": 0.011 for p in ("0", "0.1", "0.2")},
+        NOT_REPRODUCED,
+    ),
+    ("20 to 30 steps for labels", {"labels": None}, NOT_RUN),
     ("longer first step", noise_of_mnist("first_step", low=0.501), REPRODUCED),
     ("longer first step", noise_of_mnist("first_step", low=0.5), PARTLY),
     ("longer first step", noise_of_mnist("first_step", low=0.4, high=0.5), PARTLY),

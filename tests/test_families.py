@@ -21,6 +21,7 @@ from repinf_core import models
 from repinf_core.dynamics import rollout
 from repinf_core.models.base import Model, Spec
 from repinf_core.models.classifier import ClassifierSpec
+from repinf_core.models.denoiser import DenoiserSpec
 from repinf_core.training import checkpoint, convert, general, progress, shipped, store, sweep
 from repinf_core.training.checkpoint import CheckpointError
 from repinf_core.training.fit import BelowFloor, TrainingDiverged, fit
@@ -66,8 +67,12 @@ TINY = TinySpec(
     dataset="digits", epochs=4, learning_rates=(1e-2, 1e-3), minibatch=100, seed=3, channels=3
 )
 CLASSIFIER = ClassifierSpec(dataset="digits", epochs=4, minibatch=100, seed=3)
+DENOISER = DenoiserSpec(
+    dataset="digits", epochs=4, learning_rates=(1e-2, 1e-3), minibatch=100, seed=3, n_z=3,
+    n_hidden=16,
+)  # fmt: skip
 every_family = pytest.mark.parametrize(
-    "spec", [small.SPEC, TINY, CLASSIFIER], ids=lambda spec: spec.family
+    "spec", [small.SPEC, TINY, CLASSIFIER, DENOISER], ids=lambda spec: spec.family
 )
 
 
@@ -202,7 +207,9 @@ def test_a_damaged_or_foreign_file_is_refused(spec):
 @every_family
 def test_its_spec_survives_json_and_each_field_is_in_its_name(spec):
     assert models.spec_from_json(spec.as_json()) == spec
-    others = {"precision": "bfloat16", "dataset": "mnist", "learning_rates": (0.5,)}
+    others = {
+        "precision": "bfloat16", "dataset": "mnist", "learning_rates": (0.5,), "noise": "invert"
+    }  # fmt: skip
     names = {spec.name}
     fields = dataclasses.fields(spec)
     for field in fields:

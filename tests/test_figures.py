@@ -18,6 +18,7 @@ from matplotlib.text import Text
 from repinf_core import data, figures
 from repinf_core.figures.style import ABSTRACT, CONCEPT, LABELS, MEMORY, Figure
 from repinf_core.studies.collective_dynamics import Cloud
+from repinf_core.studies.how_many_steps import GOALS, METHODS
 from repinf_core.studies.unfamiliar_inputs import QUANTITIES, SCORES
 
 RANDOM = np.random.default_rng(0)
@@ -379,7 +380,37 @@ APPROACH = pd.DataFrame(
         for t in range(9)
     ]
 )
+P_STEPS = [p / 10 for p in range(11)]
+STEPS_METHODS = pd.DataFrame(
+    {
+        "method": method,
+        "goal": goal,
+        "p": p,
+        "steps": {"recommended": 2.5, "paper's advice": 25, "best t of each p": 4}.get(method),
+        "value": 20 - 9 * p - place / 10,
+        "low": 19 - 9 * p - place / 10,
+        "high": 21 - 9 * p - place / 10,
+    }
+    for place, method in enumerate(METHODS)
+    for goal in GOALS
+    for p in P_STEPS
+)
+STEPS_CURVES = pd.DataFrame(
+    {"goal": goal, "p": p, "t": t, "value": 20 - 9 * p - t, "low": 19 - t, "high": 21 - t}
+    for goal in GOALS
+    for p in P_STEPS
+    for t in (*range(11), 20, 30)
+)
+STEPS_SHARES = pd.DataFrame(
+    {"goal": goal, "share": share, "value": -abs(share - 0.5), "chosen": share == 0.5}
+    for goal in GOALS
+    for share in (0.125, 0.25, 0.5, 1, 2)
+)
 FIGURES = {
+    "methods_by_noise": lambda: figures.methods_by_noise(STEPS_METHODS),
+    "quality_by_step": lambda: figures.quality_by_step(STEPS_CURVES, STEPS_METHODS, "denoise"),
+    "quality_by_step, label": lambda: figures.quality_by_step(STEPS_CURVES, STEPS_METHODS, "label"),
+    "share_choice": lambda: figures.share_choice(STEPS_SHARES),
     "approach_panels": lambda: figures.approach_panels(APPROACH, "concept"),
     "approach_panels, Mahalanobis": lambda: figures.approach_panels(APPROACH, "Mahalanobis"),
     "approach_counts": lambda: figures.approach_counts(
@@ -510,15 +541,10 @@ def test_the_architecture_names_its_sizes():
 @pytest.mark.parametrize(
     "name",
     [
-        "architecture",
-        "training_curve",
-        "by_setting",
-        "training_ratios",
-        "counts_by_dataset",
-        "separation_by_score",
-        "steps_by_kind",
+        "architecture", "training_curve", "by_setting", "training_ratios", "counts_by_dataset",
+        "methods_by_noise", "quality_by_step", "separation_by_score", "steps_by_kind",
     ],
-)
+)  # fmt: skip
 def test_the_colours_of_the_centres_stand_for_nothing_else(name):
     figure = FIGURES[name]()
     coloured = figure.findobj(
@@ -1081,6 +1107,25 @@ def test_bars_of_ratios_are_medians_of_the_repeats_with_their_range():
     assert [bar.get_width() for bar in float32] == pytest.approx([1.6, 1.0])
     assert [bar.get_width() for bar in bfloat16 if bar.get_width() > 0] == pytest.approx([0.5])
     assert axes.lines[0].get_xdata() == pytest.approx([1.5, 1.7])
+
+
+def test_each_choice_of_a_step_is_marked_on_the_panel_of_its_noise():
+    figure = figures.quality_by_step(STEPS_CURVES, STEPS_METHODS, "denoise")
+    shown = [0.0, 0.1, 0.2, 0.4, 0.5, 0.6]  # six of those below 0.7, evenly
+    assert [axes.get_title("left") for axes in figure.axes] == [f"p = {p:g}" for p in shown]
+    methods = STEPS_METHODS[STEPS_METHODS.goal == "denoise"].set_index(["p", "method"])
+    for axes, p in zip(figure.axes, shown, strict=True):
+        marks = {line.get_label(): line.get_xydata() for line in axes.lines}
+        curve = STEPS_CURVES[(STEPS_CURVES.goal == "denoise") & (STEPS_CURVES.p == p)]
+        np.testing.assert_array_equal(marks["decoded from z(t)"], curve[["t", "value"]])
+        for method, label in (
+            ("recommended", "recommended, mean t"),
+            ("paper's advice", "paper's advice"),
+            ("best t of each p", "best t of each p"),
+        ):
+            assert marks[label].tolist() == [methods.loc[(p, method), ["steps", "value"]].tolist()]
+        for line in ("noisy image", "denoising autoencoder"):
+            assert set(marks[line][:, 1]) == {methods.value[p, line]}
 
 
 def test_an_embedding_names_every_label_and_none_hides_another():

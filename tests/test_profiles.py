@@ -144,6 +144,7 @@ REFUSED = [
     ("p_grid", 0.1, "two or more increasing numbers from 0 to 1"),
     ("classifier_epochs", 0, "an integer from 1 to"),
     ("classified_trials", 0, "an integer from 1 to"),
+    ("denoiser_epochs", 0, "an integer from 1 to"),
     ("final_step", 1, "an integer from 2 to"),
     ("n_z_grid", [10], "two or more increasing integers from 1 to 4096"),
     ("n_z_grid", [0, 10], "two or more increasing integers from 1 to 4096"),

@@ -138,7 +138,7 @@ IMPORTS = {path: set(imports(path)) - {path} for path in CORE.rglob("*.py")}
 
 LAYERS = [
     {"__init__", "errors", "atomic", "checks", "locks", "parallel"},
-    {"geometry", "kernels", "roc", "votes"},
+    {"bootstrap", "geometry", "kernels", "roc", "votes"},
     {"data", "noise", "models", "profiles", "notebook", "movie", "agreement"},
     {"training", "weights"},
     {"dynamics", "results"},

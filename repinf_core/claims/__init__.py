@@ -8,6 +8,7 @@ from repinf_core.claims import (
     collective_dynamics,
     fashion_mnist,
     generalization,
+    how_many_steps,
     label_detection,
     latent_dimension,
     noise_and_hierarchy,
@@ -34,6 +35,7 @@ CHAPTERS: dict[str, tuple[Claim, ...]] = {
     "Latent dimension": latent_dimension.CLAIMS,
     "Generalization": generalization.CLAIMS,
     "Fashion-MNIST": fashion_mnist.CLAIMS,
+    "How many steps": how_many_steps.CLAIMS,
     "Unfamiliar inputs": unfamiliar_inputs.CLAIMS,
 }
 """The claims of each chapter, by its subject, in the order of the book."""

@@ -28,6 +28,7 @@ from repinf_core.figures.latent import embedding, schematic
 from repinf_core.figures.network import architecture
 from repinf_core.figures.performance import inference_shares, neighbour_ratios, training_ratios
 from repinf_core.figures.readings import facts_by_reading, times_by_reading
+from repinf_core.figures.steps import methods_by_noise, quality_by_step, share_choice
 from repinf_core.figures.training import training_curve
 from repinf_core.figures.unfamiliar import (
     samples_by_network,
@@ -63,13 +64,16 @@ __all__ = [
     "inference_frames",
     "inference_shares",
     "label_map",
+    "methods_by_noise",
     "neighbour_ratios",
+    "quality_by_step",
     "right_steps",
     "samples_at",
     "samples_by_network",
     "schematic",
     "separation_by_score",
     "separation_by_time",
+    "share_choice",
     "stages_by_dataset",
     "stages_by_dimension",
     "staying",
