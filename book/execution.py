@@ -24,6 +24,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from repinf_core import parallel, profiles
 from repinf_core.atomic import replacing
+from repinf_core.training import store
 
 BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent
@@ -216,6 +217,9 @@ def _keep(working: Path, made_of: dict[str, Any], out: Path) -> None:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
         cell.source = cell.source.replace(_BADGE, "_static/colab-badge.svg")
+        for output in cell.get("outputs", []):  # the folder of models is this machine's
+            if output.output_type == "stream":
+                output.text = output.text.replace(str(store.models_folder()), "the model store")
     with replacing(out / "pages" / working.name) as temporary:
         nbformat.write(notebook, temporary)
     working.unlink()

@@ -221,6 +221,18 @@ def count(out, name="z"):
     return json.loads((out / "results" / f"{name}.json").read_text())
 
 
+def test_a_page_does_not_name_the_folder_in_which_a_machine_keeps_its_models(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    tell = "from repinf_core.training import store\nprint('kept in', store.models_folder())"
+    made = notebook(
+        tmp_path / "a.ipynb", "page: str = 'a'\nran: list = []\nn: int = 1", COUNTS, tell
+    )
+    execution.execute_all([execution.Page("a", made, {"page": "a"})], out, jobs=1, force=False)
+    *_, cell = nbformat.read(out / "pages" / "a.ipynb", 4).cells
+    assert cell.outputs[0].text == "kept in the model store\n"
+
+
 def test_a_page_that_reads_others_comes_after_them_and_again_when_they_change(tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()

@@ -100,3 +100,8 @@ def test_a_published_page_shows_the_models_that_ship(path):
 def test_a_published_page_has_its_movies_and_they_are_small(path):
     for movie in re.findall(r"_static/movies/[\w.-]+\.mp4", path.read_text()):
         assert 0 < (BOOK / movie).stat().st_size <= 1.5e6
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_a_published_page_names_no_folder_of_the_machine_that_executed_it(path):
+    assert not re.search(r"kept in [/~]", printed(path))
