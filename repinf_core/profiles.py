@@ -101,6 +101,12 @@ class Experiment:
         checks.list_of("one or more integers from 1 to 60000", checks.integer(1, 60_000)),
     )
     selection_epochs: int = _parameter("of each model of Fig. 9", checks.integer(1, 1_000_000))
+    census_trials: int = _parameter(
+        "images per label whose end points are looked for", checks.integer(1, 100_000)
+    )
+    settling_steps: int = _parameter(
+        "steps after which a trajectory counts as not at rest", checks.integer(2, 1_000_000)
+    )
 
 
 _PAPER = Experiment(
@@ -132,6 +138,8 @@ _PAPER = Experiment(
     selection_rates=(0.01, 0.001, 0.0001),
     selection_minibatches=(50, 100, 200),
     selection_epochs=100,
+    census_trials=150,
+    settling_steps=10_000,
 )
 
 # Float32 where the machine is unknown: many CPUs have no bfloat16 products and emulate them.
@@ -147,6 +155,8 @@ _DIGITS = dataclasses.replace(
     classified_trials=50,
     selection_minibatches=(50, 200),
     selection_epochs=8,
+    census_trials=30,
+    settling_steps=3000,
 )
 
 PROFILES: dict[str, Experiment] = {
@@ -168,6 +178,8 @@ PROFILES: dict[str, Experiment] = {
         grid_epochs=10,
         selection_rates=(0.01, 0.001),
         selection_epochs=2,
+        census_trials=5,
+        settling_steps=300,
     ),
     "quick": _DIGITS,
     "paper": _PAPER,

@@ -123,13 +123,13 @@ class Spectrum(NamedTuple):
     Attributes:
         moduli: of the eigenvalues, largest first, ``[n, N_z]``.
         radius: the spectral radius, the largest of them, ``[n]``.
-        index: how many exceed 1, ``[n]``: 0 of an attractor.
+        unstable: how many exceed 1, the index, ``[n]``: 0 of an attractor.
         stretch: the largest singular value: by what a step multiplies lengths at most, ``[n]``.
     """
 
     moduli: torch.Tensor
     radius: torch.Tensor
-    index: torch.Tensor
+    unstable: torch.Tensor
     stretch: torch.Tensor
 
 

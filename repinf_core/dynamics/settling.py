@@ -89,3 +89,40 @@ def settle(
             reference, marked = z, t
     found.z[on] = z
     return Settled(found.z.cpu(), found.steps.cpu(), found.period.cpu(), found.moving)
+
+
+class Orbits(NamedTuple):
+    """How trajectories that do not rest go on; on the CPU.
+
+    Attributes:
+        size: the greatest distance from where they were, ``[n]``.
+        back: how close they come again, once they have been half as far away, ``[n]``; infinite of
+            one that has not moved.
+    """
+
+    size: torch.Tensor
+    back: torch.Tensor
+
+
+@torch.no_grad()
+def orbits(model: Autoencoder, z: torch.Tensor, steps: int) -> Orbits:
+    """Follow trajectories for further ``steps`` and see whether they come back.
+
+    A cycle and a closed curve, on which a trajectory never hits the same point twice, come back
+    closely in comparison with their size; what drifts does not.
+
+    Args:
+        model: encoder and decoder means, on the device of ``z`` and in its dtype.
+        z: where they are, ``[n, N_z]``.
+        steps: for how long.
+    """
+    step = inference_step(OneDNNMeans(model) if supports_onednn(model) else model)
+    at, distances = z, []
+    for _ in range(steps):
+        _, at = step(at)
+        distances.append((at - z).norm(dim=1))
+    away = torch.stack(distances)
+    size = away.max(0).values
+    has_left = (away > size / 2).cumsum(0) > 0
+    back = away.masked_fill(~has_left, torch.inf).min(0).values
+    return Orbits(size.cpu(), back.cpu())
