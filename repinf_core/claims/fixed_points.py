@@ -25,8 +25,8 @@ CLAIMS = (
         "diverges in the orthogonal direction",
         "Results, text on Fig. 3",
         "no number in the text",
-        "near concept k there is a saddle if a fixed point of index >= 1 lies nearer to the concept "
-        "than the median memory of its label does, and a step at it shrinks the displacement that "
+        "near concept k there is a saddle if a fixed point of index >= 1 lies nearer to the "
+        "concept than the median memory of its label does, and a step at it shrinks the displacement that "
         "noise makes (mean gain < 1). Search by damped Newton from the concept and from the "
         "trajectory's closest approach. Control: the same search from as many random memories "
         "and prior points. Reproduced: all ten labels, and more often than from either control; "

@@ -54,8 +54,8 @@ class FixedPoints(Study):
             ``stretch``, and the share of the Jacobian's norm that is its antisymmetric part
             (``asymmetry``; 0 of a symmetric one).
         kinds: a row for each ``where``: ``points``, and medians of the columns of ``spectra``.
-        searches: a row for each search: near which ``centre`` and of which ``label``; its ``start``;
-            whether it ``converged``; of what it found the ``distance`` from the centre, the
+        searches: a row for each search: near which ``centre`` and of which ``label``; its
+            ``start``; whether it ``converged``; of what it found the ``distance`` from the centre, the
             greatest that is ``allowed``, ``index``, ``radius``, ``stretch``, mean ``gain`` of the
             noise's displacements; whether it is a ``saddle`` by the claim's criterion.
         saddles: a row for each label: the greatest ``allowed`` distance; ``distance``, ``index``,
@@ -70,8 +70,8 @@ class FixedPoints(Study):
             wrong concept): of how many labels the mean curve approaches it below the
             ``whole_chord`` and at the ``same_time``; median ``step`` of its minimum; mean distance
             at the ``first`` step, at the ``closest`` and at the ``last``.
-        networks: a row for each network of other beta or N_z: ``beta``, ``n_z``, ``epochs`` trained,
-            ``active`` latent variables; of its trajectories the share that is ``moving`` after 100
+        networks: a row for each network of other beta or N_z: ``beta``, ``n_z``, ``epochs``
+            trained, ``active`` latent variables; of its trajectories the share that is ``moving`` after 100
             steps (``moving_100``) and at the last, and that rests (``at_rest``); number of
             distinct ``fixed_points``; number of labels with a ``saddles`` near their concept.
         images: of the largest basins, what the fixed points generate, ``[n, 784]``.
@@ -185,7 +185,7 @@ def _spectra(network: Trained, attractors: torch.Tensor, seed: int) -> pd.DataFr
                     "where": where,
                     "step": step.numpy(),
                     "radius": spectrum.radius.numpy(),
-                    "index": spectrum.index.numpy(),
+                    "index": spectrum.unstable.numpy(),
                     "stretch": spectrum.stretch.numpy(),
                     "asymmetry": (antisymmetric / torch.linalg.matrix_norm(maps)).numpy(),
                 }

@@ -140,7 +140,7 @@ def _around(
             "converged": refined.converged.numpy(),
             "distance": geometry.distance(refined.z, centres[label].double()).numpy(),
             "allowed": _radii(network)[label].numpy(),
-            "index": spectrum.index.numpy(),
+            "index": spectrum.unstable.numpy(),
             "radius": spectrum.radius.numpy(),
             "stretch": spectrum.stretch.numpy(),
             "gain": pd.array(gains, dtype="Float64"),
@@ -248,10 +248,8 @@ def _leaving(distances: torch.Tensor) -> dict[str, float]:
     """
     closest = distances.min(0)
     leaves = (closest.indices > 0) & (closest.indices + ESCAPE_STEPS < len(distances))
-    later = distances.gather(
-        0, (closest.indices + ESCAPE_STEPS).clamp_max(len(distances) - 1)[None]
-    )
-    factor = (later[0] / closest.values)[leaves] ** (1 / ESCAPE_STEPS)
+    later = (closest.indices + ESCAPE_STEPS).clamp_max(len(distances) - 1)
+    factor = (distances.gather(0, later[None])[0] / closest.values)[leaves] ** (1 / ESCAPE_STEPS)
     return {
         "growth": float(factor.median()) if len(factor) else float("nan"),
         "leaving": float(leaves.double().mean()),
