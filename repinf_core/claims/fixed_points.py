@@ -26,15 +26,15 @@ CLAIMS = (
         "Results, text on Fig. 3",
         "no number in the text",
         "near concept k there is a saddle if a fixed point of index >= 1 lies nearer to the "
-        "concept than the median memory of its label does, and a step at it shrinks the displacement that "
-        "noise makes (mean gain < 1). Search by damped Newton from the concept and from the "
-        "trajectory's closest approach. Control: the same search from as many random memories "
-        "and prior points. Reproduced: all ten labels, and more often than from either control; "
-        "partly: five. Read here: ten trajectories of each label are searched from; a control "
-        "point takes the place of the concept, with the concept's median distance; the memory is "
-        "of the same label; a prior point counts as it is drawn and after one step, because its "
-        "inactive latent variables hold it far from every fixed point; five labels must be more "
-        "than from the controls too",
+        "concept than the median memory of its label does, and a step at it shrinks the "
+        "displacement that noise makes (mean gain < 1). Search by damped Newton from the concept "
+        "and from the trajectory's closest approach. Control: the same search from as many random "
+        "memories and prior points. Reproduced: all ten labels, and more often than from either "
+        "control; partly: five. Read here: ten trajectories of each label are searched from; a "
+        "control point takes the place of the concept, with the concept's median distance; the "
+        "memory is of the same label; a prior point counts as it is drawn and after one step, "
+        "because its inactive latent variables hold it far from every fixed point; five labels "
+        "must be more than from the controls too",
         "Fig. 3",
         "20_fixed_points",
         saddle,

@@ -169,14 +169,10 @@ def nearest_memories(
 
 def _fixed_points(network: Trained, ends: pd.DataFrame, points: torch.Tensor) -> pd.DataFrame:
     to_concepts = torch.cdist(points, network.concepts.double())
-    memory, _ = (
-        nearest_memories(points.float(), network.memories, 1)
-        if len(points)
-        else (points[:, :1],) * 2
-    )
+    memory, _ = nearest_memories(points.float(), network.memories, 1)
     at_rest = ends[ends.fixed_point.notna()]
     basin = at_rest.groupby("fixed_point").size()
-    label = to_concepts.argmin(1) if len(points) else torch.empty(0, dtype=torch.long)
+    label = to_concepts.argmin(1)
     own = at_rest.label == label.numpy()[at_rest.fixed_point.astype(int)]
     return pd.DataFrame(
         {

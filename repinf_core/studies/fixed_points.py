@@ -55,9 +55,9 @@ class FixedPoints(Study):
             (``asymmetry``; 0 of a symmetric one).
         kinds: a row for each ``where``: ``points``, and medians of the columns of ``spectra``.
         searches: a row for each search: near which ``centre`` and of which ``label``; its
-            ``start``; whether it ``converged``; of what it found the ``distance`` from the centre, the
-            greatest that is ``allowed``, ``index``, ``radius``, ``stretch``, mean ``gain`` of the
-            noise's displacements; whether it is a ``saddle`` by the claim's criterion.
+            ``start``; whether it ``converged``; of what it found the ``distance`` from the centre,
+            the greatest that is ``allowed``, ``index``, ``radius``, ``stretch``, mean ``gain`` of
+            the noise's displacements; whether it is a ``saddle`` by the claim's criterion.
         saddles: a row for each label: the greatest ``allowed`` distance; ``distance``, ``index``,
             ``radius``, ``stretch`` and ``gain`` of the saddle nearest to its concept (missing where
             there is none); for each centre whether there is one.
@@ -71,9 +71,9 @@ class FixedPoints(Study):
             ``whole_chord`` and at the ``same_time``; median ``step`` of its minimum; mean distance
             at the ``first`` step, at the ``closest`` and at the ``last``.
         networks: a row for each network of other beta or N_z: ``beta``, ``n_z``, ``epochs``
-            trained, ``active`` latent variables; of its trajectories the share that is ``moving`` after 100
-            steps (``moving_100``) and at the last, and that rests (``at_rest``); number of
-            distinct ``fixed_points``; number of labels with a ``saddles`` near their concept.
+            trained, ``active`` latent variables; of its trajectories the share that is ``moving``
+            after 100 steps (``moving_100``) and at the last, and that rests (``at_rest``); number
+            of distinct ``fixed_points``; number of labels with a ``saddles`` near their concept.
         images: of the largest basins, what the fixed points generate, ``[n, 784]``.
     """
 
