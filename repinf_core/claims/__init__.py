@@ -7,6 +7,7 @@ from repinf_core.claims import (
     cluster_centers,
     collective_dynamics,
     fashion_mnist,
+    fixed_points,
     generalization,
     label_detection,
     latent_dimension,
@@ -33,6 +34,7 @@ CHAPTERS: dict[str, tuple[Claim, ...]] = {
     "Latent dimension": latent_dimension.CLAIMS,
     "Generalization": generalization.CLAIMS,
     "Fashion-MNIST": fashion_mnist.CLAIMS,
+    "Fixed points": fixed_points.CLAIMS,
 }
 """The claims of each chapter, by its subject, in the order of the book."""
 
