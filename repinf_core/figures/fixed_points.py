@@ -3,13 +3,14 @@
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from repinf_core.figures.style import (
-    ABSTRACT,
     CONCEPT,
     CONTROL,
     MEMORY,
+    PAIR,
     WIDTH,
     Figure,
     show_image,
@@ -29,8 +30,16 @@ _CENTRES = {
     "concept": CONCEPT,
     "random memory": MEMORY,
     "prior point": CONTROL,
-    "prior point, one step on": ABSTRACT,
+    "prior point, one step on": PAIR[1],
 }
+
+
+def _medians(axes: Axes, rows: pd.DataFrame, y: str, x: str, hue: str) -> None:
+    """For each ``y`` and ``hue`` the median of ``x`` as a point, with a bar from 5% to 95%."""
+    sns.pointplot(
+        rows, y=y, x=x, hue=hue, ax=axes, palette=[*PAIR], estimator="median", errorbar=("pi", 90),
+        linestyle="none", dodge=0.35, markers=["o", "s"], markersize=7,
+    )  # fmt: skip
 
 
 @styled
@@ -45,10 +54,7 @@ def end_distances(ends: pd.DataFrame) -> Figure:
     far["start"] = far.start.map("from {} images".format)
     figure = Figure(figsize=(WIDTH, 5.2))
     axes = figure.subplots()
-    sns.boxplot(
-        far, y="target", x="distance", hue="start", ax=axes, palette=[CONCEPT, "#9CC9E3"],
-        whis=(5, 95), showfliers=False, linewidth=1.2,
-    )  # fmt: skip
+    _medians(axes, far, "target", "distance", "start")
     axes.set(xlabel="distance (Euclidean, in latent space)", ylabel="")
     axes.set_xlim(left=0)
     axes.legend(title="", loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, fontsize=12)
@@ -64,7 +70,7 @@ def still_moving(settling: pd.DataFrame) -> Figure:
     """
     figure = Figure(figsize=(WIDTH, 3.2))
     axes = figure.subplots()
-    sns.lineplot(settling, x="t", y="moving", ax=axes, color=CONCEPT, marker="o", markersize=8)
+    sns.lineplot(settling, x="t", y="moving", ax=axes, color=CONTROL, marker="o", markersize=8)
     for t, moving in zip(settling.t, settling.moving, strict=True):
         axes.annotate(
             f"{moving:.1%}", (t, moving), (0, 8), textcoords="offset points", ha="center",
@@ -91,6 +97,8 @@ def largest_basins(fixed_points: pd.DataFrame, images: np.ndarray) -> Figure:
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat[len(images) :]:
         axes.axis("off")
+    if not len(images):
+        grid[0, 0].text(0, 0.5, "no trajectory comes to rest", transform=grid[0, 0].transAxes)
     for axes, image, point in zip(grid.flat, images, fixed_points.itertuples(), strict=False):
         show_image(axes, image, f"{point.share:.1%}")
         axes.set_xlabel(point.label, fontsize=12)
@@ -109,10 +117,7 @@ def spectra_by_place(spectra: pd.DataFrame) -> Figure:
     values["of"] = values.of.map(names)
     figure = Figure(figsize=(WIDTH, 4.4))
     axes = figure.subplots()
-    sns.boxplot(
-        values, y="where", x="factor", hue="of", ax=axes, palette=[CONCEPT, "#9CC9E3"],
-        whis=(5, 95), showfliers=False, linewidth=1.2,
-    )  # fmt: skip
+    _medians(axes, values, "where", "factor", "of")
     axes.axvline(1, color=CONTROL, linestyle="--", linewidth=1.5)
     axes.set(xlabel="factor per step (dashed: 1)", ylabel="")
     axes.legend(title="", loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, fontsize=12)
