@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from repinf_core.figures.style import (
     CONCEPT,
@@ -77,6 +77,8 @@ def still_moving(settling: pd.DataFrame) -> Figure:
             fontsize=12,
         )  # fmt: skip
     axes.set(xscale="log", xlabel="t (steps)", ylabel="share still moving", ylim=(0, 1.15))
+    axes.set_xticks(settling.t, [f"{t:,}" for t in settling.t])
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.margins(x=0.1)
     axes.yaxis.set_major_formatter("{x:.0%}")
     axes.set_yticks([0, 0.5, 1])
