@@ -216,3 +216,13 @@ def test_where_nothing_comes_to_rest_the_tables_are_empty_and_all_is_counted():
     assert found.ends.fixed_point.isna().all()
     assert found.outcomes.trajectories.sum() == len(found.ends)
     assert not (found.spectra["where"] == "attractor").any()
+
+
+def test_of_a_collapsed_network_all_trajectories_end_at_one_point():
+    found = found_with(beta=1000.0, epochs=10, trials=3, steps=3)
+    assert (found.ends.outcome == "fixed point").all()
+    assert len(found.fixed_points) == 1
+    assert found.numbers["labels_with_a_saddle"] in (
+        None,
+        dict.fromkeys(saddles.CENTRES, 0),
+    )
