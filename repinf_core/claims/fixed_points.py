@@ -1,8 +1,7 @@
 """The claim on the saddle: the paper's conjecture in the text on Fig. 3, in the dynamical sense."""
 
 from repinf_core.claims.judging import NOT_RUN, Claim, Measured, Numbers, graded
-
-CONTROLS = ("random memory", "prior point", "prior point, one step on")
+from repinf_core.studies.saddles import CONTROLS
 
 
 def saddle(found: Numbers) -> Measured:

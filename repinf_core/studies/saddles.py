@@ -7,13 +7,14 @@ import pandas as pd
 import torch
 
 from repinf_core import geometry, models
-from repinf_core.claims.fixed_points import CONTROLS
 from repinf_core.dynamics import approach, fixed_points, rollout
 from repinf_core.dynamics.jacobian import jacobian
 from repinf_core.noise import noisy_trials
 from repinf_core.profiles import Experiment
 from repinf_core.studies.study import Trained
 
+CONTROLS = ("random memory", "prior point", "prior point, one step on")
+"""What takes the place of a concept, one point for each label."""
 CENTRES = ("concept", *CONTROLS)
 """Near which points saddles are searched for."""
 FOLLOWED = 10
