@@ -106,6 +106,13 @@ def test_a_saddle_is_what_the_criterion_says(experiment, found):
     for name, count in found.numbers["labels_with_a_saddle"].items():
         of_centre = searches[searches.centre == name]
         assert count == of_centre[of_centre.saddle].label.nunique()
+    assert found.centres.converged.tolist() == list(
+        searches.groupby("centre", sort=False).converged.sum()
+    )
+    assert (found.centres.unstable <= found.centres.near).all()
+    assert list(found.centres.labels) == [
+        found.numbers["labels_with_a_saddle"][name] for name in found.centres.centre
+    ]
     labels = TRAIN.labels.numpy()
     network = study.trained(experiment, "cpu")
     memories = references.array(network.memories)

@@ -1,28 +1,22 @@
 """Where do trajectories end?  Fixed points, their spectra, saddles near concepts (chapter 20)."""
 
-import dataclasses
 import itertools
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-from repinf_core import data, geometry, models
+from repinf_core import data
 from repinf_core.agreement import rank_correlation
-from repinf_core.dynamics import fixed_points, settling
+from repinf_core.dynamics import fixed_points
 from repinf_core.dynamics.jacobian import jacobian
-from repinf_core.models.mlp import VAE, VAESpec
 from repinf_core.profiles import Experiment
-from repinf_core.studies import end_points, null_models, saddles
+from repinf_core.studies import end_points, null_models, other_networks, saddles
 from repinf_core.studies.study import Study, Trained, trained
-from repinf_core.training import progress, sweep
-from repinf_core.training.run import TrainingRun
 
 _POINTS = 100  # random memories and points of the prior whose spectra are shown
-_NETWORK_TRIALS = 20  # images per label in networks of other beta and N_z
-_NETWORK_STEPS = 1000  # at most, there
 
 
 @dataclass(frozen=True)
@@ -61,6 +55,9 @@ class FixedPoints(Study):
         saddles: a row for each label: the greatest ``allowed`` distance; ``distance``, ``index``,
             ``radius``, ``stretch`` and ``gain`` of the saddle nearest to its concept (missing where
             there is none); for each centre whether there is one.
+        centres: a row for each centre: how many ``searches``, how many of them ``converged`` and
+            found a fixed point ``near`` it, of index 1 or more (``unstable``), and the
+            number of ``labels`` with a saddle.
         escape: a row for each label with a saddle: its ``radius``; the median factor per step of
             the distance from it over ten steps after the closest approach (``growth``), and the
             share of trials from which that is known (``leaving``); the median ``step`` of the
@@ -85,6 +82,7 @@ class FixedPoints(Study):
     kinds: pd.DataFrame
     searches: pd.DataFrame
     saddles: pd.DataFrame
+    centres: pd.DataFrame
     escape: pd.DataFrame
     systems: pd.DataFrame
     networks: pd.DataFrame
@@ -137,9 +135,10 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
         kinds=_kinds(spectra),
         searches=near.searches,
         saddles=near.saddles,
+        centres=_centres(near.searches),
         escape=escape,
         systems=systems,
-        networks=_networks(network, experiment),
+        networks=other_networks.networks(network, experiment),
         images=_images(network, census.points[:20]),
     )
 
@@ -201,16 +200,29 @@ def _kinds(spectra: pd.DataFrame) -> pd.DataFrame:
 
 def _memories(ends: pd.DataFrame) -> dict[str, Any]:
     """Medians of the distances, and how often the own memory or concept is the nearest."""
+    # The two distances are computed by different formulas in float32.
+    own_is_nearest = ends.own_memory <= ends.nearest_memory + end_points.ONE_END
     distances = [
         "own_memory", "nearest_memory", "random_memory", "memory_to_next", "own_concept",
         "nearest_concept", "random_concept",
     ]  # fmt: skip
     return {
         "median_distances": ends[distances].median().to_dict(),
-        "share_own_memory_nearest": float((ends.own_memory <= ends.nearest_memory).mean()),
+        "share_own_memory_nearest": float(own_is_nearest.mean()),
         "share_own_concept_nearest": float((ends.concept_label == ends.label).mean()),
         "share_label_of_nearest_memory": float((ends.memory_label == ends.label).mean()),
     }
+
+
+def _centres(searches: pd.DataFrame) -> pd.DataFrame:
+    """How far the searches came, near each centre."""
+    near = searches.converged & (searches.distance < searches.allowed)
+    stages = searches.assign(near=near, unstable=near & (searches["index"] >= 1))
+    by = stages.groupby("centre", sort=False)
+    counts = by[["converged", "near", "unstable"]].sum()
+    labels = stages[stages.saddle].groupby("centre").label.nunique()
+    counts["labels"] = labels.reindex(counts.index, fill_value=0)
+    return counts.assign(searches=by.size()).reset_index()
 
 
 def _of_saddles(
@@ -236,50 +248,6 @@ def _of_saddles(
     }
 
 
-def _networks(network: Trained, experiment: Experiment) -> pd.DataFrame:
-    """Other beta at the experiment's N_z, and other N_z at its beta."""
-    one = dataclasses.replace(VAESpec.of(experiment), epochs=experiment.grid_epochs)
-    specs = list(
-        dict.fromkeys(
-            sweep.product(one, beta=experiment.beta_grid)
-            + sweep.product(one, n_z=experiment.n_z_grid)
-        )
-    )
-    print(progress.estimate_runtime(specs, network.device, len(network.train.images)))
-    runs = sweep.load_or_train(specs, network.device)
-    return pd.DataFrame([_network(network, run, experiment) for run in runs])
-
-
-def _network(own: Trained, run: TrainingRun, experiment: Experiment) -> dict[str, Any]:
-    """A row of the table of networks: the same images, in fewer trajectories and steps."""
-    model, spec = cast(VAE, run.model), cast(VAESpec, run.spec)
-    memories = models.memories(model, own.train.images.to(own.device)).cpu()
-    network = own._replace(
-        run=run,
-        model=model,
-        memories=memories,
-        concepts=geometry.concepts(memories, own.train.labels),
-    )
-    trials = saddles.draw(network, experiment, min(_NETWORK_TRIALS, experiment.trials))
-    steps = min(_NETWORK_STEPS, experiment.settling_steps)
-    settled = settling.settle(
-        model, trials.z0.to(own.device), steps, sorted({min(100, steps), steps})
-    )
-    _, points = end_points.distinct_ends(model, settled, own.device)
-    near = saddles.search(network, experiment, trials, ("concept",))
-    return {
-        "beta": spec.beta,
-        "n_z": spec.n_z,
-        "epochs": run.epoch,
-        "active": int(geometry.active_latents(memories).sum()),
-        "moving_100": float(settled.moving[0]),
-        "moving": float(settled.moving[-1]),
-        "at_rest": float((settled.period == 1).double().mean()),
-        "fixed_points": len(points),
-        "saddles": int(near.saddles.concept.sum()),
-    }
-
-
 @torch.no_grad()
 def _images(network: Trained, points: torch.Tensor) -> np.ndarray:
     return network.model.decode_mean(points.float().to(network.device)).cpu().numpy()
@@ -293,10 +261,13 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
         "There is no saddle to look for."
         if saddle is None
         else f"By the criterion below, a saddle lies near {saddle['concept']} of 10 concepts; the "
-        f"same search finds one near {saddle['random memory']} of 10 random memories."
+        f"same search finds one near {saddle['random memory']} of 10 random memories and near "
+        f"{saddle['prior point']} of 10 points of the prior."
     )
     return (
         f"On {title} with $N_z = {experiment.n_z}$, {rest:,} of {found['trajectories']:,} "
         f"trajectories come to rest within {experiment.settling_steps:,} steps, at "
-        f"{found['fixed_points']} distinct fixed points. {near}"
+        f"{found['fixed_points']} distinct fixed points. "
+        f"{found['share_own_memory_nearest']:.1%} of all trajectories end nearer to the memory of "
+        f"their own image than to any other. {near}"
     )
