@@ -1,4 +1,4 @@
-"""Long iteration of the step map f: which trajectories come to rest, and which go round.
+"""Long iteration of the step map: which trajectories come to rest, which cycle, and which go on.
 
 Only latent states are kept, so thousands of trajectories run together; those that have come to
 rest leave the iteration.
@@ -9,45 +9,49 @@ from typing import NamedTuple
 
 import torch
 
-from repinf_core.dynamics.fixed_points import displacement, in_float64
 from repinf_core.dynamics.means import OneDNNMeans, supports_onednn
 from repinf_core.dynamics.rollout import Autoencoder, inference_step
 
 MOVING = 1e-3
 """A trajectory whose last step was longer still moves (Euclidean, in latent space)."""
 AT_REST = 1e-5
-"""A trajectory whose last step was shorter has come to rest; float32 rounds below it."""
-RETURN = 0.02
-"""A trajectory returns if it comes back within this share of its excursion."""
+"""A trajectory whose last step was shorter has come to rest; float32 rounds well below it."""
 _CHUNK = 1024  # of trajectories that step together: a step's arrays stay in a CPU's cache
 
 
 class Settled(NamedTuple):
-    """How trajectories ended; on the CPU.
+    """How trajectories ended; on the CPU, in the dtype of the starts.
 
     Attributes:
-        z: where each was last, ``[n, N_z]``, in the dtype of the starts.
-        steps: steps taken until it came to rest, else T, ``[n]``.
-        at_rest: whether it did, ``[n]``.
+        z: where each was last, ``[n, N_z]``.
+        steps: steps taken until it came to rest or its cycle was found, else T, ``[n]``.
+        period: 1 of a trajectory at rest, the length of a cycle in steps, 0 of one that does
+            neither after T steps, ``[n]``.
         moving: of each step in ``at`` the share of all trajectories whose step was then longer
             than :data:`MOVING`, ``[len(at)]``.
     """
 
     z: torch.Tensor
     steps: torch.Tensor
-    at_rest: torch.Tensor
+    period: torch.Tensor
     moving: torch.Tensor
 
 
 @torch.no_grad()
-def settle(model: Autoencoder, z0: torch.Tensor, steps: int, at: Sequence[int] = ()) -> Settled:
+def settle(
+    model: Autoencoder, z0: torch.Tensor, steps: int, at: Sequence[int] = (), rest: float = AT_REST
+) -> Settled:
     """Iterate z(t+1) = f(z(t)) from every start until it comes to rest, or for T = ``steps`` steps.
+
+    A cycle is found as by Brent (1980): each trajectory is compared with where it was at the last
+    power of two.
 
     Args:
         model: encoder and decoder means, on the device of ``z0`` and in its dtype.
         z0: starts z(0), ``[n, N_z]``.
         steps: T.
         at: steps t at which the share still moving is counted, 1 ... T.
+        rest: a step shorter than this is rest; the same distance closes a cycle.
 
     Raises:
         ValueError: T < 1, no starts, or an ``at`` outside 1 ... T.
@@ -59,60 +63,66 @@ def settle(model: Autoencoder, z0: torch.Tensor, steps: int, at: Sequence[int] =
     if not set(at) <= set(range(1, steps + 1)):
         raise ValueError(f"at is {list(at)}; allowed are steps from 1 to {steps}.")
     step = inference_step(OneDNNMeans(model) if supports_onednn(model) else model)
-    last, taken = z0.clone(), torch.full((len(z0),), steps)
-    moving = dict.fromkeys(at, 0.0)
-    on, z = torch.arange(len(z0)), z0
+    found = Settled(
+        z0.clone(),
+        torch.full((len(z0),), steps, device=z0.device),
+        torch.zeros(len(z0), dtype=torch.long, device=z0.device),
+        torch.zeros(len(at), dtype=torch.float64),
+    )
+    on, z, reference, marked = torch.arange(len(z0), device=z0.device), z0, z0, 0
     for t in range(1, steps + 1):
         after = torch.cat([step(part)[1] for part in z.split(_CHUNK)])
         length = (after - z).norm(dim=1)
+        if t in at:
+            found.moving[list(at).index(t)] = float((length > MOVING).sum()) / len(z0)
+        resting = length < rest
+        ended = resting | ((after - reference).norm(dim=1) < rest)
         z = after
-        if t in moving:
-            moving[t] = int((length > MOVING).sum()) / len(z0)
-        resting = (length < AT_REST).cpu()
-        if resting.any():
-            last[on[resting]], taken[on[resting]] = z[resting], t
-            on, z = on[~resting], z[~resting]
+        if ended.any():
+            found.z[on[ended]] = z[ended]
+            found.steps[on[ended]] = t
+            found.period[on[ended]] = torch.where(resting[ended], 1, t - marked)
+            on, z, reference = on[~ended], z[~ended], reference[~ended]
         if not len(on):
             break
-    last[on] = z
-    at_rest = torch.ones(len(z0), dtype=torch.bool)
-    at_rest[on] = False
-    return Settled(last.cpu(), taken, at_rest, torch.tensor([*moving.values()]))
+        if t & (t - 1) == 0:
+            reference, marked = z, t
+    found.z[on] = z
+    return Settled(found.z.cpu(), found.steps.cpu(), found.period.cpu(), found.moving)
 
 
-class Motion(NamedTuple):
-    """What trajectories do that have not come to rest; float64, on the CPU.
+class Orbits(NamedTuple):
+    """How trajectories that do not rest go on; on the CPU.
 
     Attributes:
-        excursion: how far each gets from its start, ``[n]``.
-        period: the step at which it first returns, after it had gone half its excursion away: the
-            length of a cycle, or about a time round a closed curve; 0 if it does not, ``[n]``.
-        last_step: length of the last step, ``[n]``.
+        size: the greatest distance from where they were, ``[n]``.
+        back: how close they come again, once they have been half as far away, ``[n]``; infinite of
+            one that has not moved.
     """
 
-    excursion: torch.Tensor
-    period: torch.Tensor
-    last_step: torch.Tensor
+    size: torch.Tensor
+    back: torch.Tensor
 
 
 @torch.no_grad()
-def motion(model: Autoencoder, z0: torch.Tensor, steps: int) -> Motion:
-    """Follow trajectories in float64, and see whether they return to where they are now.
+def orbits(model: Autoencoder, z: torch.Tensor, steps: int) -> Orbits:
+    """Follow trajectories for further ``steps`` and see whether they come back.
+
+    A cycle and a closed curve, on which a trajectory never hits the same point twice, come back
+    closely in comparison with their size; what drifts does not.
 
     Args:
-        model: encoder and decoder means, on the device of ``z0``.
-        z0: where they are, ``[n, N_z]``.
-        steps: how long they are followed.
+        model: encoder and decoder means, on the device of ``z`` and in its dtype.
+        z: where they are, ``[n, N_z]``.
+        steps: for how long.
     """
-    model, start = in_float64(model), z0.double()
-    z, distances = start, []
+    step = inference_step(OneDNNMeans(model) if supports_onednn(model) else model)
+    at, distances = z, []
     for _ in range(steps):
-        move = displacement(model, z)
-        z = z + move
-        distances.append((z - start).norm(dim=1))
+        _, at = step(at)
+        distances.append((at - z).norm(dim=1))
     away = torch.stack(distances)
-    excursion = away.max(0).values
-    been_away = (away > excursion / 2).cummax(0).values
-    back = been_away & (away < RETURN * excursion)
-    period = torch.where(back.any(0), back.byte().argmax(0) + 1, 0)
-    return Motion(excursion.cpu(), period.cpu(), move.norm(dim=1).cpu())
+    size = away.max(0).values
+    has_left = (away > size / 2).cumsum(0) > 0
+    back = away.masked_fill(~has_left, torch.inf).min(0).values
+    return Orbits(size.cpu(), back.cpu())
