@@ -12,7 +12,7 @@ from pages import TRAIN, distances, trials
 from repinf_core import claims, profiles
 from repinf_core.dynamics import settling
 from repinf_core.dynamics.sampling import sampled_chain
-from repinf_core.studies import end_points, fixed_points, saddles, study
+from repinf_core.studies import end_points, fixed_points, other_networks, saddles, study
 
 SMALL = {
     "n_z": 4,
@@ -223,6 +223,19 @@ def test_where_nothing_comes_to_rest_the_tables_are_empty_and_all_is_counted():
     assert found.ends.fixed_point.isna().all()
     assert found.outcomes.trajectories.sum() == len(found.ends)
     assert not (found.spectra["where"] == "attractor").any()
+
+
+def test_beside_a_network_that_ships_only_those_that_ship_are_compared():
+    ships = {"mnist": {(1.0, 100), (2.0, 100), (1.0, 20)}, "fashion_mnist": {(1.0, 100), (1.0, 20)}}
+    for dataset, some in ships.items():
+        experiment = profiles.experiment("paper", {"dataset": dataset, "beta_grid": [1, 2, 7.5]})
+        found = {(spec.beta, spec.n_z) for spec in other_networks.grid(experiment)}
+        assert some <= found
+        assert not any(beta == 7.5 for beta, _ in found)
+    # On the digits nothing ships: all are trained, and the page's own is the first.
+    own, *others = other_networks.grid(profiles.experiment("smoke", SMALL))
+    assert (own.n_z, own.beta, own.epochs) == (4, 1, 5)
+    assert [(spec.n_z, spec.beta) for spec in others] == [(4, 1), (4, 2), (2, 1), (3, 1)]
 
 
 def test_of_a_collapsed_network_all_trajectories_end_at_one_point():

@@ -7,11 +7,12 @@ import pandas as pd
 
 from repinf_core import geometry, models
 from repinf_core.dynamics import settling
+from repinf_core.models import Spec
 from repinf_core.models.mlp import VAE, VAESpec
 from repinf_core.profiles import Experiment
 from repinf_core.studies import end_points, saddles
 from repinf_core.studies.study import Trained
-from repinf_core.training import progress, sweep
+from repinf_core.training import progress, shipped, sweep
 from repinf_core.training.run import TrainingRun
 
 _TRIALS = 20  # images per label, at most
@@ -20,6 +21,8 @@ _STEPS = 1000  # at most
 
 def networks(network: Trained, experiment: Experiment) -> pd.DataFrame:
     """Other beta at the experiment's N_z, and other N_z at its beta.
+
+    Beside a network that ships only those are shown that ship too: no hours of training for a row.
 
     Args:
         network: the experiment's own, whose training set is taken.
@@ -32,16 +35,25 @@ def networks(network: Trained, experiment: Experiment) -> pd.DataFrame:
     Raises:
         StoreError, SweepError: as :func:`repinf_core.training.sweep.load_or_train`.
     """
-    one = dataclasses.replace(VAESpec.of(experiment), epochs=experiment.grid_epochs)
-    specs = list(
-        dict.fromkeys(
-            sweep.product(one, beta=experiment.beta_grid)
-            + sweep.product(one, n_z=experiment.n_z_grid)
-        )
-    )
+    specs = grid(experiment)
     print(progress.estimate_runtime(specs, network.device, len(network.train.images)))
     runs = sweep.load_or_train(specs, network.device)
     return pd.DataFrame([_network(network, run, experiment) for run in runs])
+
+
+def grid(experiment: Experiment) -> list[Spec]:
+    """The networks of the table, the experiment's own first; none twice."""
+    own = VAESpec.of(experiment)
+    one = dataclasses.replace(own, epochs=experiment.grid_epochs)
+    specs: dict[Spec, None] = dict.fromkeys(
+        [
+            own,
+            *sweep.product(one, beta=experiment.beta_grid),
+            *sweep.product(one, n_z=experiment.n_z_grid),
+        ]
+    )
+    ships = shipped.manifest()
+    return [spec for spec in specs if own.name not in ships or spec.name in ships]
 
 
 def _network(own: Trained, run: TrainingRun, experiment: Experiment) -> dict[str, Any]:
