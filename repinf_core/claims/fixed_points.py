@@ -37,8 +37,9 @@ CLAIMS = (
         "Fig. 3",
         "20_fixed_points",
         saddle,
-        "Before any search for a saddle. Known were the approaches of chapter 04, that its earlier "
-        "criterion of a saddle (a step stretches some direction at the concept) is met at random "
-        "points of the prior too, and, when the reading was added, where trajectories end.",
+        "Before any fixed point had been computed; what follows Read here when it was known where "
+        "MNIST's trajectories end, before any search for a saddle on MNIST. Known were the "
+        "approaches of chapter 04, and that its earlier criterion of a saddle (a step stretches "
+        "some direction at the concept) is met at random points of the prior too.",
     ),
 )
