@@ -106,6 +106,12 @@ class Experiment:
         "images of each kind, familiar or not; at most half the test images",
         checks.integer(2, 1_000_000),
     )
+    census_trials: int = _parameter(
+        "images per label whose end points are looked for", checks.integer(1, 100_000)
+    )
+    settling_steps: int = _parameter(
+        "steps after which a trajectory counts as not at rest", checks.integer(2, 1_000_000)
+    )
 
 
 _PAPER = Experiment(
@@ -139,6 +145,8 @@ _PAPER = Experiment(
     selection_epochs=100,
     denoiser_epochs=10,
     inputs_per_kind=1000,
+    census_trials=150,
+    settling_steps=10_000,
 )
 
 # Float32 where the machine is unknown: many CPUs have no bfloat16 products and emulate them.
@@ -155,6 +163,8 @@ _DIGITS = dataclasses.replace(
     selection_minibatches=(50, 200),
     selection_epochs=8,
     denoiser_epochs=60,
+    census_trials=30,
+    settling_steps=3000,
 )
 
 PROFILES: dict[str, Experiment] = {
@@ -178,6 +188,8 @@ PROFILES: dict[str, Experiment] = {
         selection_epochs=2,
         denoiser_epochs=30,
         inputs_per_kind=100,
+        census_trials=5,
+        settling_steps=300,
     ),
     "quick": _DIGITS,
     "paper": _PAPER,

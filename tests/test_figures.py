@@ -406,6 +406,40 @@ STEPS_SHARES = pd.DataFrame(
     for goal in GOALS
     for share in (0.125, 0.25, 0.5, 1, 2)
 )
+ENDS = pd.DataFrame(
+    {"start": ["noisy", "clean"] * 20}
+    | {
+        name: RANDOM.random(40)
+        for name in (
+            "own_memory",
+            "nearest_memory",
+            "random_memory",
+            "own_concept",
+            "nearest_concept",
+            "random_concept",
+            "memory_to_next",
+        )
+    }
+)
+SETTLING = pd.DataFrame({"t": [20, 100, 300, 1000], "moving": [1.0, 0.9, 0.25, 0.0]})
+BASINS = pd.DataFrame(
+    {"label": [f"label {k}" for k in range(9)], "share": np.arange(9, 0, -1) / 90}
+)
+SPECTRA = pd.DataFrame(
+    {
+        "where": ["attractor", "memory"] * 10,
+        "radius": RANDOM.random(20),
+        "stretch": 1 + RANDOM.random(20),
+    }
+)
+SADDLES = pd.DataFrame(
+    {
+        "concept": [True] * 7 + [False] * 3,
+        "random memory": [True] * 2 + [False] * 8,
+        "prior point": [False] * 10,
+        "prior point, one step on": [True] + [False] * 9,
+    }
+)
 FIGURES = {
     "methods_by_noise": lambda: figures.methods_by_noise(STEPS_METHODS),
     "quality_by_step": lambda: figures.quality_by_step(STEPS_CURVES, STEPS_METHODS, "denoise"),
@@ -488,6 +522,12 @@ FIGURES = {
     "training_ratios": lambda: figures.training_ratios(EPOCHS),
     "inference_shares": lambda: figures.inference_shares(ROLLOUTS),
     "neighbour_ratios": lambda: figures.neighbour_ratios(NEIGHBOURS),
+    "end_distances": lambda: figures.end_distances(ENDS),
+    "still_moving": lambda: figures.still_moving(SETTLING),
+    "largest_basins": lambda: figures.largest_basins(BASINS, IMAGES[:7]),
+    "no basin": lambda: figures.largest_basins(BASINS[:0], IMAGES[:0]),
+    "spectra_by_place": lambda: figures.spectra_by_place(SPECTRA),
+    "saddles_by_centre": lambda: figures.saddles_by_centre(SADDLES),
 }
 MOVIES = {
     "inference_frames": lambda: figures.inference_frames(IMAGES, IMAGES[0], of_trial(4, 2)),
@@ -1097,6 +1137,30 @@ def test_the_curves_of_a_kind_are_those_of_its_quantity_and_network():
         for kind in INPUTS[1:]:
             expected = rows[(rows.network == network) & (rows.kind == kind)].auroc
             np.testing.assert_allclose(drawn[kind], expected)
+
+
+def test_saddles_are_counted_near_each_centre():
+    axes = figures.saddles_by_centre(SADDLES).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["7", "2", "0", "1"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [*SADDLES]
+
+
+def test_each_basin_has_its_image_its_share_and_its_label():
+    grid = figures.largest_basins(BASINS, IMAGES[:7]).axes
+    shown = [axes for axes in grid if axes.images]
+    assert [axes.get_title() for axes in shown] == [
+        f"{share / 90:.1%}" for share in range(9, 2, -1)
+    ]
+    assert [axes.get_xlabel() for axes in shown] == list(BASINS.label[:7])
+    for axes, image in zip(shown, IMAGES, strict=False):
+        np.testing.assert_array_equal(axes.images[0].get_array(), image.reshape(28, 28))
+
+
+def test_the_share_that_moves_is_drawn_over_the_logarithm_of_time():
+    axes = figures.still_moving(SETTLING).axes[0]
+    assert axes.get_xscale() == "log"
+    np.testing.assert_array_equal(axes.lines[0].get_xydata(), SETTLING)
+    assert [text.get_text() for text in axes.texts] == ["100.0%", "90.0%", "25.0%", "0.0%"]
 
 
 def test_bars_of_ratios_are_medians_of_the_repeats_with_their_range():

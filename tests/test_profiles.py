@@ -160,6 +160,8 @@ REFUSED = [
     ("selection_minibatches", [50, 0], "one or more integers from 1 to 60000"),
     ("selection_epochs", 0, "an integer from 1 to"),
     ("inputs_per_kind", 1, "an integer from 2 to"),
+    ("census_trials", 0, "an integer from 1 to"),
+    ("settling_steps", 1, "an integer from 2 to"),
     ("seed", -1, "an integer from 0 to"),
     ("seed", 2**31, "an integer from 0 to"),
     ("trial_seed", 0.0, "an integer from 0 to"),

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import references
+import torch
 from pages import TRAIN, distances, trials
 
 from repinf_core import claims, profiles
@@ -62,14 +63,23 @@ def test_the_tables_are_tidy_and_agree_with_one_another(experiment, found):
     assert found.labels.trials_approaching.between(0, 1).all()
 
 
-def test_without_noise_the_gain_along_it_is_missing_and_nothing_is_judged_by_it():
-    experiment = profiles.experiment("smoke", SMALL | {"p": 0})
-    found = cluster_centers.run(experiment, "cpu")
+def test_without_noise_the_gain_along_it_is_missing_and_no_saddle_is_counted():
+    found = cluster_centers.run(profiles.experiment("smoke", SMALL | {"p": 0}), "cpu")
     assert found.gains.along.isna().all()
-    by_name = {claim.name: claim for claim in claims.cluster_centers.CLAIMS}
-    (card,) = claims.cards([by_name["saddle"]], found.numbers, vars(experiment))
-    assert card.judged.verdict == claims.NOT_RUN
-    assert "NOT RUN" in str(card)
+    assert found.gains.prior_along.isna().all()
+    assert found.numbers["labels_with_a_saddle"] == 0
+    assert found.numbers["prior_points_with_a_saddle"] == 0
+
+
+def test_the_gains_of_the_control_are_those_of_the_map_at_points_of_the_prior(experiment, found):
+    """By torch's own derivative and numpy."""
+    network = study.trained(experiment, "cpu")
+    points = torch.randn(10, experiment.n_z, generator=torch.Generator().manual_seed(0))
+    for point, gains in zip(points, found.gains.itertuples(), strict=True):
+        step = torch.func.jacrev(lambda z: network.model.encode_mean(network.model.decode_mean(z)))
+        values = np.linalg.svd(references.array(step(point)), compute_uv=False)
+        assert gains.prior_growing == (values > 1).sum()
+        assert gains.prior_across <= values[0] * (1 + 1e-5)
 
 
 def test_a_card_says_the_same_as_text_and_as_html(experiment, found):

@@ -7,6 +7,7 @@ from repinf_core.claims import (
     cluster_centers,
     collective_dynamics,
     fashion_mnist,
+    fixed_points,
     generalization,
     how_many_steps,
     label_detection,
@@ -35,6 +36,7 @@ CHAPTERS: dict[str, tuple[Claim, ...]] = {
     "Latent dimension": latent_dimension.CLAIMS,
     "Generalization": generalization.CLAIMS,
     "Fashion-MNIST": fashion_mnist.CLAIMS,
+    "Fixed points": fixed_points.CLAIMS,
     "How many steps": how_many_steps.CLAIMS,
     "Unfamiliar inputs": unfamiliar_inputs.CLAIMS,
 }

@@ -2,12 +2,10 @@
 
 from repinf_core.claims.judging import (
     APPROACHING,
-    NOT_RUN,
     Claim,
     Measured,
     Numbers,
     approaching,
-    graded,
     of_ten_labels,
     told_of_control,
 )
@@ -28,23 +26,6 @@ def rises_again(found: Numbers) -> Measured:
         for label in found["labels"].values()
     )
     return of_ten_labels(rising, "end farther away than their minimum + 2 SEM")
-
-
-def saddle(found: Numbers) -> Measured:
-    along, across = (
-        [label[f"growth_{direction}_noise"] for label in found["labels"].values()]
-        for direction in ("along", "across")
-    )
-    if None in along:
-        return Measured("no noise", NOT_RUN)
-    if None in across:
-        return Measured("one latent variable, and no direction across the noise", NOT_RUN)
-    holds = sum(shrinks < 1 < grows for shrinks, grows in zip(along, across, strict=True))
-    return Measured(
-        f"{holds} of 10 labels; a step multiplies what lies along the noise by {min(along):.2f} to "
-        f"{max(along):.2f}, and what lies across it by up to {max(across):.2f}",
-        graded(holds == 10, holds >= 5),
-    )
 
 
 def mahalanobis(found: Numbers) -> Measured:
@@ -89,18 +70,6 @@ CLAIMS = (
         rises_again,
         "Tightened when MNIST's numbers were known (the minimum must not be at the start); no"
         " verdict turned on it.",
-    ),
-    Claim(
-        "saddle",
-        "near the concept the latent space attracts in the direction of the noise and diverges in "
-        "the orthogonal direction, as near a saddle point",
-        "Results, text on Fig. 3",
-        "no number in the text",
-        "at the concept a step shrinks displacements along the noise, on average, and lengthens "
-        "some that are orthogonal to its mean, for all labels; partly: for five or more",
-        "Fig. 3",
-        "04_cluster_centers",
-        saddle,
     ),
     Claim(
         "not the metric",

@@ -91,3 +91,40 @@ def settle(
             reference, marked = z, t
     found.z[on] = z
     return Settled(found.z.cpu(), found.steps.cpu(), found.period.cpu(), found.moving)
+
+
+class Orbits(NamedTuple):
+    """How trajectories that do not rest go on, on the CPU.
+
+    Attributes:
+        size: largest distance from the first state, ``[n]``.
+        back: smallest distance from the first state after half of ``size`` has been reached,
+            ``[n]``; infinite if the trajectory never moved.
+    """
+
+    size: torch.Tensor
+    back: torch.Tensor
+
+
+@torch.no_grad()
+def orbits(model: Autoencoder, z: torch.Tensor, steps: int) -> Orbits:
+    """Follow trajectories for further ``steps`` and measure how closely they return.
+
+    On a cycle ``back`` is small beside ``size``.  So it is on a closed curve, on which a trajectory
+    never meets the same point twice.  A trajectory that drifts away does not return.
+
+    Args:
+        model: encoder and decoder means, on the device of ``z`` and in its dtype.
+        z: first states, ``[n, N_z]``.
+        steps: the number of further steps.
+    """
+    step = inference_step(OneDNNMeans(model) if supports_onednn(model) else model)
+    at, distances = z, []
+    for _ in range(steps):
+        _, at = step(at)
+        distances.append((at - z).norm(dim=1))
+    away = torch.stack(distances)
+    size = away.max(0).values
+    has_left = (away > size / 2).cumsum(0) > 0
+    back = away.masked_fill(~has_left, torch.inf).min(0).values
+    return Orbits(size.cpu(), back.cpu())

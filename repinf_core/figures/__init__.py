@@ -20,6 +20,13 @@ from repinf_core.figures.dimension import (
     stages_by_dimension,
 )
 from repinf_core.figures.drawing import drawn_schematic
+from repinf_core.figures.fixed_points import (
+    end_distances,
+    largest_basins,
+    saddles_by_centre,
+    spectra_by_place,
+    still_moving,
+)
 from repinf_core.figures.generalization import best_of_settings, by_setting
 from repinf_core.figures.hierarchy import closest_by_noise
 from repinf_core.figures.images import image_rows, inference_frames, samples_at, strip
@@ -57,6 +64,7 @@ __all__ = [
     "counts_by_dataset",
     "drawn_schematic",
     "embedding",
+    "end_distances",
     "facts_by_reading",
     "final_probabilities",
     "group_images",
@@ -64,20 +72,24 @@ __all__ = [
     "inference_frames",
     "inference_shares",
     "label_map",
+    "largest_basins",
     "methods_by_noise",
     "neighbour_ratios",
     "quality_by_step",
     "right_steps",
+    "saddles_by_centre",
     "samples_at",
     "samples_by_network",
     "schematic",
     "separation_by_score",
     "separation_by_time",
     "share_choice",
+    "spectra_by_place",
     "stages_by_dataset",
     "stages_by_dimension",
     "staying",
     "steps_by_kind",
+    "still_moving",
     "strip",
     "times_by_reading",
     "training_curve",

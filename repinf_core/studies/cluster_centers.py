@@ -35,7 +35,8 @@ class ClusterCenters(Study):
             the ``whole_chord`` and at the ``same_time``.
         gains: a row for each label: by what a step at the concept multiplies lengths, on average
             ``along`` the noise and at most ``across`` it (missing where there is no such
-            direction), and the number of ``growing`` singular directions.
+            direction), and the number of ``growing`` singular directions; in the columns that
+            begin with ``prior_`` the same at a random point of the prior, a control.
     """
 
     curves: pd.DataFrame
@@ -70,7 +71,7 @@ def run(experiment: Experiment, device: str | None = None) -> ClusterCenters:
     )
     labels = readings["concept"].assign(**shares)
     labels.insert(0, "label", names)
-    gains = _gains(network, z_first - network.memories[rows], names)
+    gains = _gains(network, z_first - network.memories[rows], names, experiment.trial_seed)
     targets = pd.DataFrame(
         {
             "target": TARGETS,
@@ -185,14 +186,31 @@ def _readings(distances: torch.Tensor, chords: torch.Tensor) -> pd.DataFrame:
     )
 
 
-def _gains(network: Trained, displaced: torch.Tensor, names: tuple[str, ...]) -> pd.DataFrame:
-    """What a step does to lengths at each concept; ``displaced``: z(0) - xi, ``[trials, N_z]``."""
-    maps = jacobian.jacobian(network.model, network.concepts.to(network.device)).cpu()
+def _gains(
+    network: Trained, displaced: torch.Tensor, names: tuple[str, ...], seed: int
+) -> pd.DataFrame:
+    """What a step does to lengths at each concept, and at a point of the prior in its place.
+
+    Args:
+        network: the trained one.
+        displaced: z(0) - xi, ``[trials, N_z]``, label by label.
+        names: of the labels.
+        seed: of the points of the prior.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    prior = torch.randn(network.concepts.shape, generator=generator)
     of_labels = displaced.view(10, -1, displaced.shape[1])
-    pairs = [geometry.directional_gains(*both) for both in zip(maps, of_labels, strict=True)]
+    at_concepts = _gains_at(network, network.concepts, of_labels)
+    at_prior = _gains_at(network, prior, of_labels).add_prefix("prior_")
+    return pd.concat([pd.DataFrame({"label": names}), at_concepts, at_prior], axis=1)
+
+
+def _gains_at(network: Trained, points: torch.Tensor, displaced: torch.Tensor) -> pd.DataFrame:
+    """At each of ten points, with the displacements ``[10, trials, N_z]`` of a label for each."""
+    maps = jacobian.jacobian(network.model, points.to(network.device)).cpu()
+    pairs = [geometry.directional_gains(*both) for both in zip(maps, displaced, strict=True)]
     return pd.DataFrame(
         {
-            "label": names,
             "along": pd.array([along for along, _ in pairs], dtype="Float64"),
             "across": pd.array([across for _, across in pairs], dtype="Float64"),
             "growing": [int((torch.linalg.svdvals(one) > 1).sum()) for one in maps],
@@ -210,6 +228,7 @@ def _numbers(
     memory = readings["memory"]
     leaves = (labels.step > 0) & (labels["last"] > labels.minimum + 2 * labels["sem"])
     saddle = (gains.along < 1) & (gains.across > 1)
+    at_prior = (gains.prior_along < 1) & (gains.prior_across > 1)
     names = IN_RESULTS | {
         "trials_approaching": "share_of_trials",
         "nearest_own": "share_nearest_own_concept",
@@ -230,6 +249,7 @@ def _numbers(
         "Mahalanobis": _of_control(readings["Mahalanobis"], labels),
         "wrong_concept": _of_control(readings["wrong concept"], labels),
         "labels_with_a_saddle": int(saddle.fillna(False).sum()),
+        "prior_points_with_a_saddle": int(at_prior.fillna(False).sum()),
         "labels_approaching_whole_chord": int(labels.whole_chord.sum()),
         "labels_approaching_same_time": int(labels.same_time.sum()),
         "share_of_trials_approaching": float(labels.trials_approaching.mean()),

@@ -1,0 +1,147 @@
+"""Where trajectories end, how the step map acts there, and saddles near concepts (chapter 20)."""
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, NullLocator
+
+from repinf_core.figures.style import (
+    CONCEPT,
+    CONTROL,
+    MEMORY,
+    PAIR,
+    WIDTH,
+    Figure,
+    show_image,
+    styled,
+)
+
+_TARGETS = {
+    "own_memory": "own memory",
+    "nearest_memory": "nearest memory",
+    "random_memory": "random memory",
+    "own_concept": "own concept",
+    "nearest_concept": "nearest concept",
+    "random_concept": "wrong concept",
+    "memory_to_next": "memory to next memory",
+}
+_CENTRES = {
+    "concept": CONCEPT,
+    "random memory": MEMORY,
+    "prior point": CONTROL,
+    "prior point, one step on": PAIR[1],
+}
+
+
+def _medians(axes: Axes, rows: pd.DataFrame, y: str, x: str, hue: str) -> None:
+    """For each ``y`` and ``hue`` the median of ``x`` as a point, with a bar from 5% to 95%."""
+    sns.pointplot(
+        rows, y=y, x=x, hue=hue, ax=axes, palette=[*PAIR], estimator="median", errorbar=("pi", 90),
+        linestyle="none", dodge=0.35, markers=["o", "s"], markersize=7,
+    )  # fmt: skip
+
+
+@styled
+def end_distances(ends: pd.DataFrame) -> Figure:
+    """How far the ends of trajectories are from memories and concepts.
+
+    Args:
+        ends: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
+    """
+    far = ends.melt("start", [*_TARGETS], var_name="target", value_name="distance")
+    far["target"] = far.target.map(_TARGETS)
+    far["start"] = far.start.map("from {} images".format)
+    figure = Figure(figsize=(WIDTH, 5.2))
+    axes = figure.subplots()
+    _medians(axes, far, "target", "distance", "start")
+    axes.set(xlabel="distance (Euclidean, in latent space)", ylabel="")
+    axes.set_xlim(left=0)
+    axes.legend(title="", loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, fontsize=12)
+    return figure
+
+
+@styled
+def still_moving(settling: pd.DataFrame) -> Figure:
+    """The share of trajectories that still move, against time.
+
+    Args:
+        settling: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
+    """
+    figure = Figure(figsize=(WIDTH, 3.2))
+    axes = figure.subplots()
+    sns.lineplot(settling, x="t", y="moving", ax=axes, color=CONTROL, marker="o", markersize=8)
+    for t, moving in zip(settling.t, settling.moving, strict=True):
+        axes.annotate(
+            f"{moving:.1%}", (t, moving), (0, 8), textcoords="offset points", ha="center",
+            fontsize=12,
+        )  # fmt: skip
+    axes.set(xscale="log", xlabel="t (steps)", ylabel="share still moving", ylim=(0, 1.15))
+    axes.set_xticks(settling.t, [f"{t:,}" for t in settling.t])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.margins(x=0.1)
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.set_yticks([0, 0.5, 1])
+    return figure
+
+
+@styled
+def largest_basins(fixed_points: pd.DataFrame, images: np.ndarray) -> Figure:
+    """What the fixed points with the largest basins generate, each with its share.
+
+    Args:
+        fixed_points: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
+        images: of the first of them, ``[n, 784]``.
+    """
+    columns = 5
+    rows = max(1, -(-len(images) // columns))
+    figure = Figure(figsize=(WIDTH, rows * 1.75))
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat[len(images) :]:
+        axes.axis("off")
+    if not len(images):
+        grid[0, 0].text(0, 0.5, "no trajectory comes to rest", transform=grid[0, 0].transAxes)
+    for axes, image, point in zip(grid.flat, images, fixed_points.itertuples(), strict=False):
+        show_image(axes, image, f"{point.share:.1%}")
+        axes.set_xlabel(point.label, fontsize=12)
+    return figure
+
+
+@styled
+def spectra_by_place(spectra: pd.DataFrame) -> Figure:
+    """Spectral radius and largest singular value of a step, at fixed points and elsewhere.
+
+    Args:
+        spectra: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
+    """
+    names = {"radius": "spectral radius", "stretch": "largest singular value"}
+    values = spectra.melt("where", [*names], var_name="of", value_name="factor")
+    values["of"] = values.of.map(names)
+    figure = Figure(figsize=(WIDTH, 4.4))
+    axes = figure.subplots()
+    _medians(axes, values, "where", "factor", "of")
+    axes.axvline(1, color=CONTROL, linestyle="--", linewidth=1.5)
+    axes.set(xlabel="factor per step (dashed: 1)", ylabel="")
+    axes.legend(title="", loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, fontsize=12)
+    return figure
+
+
+@styled
+def saddles_by_centre(saddles: pd.DataFrame) -> Figure:
+    """Near how many concepts a saddle is found, and near how many points of each control.
+
+    Args:
+        saddles: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
+    """
+    found = saddles.melt(value_vars=[*_CENTRES], var_name="centre", value_name="saddle")
+    figure = Figure(figsize=(WIDTH, 2.8))
+    axes = figure.subplots()
+    sns.barplot(
+        found, y="centre", x="saddle", hue="centre", palette=_CENTRES, estimator="sum",
+        errorbar=None, legend=False, ax=axes,
+    )  # fmt: skip
+    for bars in axes.containers:
+        axes.bar_label(bars, padding=3, fontsize=12)
+    axes.set(xlabel="labels of 10 with a saddle near it", ylabel="", xlim=(0, 10.9))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    return figure

@@ -1,0 +1,187 @@
+"""The census of chapter 20: where trajectories end, and whether memories or concepts are there."""
+
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+
+from repinf_core import geometry, models
+from repinf_core.dynamics import fixed_points, settling
+from repinf_core.noise import noisy_trials
+from repinf_core.profiles import Experiment
+from repinf_core.studies.study import Trained
+
+TIMES = (20, 100, 300, 1000, 3000, 10_000)
+"""The steps at which the trajectories that still move are counted."""
+ONE_END = 1e-2
+"""End points that are nearer to each other are one, before Newton's method refines it."""
+NEAR_END = 0.1
+"""A refined point that is farther from its end point is another fixed point than the end's."""
+ORBIT_STEPS = 1000
+"""For so many further steps those are followed that do not come to rest."""
+CLOSED = 0.05
+"""An orbit is closed that comes back to less than this share of its size."""
+
+
+class Census(NamedTuple):
+    """Where trajectories end; the tables are those of the chapter's study.
+
+    Attributes:
+        settling: of the study.
+        ends: of the study.
+        fixed_points: of the study.
+        points: the fixed points, the largest basin first, float64 ``[n, N_z]``.
+    """
+
+    settling: pd.DataFrame
+    ends: pd.DataFrame
+    fixed_points: pd.DataFrame
+    points: torch.Tensor
+
+
+def census(network: Trained, experiment: Experiment) -> Census:
+    """Iterate from noisy and clean images of every label, and refine and compare the ends.
+
+    Args:
+        network: with its memories and concepts.
+        experiment: of it ``census_trials`` per label, ``settling_steps``, ``p``, ``noise`` and
+            ``trial_seed`` are taken.
+    """
+    rows, x0 = noisy_trials(
+        network.train, range(10), experiment.census_trials, experiment.p, experiment.noise,
+        experiment.trial_seed,
+    )  # fmt: skip
+    starts = {
+        "noisy": models.memories(network.model, x0.to(network.device)),
+        "clean": network.memories[rows].to(network.device),
+    }
+    settled = settling.settle(
+        network.model,
+        torch.cat([*starts.values()]),
+        experiment.settling_steps,
+        times(experiment.settling_steps),
+    )
+    number, points = distinct_ends(network.model, settled, network.device)
+    rows = rows.repeat(2)
+    ends = pd.DataFrame(
+        {
+            "label": network.train.labels[rows].numpy(),
+            "start": [start for start, z in starts.items() for _ in z],
+            "outcome": _outcomes(network, settled, number),
+            "steps": settled.steps.numpy(),
+            "fixed_point": pd.array(number.tolist(), dtype="Int64"),
+        }
+    )
+    ends.loc[ends.fixed_point < 0, "fixed_point"] = pd.NA
+    ends = ends.assign(**_distances(network, settled.z, rows, experiment.trial_seed))
+    shares = pd.DataFrame({"t": times(experiment.settling_steps), "moving": settled.moving.numpy()})
+    return Census(shares, ends, _fixed_points(network, ends, points), points)
+
+
+def times(steps: int) -> list[int]:
+    """Those of :data:`TIMES` up to ``steps``, and ``steps`` itself."""
+    return sorted({t for t in TIMES if t < steps} | {steps})
+
+
+def distinct_ends(
+    model: models.Autoencoder, settled: settling.Settled, device: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The fixed points at which trajectories come to rest, refined in float64.
+
+    Args:
+        model: encoder and decoder means.
+        settled: how the trajectories ended.
+        device: of the model.
+
+    Returns:
+        of each trajectory the number of its fixed point, the largest basin first, ``[n]``; -1 of
+        one that does not rest, or whose end Newton's method does not refine; the fixed points,
+        float64 ``[points, N_z]``.
+    """
+    number = torch.full((len(settled.z),), -1)
+    resting = (settled.period == 1).nonzero()[:, 0]
+    if not len(resting):
+        return number, settled.z.double()[:0]
+    ends = fixed_points.distinct(settled.z[resting], ONE_END)
+    first = torch.stack([(ends == end).nonzero()[0, 0] for end in range(int(ends.max()) + 1)])
+    representatives = settled.z[resting[first]]
+    refined = fixed_points.refine(model, representatives.to(device))
+    sound = refined.converged & ((refined.z - representatives).norm(dim=1) < NEAR_END)
+    of_end = torch.full((len(first),), -1)
+    of_end[sound] = fixed_points.distinct(refined.z[sound])
+    number[resting] = of_end[ends]
+    basins = torch.bincount(number[number >= 0])
+    order = basins.argsort(descending=True, stable=True)
+    place = torch.empty_like(order)
+    place[order] = torch.arange(len(order))
+    number[number >= 0] = place[number[number >= 0]]
+    firsts = [int((of_end == one).nonzero()[0, 0]) for one in order.tolist()]
+    return number, refined.z[firsts]
+
+
+def _outcomes(network: Trained, settled: settling.Settled, number: torch.Tensor) -> list[str]:
+    """In a word: fixed point, unrefined end, cycle, closed curve, or none of them."""
+    outcome = ["fixed point" if one >= 0 else "unrefined" for one in number.tolist()]
+    going = (settled.period != 1).nonzero()[:, 0]
+    if len(going):
+        z = settled.z[going].to(network.device)
+        orbits = settling.orbits(network.model, z, ORBIT_STEPS)
+        closed = (orbits.size > settling.MOVING) & (orbits.back < CLOSED * orbits.size)
+        for trial, period, returns in zip(
+            going.tolist(), settled.period[going].tolist(), closed.tolist(), strict=True
+        ):
+            outcome[trial] = "cycle" if period else "closed curve" if returns else "still moving"
+    return outcome
+
+
+def _distances(
+    network: Trained, z: torch.Tensor, rows: torch.Tensor, seed: int
+) -> dict[str, list[float]]:
+    """From end points ``[n, N_z]`` of the images ``rows`` to memories and concepts."""
+    labels = network.train.labels
+    generator = torch.Generator().manual_seed(seed)
+    others = torch.randint(len(labels), (len(rows),), generator=generator)
+    wrong = (labels[rows] + torch.randint(1, 10, (len(rows),), generator=generator)) % 10
+    to_concepts = torch.cdist(z, network.concepts)
+    distances, nearest = nearest_memories(z, network.memories, 1)
+    between, _ = nearest_memories(network.memories[rows], network.memories, 2)
+    found = {
+        "own_memory": geometry.distance(z, network.memories[rows]),
+        "nearest_memory": distances[:, 0],
+        "random_memory": geometry.distance(z, network.memories[others]),
+        "own_concept": to_concepts.gather(1, labels[rows, None])[:, 0],
+        "nearest_concept": to_concepts.min(1).values,
+        "random_concept": to_concepts.gather(1, wrong[:, None])[:, 0],
+        "concept_label": to_concepts.argmin(1),
+        "memory_label": labels[nearest[:, 0]],
+        "memory_to_next": between[:, 1],
+    }
+    return {name: values.tolist() for name, values in found.items()}
+
+
+def nearest_memories(
+    z: torch.Tensor, memories: torch.Tensor, k: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Distances to and rows of the ``k`` nearest memories, nearest first: ``[n, k]`` each."""
+    parts = [torch.cdist(part, memories).topk(k, largest=False) for part in z.split(256)]
+    return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
+
+
+def _fixed_points(network: Trained, ends: pd.DataFrame, points: torch.Tensor) -> pd.DataFrame:
+    to_concepts = torch.cdist(points, network.concepts.double())
+    memory, _ = nearest_memories(points.float(), network.memories, 1)
+    at_rest = ends[ends.fixed_point.notna()]
+    basin = at_rest.groupby("fixed_point").size()
+    label = to_concepts.argmin(1)
+    own = at_rest.label == label.numpy()[at_rest.fixed_point.astype(int)]
+    return pd.DataFrame(
+        {
+            "fixed_point": range(len(points)),
+            "label": [network.class_names[k] for k in label.tolist()],
+            "trajectories": basin.to_numpy(dtype=int),
+            "share": basin.to_numpy(dtype=float) / max(1, len(ends)),
+            "own_label": own.groupby(at_rest.fixed_point).mean().to_numpy(dtype=float),
+            "concept": [float(row.min()) for row in to_concepts],
+            "memory": memory[:, 0].numpy(),
+        }
+    )

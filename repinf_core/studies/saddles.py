@@ -1,0 +1,257 @@
+"""Saddles near concepts, and near what takes a concept's place as a control (chapter 20)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+
+from repinf_core import geometry, models
+from repinf_core.dynamics import approach, fixed_points, rollout
+from repinf_core.dynamics.jacobian import jacobian
+from repinf_core.noise import noisy_trials
+from repinf_core.profiles import Experiment
+from repinf_core.studies.study import Trained
+
+CONTROLS = ("random memory", "prior point", "prior point, one step on")
+"""What takes the place of a concept, one point for each label."""
+CENTRES = ("concept", *CONTROLS)
+"""Near which points saddles are searched for."""
+FOLLOWED = 10
+"""Of so many trials of a label (or of all, if fewer) the closest approach is searched from."""
+ESCAPE_STEPS = 10
+"""For so many steps after its closest approach a trajectory is seen to leave the saddle."""
+
+
+class Saddles(NamedTuple):
+    """What the searches found; the tables are those of the chapter's study.
+
+    Attributes:
+        searches: of the study.
+        saddles: of the study.
+        points: the saddle of each label that has one, float64 ``[N_z]``, by its number.
+    """
+
+    searches: pd.DataFrame
+    saddles: pd.DataFrame
+    points: dict[int, torch.Tensor]
+
+
+class Trials(NamedTuple):
+    """Noisy images and where they come from.
+
+    Attributes:
+        rows: of the clean images, ``[trials]``, label by label.
+        x0: ``[trials, 784]``, on the CPU.
+        z0: their latents z(0), ``[trials, N_z]``, on the CPU.
+    """
+
+    rows: torch.Tensor
+    x0: torch.Tensor
+    z0: torch.Tensor
+
+
+def draw(network: Trained, experiment: Experiment, trials: int) -> Trials:
+    """Noisy images of every label, ``trials`` each, with the experiment's noise and seed."""
+    rows, x0 = noisy_trials(
+        network.train, range(10), trials, experiment.p, experiment.noise, experiment.trial_seed
+    )
+    return Trials(rows, x0, models.memories(network.model, x0.to(network.device)).cpu())
+
+
+def search(
+    network: Trained,
+    experiment: Experiment,
+    trials: Trials,
+    centres: Sequence[str] = CENTRES,
+) -> Saddles:
+    """Search near each concept and near each control point, by the criterion of the claim.
+
+    Near a centre there is a saddle if one of its searches ends at a fixed point of index >= 1 that
+    is nearer to it than the radius (the median distance of the label's memories to their concept),
+    at which a step shrinks, on average, the displacements z(0) - xi of the label's trials.
+
+    Args:
+        network: with its memories and concepts.
+        experiment: of it ``steps`` and ``trial_seed`` are taken.
+        trials: of every label.
+        centres: some of :data:`CENTRES`, the concept among them.
+    """
+    searches = pd.concat(
+        [
+            _around(network, experiment, trials, name, centre)
+            for name, centre in _centres(network, experiment.trial_seed).items()
+            if name in centres
+        ],
+        ignore_index=True,
+    )
+    points = {}
+    of_concept = searches[(searches.centre == "concept") & searches.saddle]
+    best = of_concept.loc[of_concept.groupby("label_number").distance.idxmin()]
+    for label, z in zip(best.label_number, best.z, strict=True):
+        points[int(label)] = z
+    return Saddles(
+        searches.drop(columns=["z", "label_number"]), _saddles(network, searches, best), points
+    )
+
+
+def _centres(network: Trained, seed: int) -> dict[str, torch.Tensor]:
+    """The concepts and, in their place, ten random points of each control: ``[10, N_z]``."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = [
+        int(of_label[torch.randint(len(of_label), (1,), generator=generator)])
+        for k in range(10)
+        for of_label in [(network.train.labels == k).nonzero()[:, 0]]
+    ]
+    prior = torch.randn(10, network.model.n_z, generator=generator)
+    step = rollout.inference_step(network.model)
+    with torch.no_grad():
+        after = step(prior.to(network.device))[1].cpu()
+    points = (network.concepts, network.memories[rows], prior, after)
+    return dict(zip(CENTRES, points, strict=True))
+
+
+def _around(
+    network: Trained, experiment: Experiment, trials: Trials, name: str, centres: torch.Tensor
+) -> pd.DataFrame:
+    """A row for each search near each of ten centres: from itself and from the trajectories."""
+    device, each = network.device, len(trials.rows) // 10
+    followed = min(FOLLOWED, each)
+    x0 = trials.x0.unflatten(0, (10, each))[:, :followed].flatten(0, 1)
+    passing = closest_points(
+        network.model, x0.to(device), centres.repeat_interleave(followed, 0).to(device),
+        experiment.steps,
+    ).cpu().unflatten(0, (10, followed))  # fmt: skip
+    starts = torch.cat([centres[:, None], passing], 1)
+    refined = fixed_points.refine(network.model, starts.flatten(0, 1).to(device))
+    maps = jacobian(network.model, refined.z.to(device)).cpu()
+    spectrum = fixed_points.spectrum(maps)
+    label = torch.arange(10).repeat_interleave(followed + 1)
+    displaced = (trials.z0 - network.memories[trials.rows]).double().unflatten(0, (10, each))
+    gains = [
+        geometry.directional_gains(one, displaced[k])[0]
+        for one, k in zip(maps, label.tolist(), strict=True)
+    ]
+    table = pd.DataFrame(
+        {
+            "centre": name,
+            "label": [network.class_names[k] for k in label.tolist()],
+            "label_number": label.numpy(),
+            "start": (["itself"] + ["closest approach"] * followed) * 10,
+            "converged": refined.converged.numpy(),
+            "distance": geometry.distance(refined.z, centres[label].double()).numpy(),
+            "allowed": _radii(network)[label].numpy(),
+            "index": spectrum.unstable.numpy(),
+            "radius": spectrum.radius.numpy(),
+            "stretch": spectrum.stretch.numpy(),
+            "gain": pd.array(gains, dtype="Float64"),
+            "z": [*refined.z],
+        }
+    )
+    near = table.converged & (table.distance < table.allowed) & (table["index"] >= 1)
+    return table.assign(saddle=near & (table.gain < 1).fillna(False).astype(bool))
+
+
+@torch.no_grad()
+def closest_points(
+    model: rollout.Autoencoder, x0: torch.Tensor, targets: torch.Tensor, steps: int
+) -> torch.Tensor:
+    """Where each trajectory z(0) ... z(T) is closest to its target: ``[trials, N_z]``.
+
+    Args:
+        model: on the device of ``x0``.
+        x0: initial images x(0), ``[trials, 784]``.
+        targets: ``[trials, N_z]``.
+        steps: T.
+    """
+    best = torch.full((len(x0),), torch.inf, device=x0.device)
+    points = torch.empty_like(targets)
+    for _, z in rollout.trajectory(model, x0, steps):
+        distance = geometry.distance(z, targets)
+        closer = distance < best
+        best[closer], points[closer] = distance[closer], z[closer]
+    return points
+
+
+def _radii(network: Trained) -> torch.Tensor:
+    """The median distance of a label's memories to their concept, ``[10]``."""
+    labels = network.train.labels
+    distances = geometry.distance(network.memories, network.concepts[labels]).double()
+    return torch.stack([distances[labels == k].median() for k in range(10)])
+
+
+def _saddles(network: Trained, searches: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
+    """A row for each label: the saddle nearest to its concept, and what the controls have."""
+    found = searches.groupby(["label_number", "centre"]).saddle.any().unstack()
+    table = pd.DataFrame({"label": network.class_names, "allowed": _radii(network).numpy()})
+    columns = ["distance", "index", "radius", "stretch", "gain"]
+    table = table.join(best.set_index("label_number")[columns])
+    for name in found:
+        table[name] = found[name].to_numpy()
+    return table
+
+
+def escape(
+    network: Trained, experiment: Experiment, trials: Trials, points: dict[int, torch.Tensor]
+) -> pd.DataFrame:
+    """Whether the spectrum of a label's saddle tells how its trajectories pass.
+
+    Args:
+        network: the trained one.
+        experiment: of it ``steps`` is taken.
+        trials: of every label.
+        points: saddles, float64 ``[N_z]``, by the number of their label.
+
+    Returns:
+        as the study says; no rows without a saddle.
+    """
+    each = len(trials.rows) // 10
+    rows = []
+    for label, point in points.items():
+        own = slice(label * each, (label + 1) * each)
+        distances = _distances(network, trials.x0[own], point, experiment.steps)
+        linear = _linear(network, trials.z0[own], point, experiment.steps)
+        rows.append(
+            {
+                "label": network.class_names[label],
+                **_leaving(distances),
+                "step": float(distances.argmin(0).double().median()),
+                "linear_step": float(linear.argmin(0).double().median()),
+                "closest": float(distances.min(0).values.median()),
+            }
+        )
+    columns = ["label", "growth", "leaving", "step", "linear_step", "closest"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _distances(network: Trained, x0: torch.Tensor, point: torch.Tensor, steps: int) -> torch.Tensor:
+    """To one point over time, ``[T+1, trials]``."""
+    target = point.float().to(network.device).expand(len(x0), -1)
+    observe = {"saddle": geometry.distance_to(target)}
+    ran = rollout.rollout(network.model, x0.to(network.device), steps, observe)
+    return approach.by_group(ran.observed["saddle"], 1)[0]
+
+
+def _linear(network: Trained, z0: torch.Tensor, point: torch.Tensor, steps: int) -> torch.Tensor:
+    """The distances if the step map were its linear part at the point, ``[T+1, trials]``."""
+    step = jacobian(network.model, point[None].to(network.device)).cpu()[0].T
+    displaced = [z0.double() - point]
+    for _ in range(steps):
+        displaced.append(displaced[-1] @ step)
+    return torch.stack(displaced).norm(dim=2)
+
+
+def _leaving(distances: torch.Tensor) -> dict[str, float]:
+    """The median factor per step by which trials that leave the point recede from it.
+
+    Of distances ``[T+1, trials]``; those count whose closest approach is after z(0) and
+    :data:`ESCAPE_STEPS` before the last step.
+    """
+    closest = distances.min(0)
+    leaves = (closest.indices > 0) & (closest.indices + ESCAPE_STEPS < len(distances))
+    later = (closest.indices + ESCAPE_STEPS).clamp_max(len(distances) - 1)
+    factor = (distances.gather(0, later[None])[0] / closest.values)[leaves] ** (1 / ESCAPE_STEPS)
+    return {
+        "growth": float(factor.median()) if len(factor) else float("nan"),
+        "leaving": float(leaves.double().mean()),
+    }

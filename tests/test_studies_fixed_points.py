@@ -1,0 +1,248 @@
+"""The study of chapter 20 runs without a notebook, and its numbers follow from the weights."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+import references
+import torch
+from pages import TRAIN, distances, trials
+
+from repinf_core import claims, profiles
+from repinf_core.dynamics import settling
+from repinf_core.dynamics.sampling import sampled_chain
+from repinf_core.studies import end_points, fixed_points, other_networks, saddles, study
+
+SMALL = {
+    "n_z": 4,
+    "n_hidden": 32,
+    "epochs": 5,
+    "trials": 3,
+    "steps": 12,
+    "census_trials": 2,
+    "settling_steps": 400,
+    "n_z_grid": [2, 3],
+    "beta_grid": [1.0, 2.0],
+    "grid_epochs": 2,
+}
+OUTCOMES = {"fixed point", "unrefined", "cycle", "closed curve", "still moving"}
+
+
+def found_with(**changes):
+    return fixed_points.run(profiles.experiment("smoke", SMALL | changes), "cpu")
+
+
+@pytest.fixture
+def experiment():
+    return profiles.experiment("smoke", SMALL)
+
+
+@functools.cache
+def small():
+    return found_with()
+
+
+@pytest.fixture
+def found():
+    return small()
+
+
+def test_the_ends_are_those_of_a_plain_loop_and_lie_at_fixed_points(experiment, found):
+    network = study.trained(experiment, "cpu")
+    weights = references.weights(network.model)
+    rows, x0 = trials(range(10), experiment.census_trials, experiment)
+    images = np.concatenate([x0, references.array(TRAIN.images)[rows]])
+    _, path = references.rollout(weights, images, experiment.settling_steps)
+    ends = found.ends
+    assert list(ends.label) == list(np.tile(TRAIN.labels.numpy()[rows], 2))
+    assert set(ends.outcome) <= OUTCOMES
+    memories = references.encode(weights, references.array(TRAIN.images))[0]
+    at_rest = (ends.outcome == "fixed point").to_numpy()
+    assert at_rest.any()
+    own = distances(path[-1], memories[np.tile(rows, 2)])
+    np.testing.assert_allclose(ends.own_memory[at_rest], own[at_rest], atol=5e-3)
+    nearest = np.array([distances(memories, z).min() for z in path[-1]])
+    np.testing.assert_allclose(ends.nearest_memory[at_rest], nearest[at_rest], atol=5e-3)
+    moving = distances(path[1:], path[:-1]) > settling.MOVING
+    for t, share in zip(found.settling.t, found.settling.moving, strict=True):
+        assert share == pytest.approx(moving[t - 1].mean(), abs=0.03)  # one of 40
+
+
+def test_basins_outcomes_and_shares_count_every_trajectory_once(experiment, found):
+    trajectories = 2 * 10 * experiment.census_trials
+    assert found.numbers["trajectories"] == len(found.ends) == trajectories
+    assert found.outcomes.trajectories.sum() == trajectories
+    at_rest = found.ends.outcome == "fixed point"
+    assert (found.ends.fixed_point.notna() == at_rest).all()
+    assert found.fixed_points.trajectories.sum() == at_rest.sum()
+    assert found.fixed_points.trajectories.is_monotonic_decreasing
+    assert found.fixed_points.own_label.between(0, 1).all()
+    np.testing.assert_allclose(
+        found.fixed_points.share, found.fixed_points.trajectories / trajectories
+    )
+    assert len(found.images) == min(20, len(found.fixed_points))
+
+
+def test_what_attracts_has_no_eigenvalue_beyond_one_and_a_step_from_it_is_none(found):
+    attractors = found.spectra[found.spectra["where"] == "attractor"]
+    assert (attractors.step < 1e-8).all()
+    assert (found.fixed_points["index"] == 0).all()
+    assert (found.spectra.stretch >= found.spectra.radius * (1 - 1e-9)).all()
+    assert set(found.kinds["where"]) == set(found.spectra["where"])
+
+
+def test_a_saddle_is_what_the_criterion_says(experiment, found):
+    searches = found.searches
+    each = 10 * (1 + min(saddles.FOLLOWED, experiment.trials))
+    assert (searches.groupby("centre").size() == each).all()
+    expected = (
+        searches.converged
+        & (searches["index"] >= 1)
+        & (searches.distance < searches.allowed)
+        & (searches.gain < 1)
+    )
+    assert (searches.saddle == expected).all()
+    for name, count in found.numbers["labels_with_a_saddle"].items():
+        of_centre = searches[searches.centre == name]
+        assert count == of_centre[of_centre.saddle].label.nunique()
+    assert found.centres.converged.tolist() == list(
+        searches.groupby("centre", sort=False).converged.sum()
+    )
+    assert (found.centres.unstable <= found.centres.near).all()
+    assert list(found.centres.labels) == [
+        found.numbers["labels_with_a_saddle"][name] for name in found.centres.centre
+    ]
+    labels = TRAIN.labels.numpy()
+    network = study.trained(experiment, "cpu")
+    memories = references.array(network.memories)
+    concepts = references.concepts(memories, labels)
+    for k, allowed in enumerate(found.saddles.allowed):
+        own = distances(memories[labels == k], concepts[k])
+        assert allowed == pytest.approx(np.sort(own)[(len(own) - 1) // 2], rel=1e-5)
+
+
+def test_with_a_planted_map_the_saddle_at_each_concept_is_found():
+    """A map that shrinks the displacements of the noise and repels along one latent variable."""
+    network = study.trained(profiles.experiment("smoke", SMALL), "cpu")
+    experiment = profiles.experiment("smoke", SMALL)
+    drawn = saddles.draw(network, experiment, 3)
+    planted = network._replace(model=_Planted(network, factor=1.5))
+    found = saddles.search(planted, experiment, drawn, ("concept",))
+    assert found.saddles.concept.all()
+    assert (found.saddles["index"] == 1).all()
+    np.testing.assert_allclose(found.saddles.radius, 1.5, rtol=1e-6)
+    np.testing.assert_allclose(found.saddles.distance, 0, atol=1e-6)
+    # The same fixed points, attracting.
+    attracting = network._replace(model=_Planted(network, factor=0.5))
+    assert not saddles.search(attracting, experiment, drawn, ("concept",)).saddles.concept.any()
+
+
+class _Planted:
+    """Each image is at the nearest concept; there a step multiplies what is displaced by 0.1.
+
+    But for the first latent variable, which is multiplied by ``factor``.
+    """
+
+    def __init__(self, network, factor):
+        self.n_z = network.model.n_z
+        self._concepts = network.concepts.double()
+        self._factors = torch.tensor([factor] + [0.1] * (self.n_z - 1), dtype=torch.float64)
+        self._network = network.model
+
+    def encode_mean(self, x):
+        return x if x.shape[-1] == self.n_z else self._network.encode_mean(x)
+
+    def decode_mean(self, z):
+        offsets = z[..., None, :].double() - self._concepts
+        nearest = offsets.square().sum(-1).argmin(-1, keepdim=True)
+        near = (torch.arange(10) == nearest).double()
+        at = near @ self._concepts
+        return (at + (z - at) * self._factors).to(z.dtype)
+
+
+def test_leaving_is_measured_after_the_closest_approach_only():
+    t = torch.arange(31, dtype=torch.float64)[:, None]
+    passing = 0.5 * 1.2 ** (t - 8).abs()  # closest at t = 8, then 1.2 a step
+    arriving, starting = 0.9**t, 1.1**t
+    told = saddles._leaving(torch.cat([passing, arriving, starting], 1))
+    assert told["growth"] == pytest.approx(1.2)
+    assert told["leaving"] == pytest.approx(1 / 3)
+    assert np.isnan(saddles._leaving(arriving)["growth"])
+
+
+def test_the_nearest_memories_are_those_of_numpy():
+    points = torch.randn(300, 3, generator=torch.Generator().manual_seed(0))
+    far, rows = end_points.nearest_memories(points, points, 2)
+    expected = np.sort(
+        np.linalg.norm(references.array(points)[:, None] - references.array(points), axis=2), 1
+    )
+    np.testing.assert_allclose(far[:, 1], expected[:, 1], atol=2e-3)
+    assert (rows[:, 0] == torch.arange(300)).all()
+
+
+def test_the_linear_vae_contracts_and_the_chain_scatters(experiment, found):
+    assert 0 < found.numbers["largest_factor_of_the_linear_vae"] < 1
+    systems = found.systems.set_index(["system", "target"])
+    assert systems.whole_chord.le(systems.same_time).all()
+    at_first = systems.xs("concept", level="target")["first"]
+    # A sample of q is farther from the concept than its mean, by its variance.
+    assert at_first["sampled chain, sample"] > at_first["sampled chain, mean of q"]
+    assert at_first["sampled chain, mean of q"] == pytest.approx(at_first["mean map"], rel=1e-5)
+
+
+def test_samples_have_the_moments_of_q_and_of_the_pixels(experiment):
+    network = study.trained(experiment, "cpu")
+    x0 = network.train.images[:1].expand(20_000, -1)
+    chain = sampled_chain(network.model, x0, 1, torch.Generator().manual_seed(0))
+    mean, z = next(chain)
+    weights = references.weights(network.model)
+    mu, log_variance = references.encode(weights, references.array(x0[:1]))
+    np.testing.assert_allclose(mean[0], mu[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(z.mean(0), mu[0], atol=0.03)
+    np.testing.assert_allclose(z.var(0), np.exp(log_variance[0]), rtol=0.05)
+    after, _ = next(chain)
+    again = sampled_chain(network.model, x0, 1, torch.Generator().manual_seed(0))
+    np.testing.assert_array_equal([*again][1][0], after)
+
+
+@pytest.mark.parametrize("changes", [{"p": 0.0}, {"n_z": 1, "n_z_grid": [1, 2]}])
+def test_without_noise_or_with_one_latent_there_is_no_saddle_to_judge(changes):
+    found = found_with(**changes)
+    assert found.numbers["labels_with_a_saddle"] is None
+    (card,) = claims.cards(
+        claims.fixed_points.CLAIMS, found.numbers, dataclasses.asdict(found.experiment)
+    )
+    assert card.judged.verdict == claims.NOT_RUN
+    assert "no saddle to look for" in str(card)
+
+
+def test_where_nothing_comes_to_rest_the_tables_are_empty_and_all_is_counted():
+    found = found_with(settling_steps=2)
+    assert found.numbers["fixed_points"] == len(found.fixed_points) == 0
+    assert found.ends.fixed_point.isna().all()
+    assert found.outcomes.trajectories.sum() == len(found.ends)
+    assert not (found.spectra["where"] == "attractor").any()
+
+
+def test_beside_a_network_that_ships_only_those_that_ship_are_compared():
+    ships = {"mnist": {(1.0, 100), (2.0, 100), (1.0, 20)}, "fashion_mnist": {(1.0, 100), (1.0, 20)}}
+    for dataset, some in ships.items():
+        experiment = profiles.experiment("paper", {"dataset": dataset, "beta_grid": [1, 2, 7.5]})
+        found = {(spec.beta, spec.n_z) for spec in other_networks.grid(experiment)}
+        assert some <= found
+        assert not any(beta == 7.5 for beta, _ in found)
+    # On the digits nothing ships: all are trained, and the page's own is the first.
+    own, *others = other_networks.grid(profiles.experiment("smoke", SMALL))
+    assert (own.n_z, own.beta, own.epochs) == (4, 1, 5)
+    assert [(spec.n_z, spec.beta) for spec in others] == [(4, 1), (4, 2), (2, 1), (3, 1)]
+
+
+def test_of_a_collapsed_network_all_trajectories_end_at_one_point():
+    found = found_with(beta=1000.0, epochs=10, trials=3, steps=3)
+    assert (found.ends.outcome == "fixed point").all()
+    assert len(found.fixed_points) == 1
+    assert found.numbers["labels_with_a_saddle"] in (
+        None,
+        dict.fromkeys(saddles.CENTRES, 0),
+    )
