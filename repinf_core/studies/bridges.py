@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from repinf_core import geometry
-from repinf_core.dynamics import fixed_points, rollout
+from repinf_core.dynamics import fixed_points, rollout, settling
 from repinf_core.models.mlp import VAE
 from repinf_core.noise import noisy_trials
 from repinf_core.profiles import Experiment
@@ -30,7 +30,8 @@ def step_and_score(network: Trained, experiment: Experiment, trials: Trials) -> 
 
     The score is the gradient of log q(z), with q(z) the mean of q(z|x) over training images.  The
     cosine is taken over the active latent variables: an inactive one holds no information, and
-    there both vectors only lead back to zero.
+    there both vectors only lead back to zero.  Where a trajectory rests it has no direction, and
+    the cosine is missing.
 
     Args:
         network: the trained one.
@@ -46,6 +47,7 @@ def step_and_score(network: Trained, experiment: Experiment, trials: Trials) -> 
     tables = []
     for where, z in _places(network, experiment, trials, generator):
         step = fixed_points.displacement(model, z.to(network.device)).cpu()
+        step[step.norm(dim=1) < settling.AT_REST] = 0
         score = mixture_score(z, means, log_variances)
         tables.append(
             pd.DataFrame(

@@ -13,7 +13,14 @@ from repinf_core.agreement import rank_correlation
 from repinf_core.dynamics import fixed_points
 from repinf_core.dynamics.jacobian import jacobian
 from repinf_core.profiles import Experiment
-from repinf_core.studies import end_points, null_models, other_networks, saddles
+from repinf_core.studies import (
+    bridges,
+    end_points,
+    null_models,
+    other_networks,
+    saddles,
+    training_sizes,
+)
 from repinf_core.studies.study import Study, Trained, trained
 
 _POINTS = 100  # random memories and points of the prior whose spectra are shown
@@ -45,8 +52,9 @@ class FixedPoints(Study):
             ``radius``, ``index``, largest singular value (``stretch``).
         spectra: a row for each point: ``where`` it is (attractor, memory, concept, midpoint of two
             concepts, prior point), length of the ``step`` taken from it, ``radius``, ``index``,
-            ``stretch``, and the share of the Jacobian's norm that is its antisymmetric part
-            (``asymmetry``; 0 of a symmetric one).
+            ``stretch``, and the share of the Jacobian's squared Frobenius norm that is in its
+            symmetric part (``symmetric``; 1 if J is symmetric, about 1/2 if its entries are
+            independent random numbers).
         kinds: a row for each ``where``: ``points``, and medians of the columns of ``spectra``.
         searches: a row for each search: near which ``centre`` and of which ``label``; its
             ``start``; whether it ``converged``; of what it found the ``distance`` from the centre,
@@ -71,6 +79,16 @@ class FixedPoints(Study):
             trained, ``active`` latent variables; of its trajectories the share that is ``moving``
             after 100 steps (``moving_100``) and at the last, and that rests (``at_rest``); number
             of distinct ``fixed_points``; number of labels with a ``saddles`` near their concept.
+        score: a row for each point: ``where`` it is; lengths of the ``step`` f(z) - z and of the
+            ``score``, the gradient of log q(z) of the aggregate posterior; over the active latent
+            variables the ``cosine`` of the two, and that of the step with the score of another
+            point of the same kind (``elsewhere``); the cosine over ``all_variables``.
+        kept: a row for each noise fraction ``p`` and step ``t`` (0 and the last one judged): the
+            share of the ``trials`` in which the concept nearest to z(t) is of the image's own label
+            (``kept``).
+        sizes: a row for each ``size`` of a training set and each ``start``: how many
+            ``trajectories``; the shares of them whose ends are ``memorised``, ``spurious`` and
+            ``generalised``, and that of those that are ``not_at_rest``.
         images: of the largest basins, what the fixed points generate, ``[n, 784]``.
     """
 
@@ -86,6 +104,9 @@ class FixedPoints(Study):
     escape: pd.DataFrame
     systems: pd.DataFrame
     networks: pd.DataFrame
+    score: pd.DataFrame
+    kept: pd.DataFrame
+    sizes: pd.DataFrame
     images: np.ndarray
 
 
@@ -94,8 +115,9 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
 
     Args:
         experiment: of it ``census_trials``, ``settling_steps``, ``trials`` per label, ``p``,
-            ``noise``, ``trial_seed``, ``steps``, ``beta_grid``, ``n_z_grid`` and ``grid_epochs``
-            are taken, and all that names the network.
+            ``noise``, ``trial_seed``, ``steps``, ``beta_grid``, ``n_z_grid``, ``grid_epochs``,
+            ``p_grid``, ``classified_trials`` and ``final_step`` are taken, and all that names the
+            network.
         device: as in :func:`repinf_core.studies.study.trained`, whose errors it raises.
     """
     network = trained(experiment, device)
@@ -110,6 +132,7 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
     escape = saddles.escape(network, experiment, trials, near.points).merge(
         near.saddles[["label", "radius"]], on="label"
     )
+    score = bridges.step_and_score(network, experiment, trials)
     systems, linear = null_models.null_models(network, experiment, trials)
     outcomes = _outcomes(census.ends)
     numbers = {
@@ -121,6 +144,9 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
         **_memories(census.ends),
         **_of_saddles(experiment, near, escape),
         "largest_factor_of_the_linear_vae": float(linear.factors.max()),
+        "cosine_with_score": _by_place(score, "cosine"),
+        "cosine_with_score_elsewhere": _by_place(score, "elsewhere"),
+        "symmetric_share": _by_place(spectra, "symmetric"),
     }
     return FixedPoints(
         experiment=experiment,
@@ -139,6 +165,9 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
         escape=escape,
         systems=systems,
         networks=other_networks.networks(network, experiment),
+        score=score,
+        kept=bridges.label_kept(network, experiment),
+        sizes=training_sizes.ends_by_size(experiment),
         images=_images(network, census.points[:20]),
     )
 
@@ -176,7 +205,6 @@ def _spectra(network: Trained, attractors: torch.Tensor, seed: int) -> pd.DataFr
             continue
         maps = jacobian(model, z.to(network.device)).cpu()
         spectrum = fixed_points.spectrum(maps)
-        antisymmetric = torch.linalg.matrix_norm((maps - maps.mT) / 2)
         step = fixed_points.displacement(model, z.to(network.device)).norm(dim=1).cpu()
         tables.append(
             pd.DataFrame(
@@ -186,16 +214,29 @@ def _spectra(network: Trained, attractors: torch.Tensor, seed: int) -> pd.DataFr
                     "radius": spectrum.radius.numpy(),
                     "index": spectrum.unstable.numpy(),
                     "stretch": spectrum.stretch.numpy(),
-                    "asymmetry": (antisymmetric / torch.linalg.matrix_norm(maps)).numpy(),
+                    "symmetric": symmetric_share(maps).numpy(),
                 }
             )
         )
     return pd.concat(tables, ignore_index=True)
 
 
+def symmetric_share(maps: torch.Tensor) -> torch.Tensor:
+    """(||(J + J^T) / 2|| / ||J||)^2 in the Frobenius norm, of matrices ``[n, N, N]``: ``[n]``.
+
+    Of a matrix of independent random numbers it is (N + 1) / 2N in the mean.
+    """
+    symmetric = torch.linalg.matrix_norm((maps + maps.mT) / 2)
+    return (symmetric / torch.linalg.matrix_norm(maps)).square()
+
+
 def _kinds(spectra: pd.DataFrame) -> pd.DataFrame:
     by = spectra.groupby("where", sort=False)
     return by.median().assign(points=by.size()).reset_index()
+
+
+def _by_place(points: pd.DataFrame, column: str) -> dict[str, float]:
+    return points.groupby("where", sort=False)[column].median().to_dict()
 
 
 def _memories(ends: pd.DataFrame) -> dict[str, Any]:

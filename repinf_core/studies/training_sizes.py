@@ -23,8 +23,9 @@ SIZES = (10, 30, 100, 300, 1500)
 """Images in the training sets; each set contains the smaller ones."""
 KINDS = ("memorised", "spurious", "generalised", "not at rest")
 """How a trajectory can end."""
-_EPOCHS = 12  # at most
-_MINIBATCH = 20  # images; small, so that 900 steps take seconds
+_EPOCHS = 6  # at most
+_MINIBATCH = 20  # images; small, so that 450 steps take seconds
+_RATES = (2e-3, 1e-3, 5e-4)  # larger than the profile's, because there are few steps
 _STARTS = 100  # of each kind, at most
 _STEPS = 1000  # at most
 
@@ -37,7 +38,7 @@ def ends_by_size(experiment: Experiment) -> pd.DataFrame:
 
     Args:
         experiment: makes the experiment smaller for tests: sizes up to ten times ``trials``, epochs
-            up to a twenty-fifth of ``epochs``, starts up to ten times ``census_trials``, and at
+            up to a fiftieth of ``epochs``, starts up to ten times ``census_trials``, and at
             most ``settling_steps`` steps.
 
     Returns:
@@ -47,7 +48,7 @@ def ends_by_size(experiment: Experiment) -> pd.DataFrame:
     train = data.load(quick.dataset, "train")
     generator = torch.Generator().manual_seed(quick.seed)
     order = torch.randperm(len(train.images), generator=generator)
-    epochs = min(_EPOCHS, max(1, experiment.epochs // 25))
+    epochs = min(_EPOCHS, max(1, experiment.epochs // 50))
     starts = min(_STARTS, 10 * experiment.census_trials)
     prior = torch.randn(starts, quick.n_z, generator=generator)
     rows = []
