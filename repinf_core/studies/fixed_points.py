@@ -236,7 +236,7 @@ def _kinds(spectra: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_place(points: pd.DataFrame, column: str) -> dict[str, float]:
-    return points.groupby("where", sort=False)[column].median().to_dict()
+    return points.groupby("where", sort=False)[column].median().dropna().to_dict()
 
 
 def _memories(ends: pd.DataFrame) -> dict[str, Any]:
