@@ -35,7 +35,7 @@ _CENTRES = {
 
 
 def _medians(axes: Axes, rows: pd.DataFrame, y: str, x: str, hue: str) -> None:
-    """For each ``y`` and ``hue`` the median of ``x`` as a point, with a bar from 5% to 95%."""
+    """Draw the median of ``x`` for each ``y`` and ``hue``, with a bar from 5% to 95%."""
     sns.pointplot(
         rows, y=y, x=x, hue=hue, ax=axes, palette=[*PAIR], estimator="median", errorbar=("pi", 90),
         linestyle="none", dodge=0.35, markers=["o", "s"], markersize=7,
@@ -44,7 +44,7 @@ def _medians(axes: Axes, rows: pd.DataFrame, y: str, x: str, hue: str) -> None:
 
 @styled
 def end_distances(ends: pd.DataFrame) -> Figure:
-    """How far the ends of trajectories are from memories and concepts.
+    """Distances from the ends of trajectories to memories and concepts.
 
     Args:
         ends: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
@@ -87,11 +87,11 @@ def still_moving(settling: pd.DataFrame) -> Figure:
 
 @styled
 def largest_basins(fixed_points: pd.DataFrame, images: np.ndarray) -> Figure:
-    """What the fixed points with the largest basins generate, each with its share.
+    """Images that the fixed points with the largest basins generate, each with its share.
 
     Args:
         fixed_points: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
-        images: of the first of them, ``[n, 784]``.
+        images: images of the first n of them, ``[n, 784]``.
     """
     columns = 5
     rows = max(1, -(-len(images) // columns))
@@ -128,7 +128,7 @@ def spectra_by_place(spectra: pd.DataFrame) -> Figure:
 
 @styled
 def saddles_by_centre(saddles: pd.DataFrame) -> Figure:
-    """Near how many concepts a saddle is found, and near how many points of each control.
+    """The number of labels with a saddle near the concept, and near each control point.
 
     Args:
         saddles: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
