@@ -171,10 +171,11 @@ def test_the_training_sets_do_not_depend_on_the_page_and_all_ends_are_counted(mo
     monkeypatch.setattr(training_sizes, "SIZES", (10, 31, 32))  # up to ten times ``trials``, 3
     found = training_sizes.ends_by_size(profiles.experiment("smoke", SMALL))
     assert list(found["size"]) == [10, 10]
-    assert list(found.start) == ["training image", "prior point"]
+    assert list(found.start) == ["image", "prior"]
     assert list(found.trajectories) == [10, 20]
     shares = found[["memorised", "spurious", "generalised", "not_at_rest"]]
     np.testing.assert_allclose(shares.sum(axis=1), 1)
+    assert found.ends.between(0, found.trajectories).all()
     others = {"n_z": 3, "dataset": "mnist", "beta": 4.0, "seed": 5, "trial_seed": 7}
     again = training_sizes.ends_by_size(profiles.experiment("smoke", SMALL | others))
     assert again.equals(found)

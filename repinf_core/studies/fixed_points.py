@@ -90,9 +90,10 @@ class FixedPoints(Study):
         kept: a row for each noise fraction ``p`` and step ``t`` (0 and the last one judged): the
             share of the ``trials`` in which the concept nearest to z(t) is of the image's own label
             (``kept``).
-        sizes: a row for each ``size`` of a training set and each ``start``: how many
-            ``trajectories``; the shares of them whose ends are ``memorised``, ``spurious`` and
-            ``generalised``, and that of those that are ``not_at_rest``.
+        sizes: a row for each ``size`` of a training set and each ``start`` (one of its images, or a
+            point of the prior): the numbers of ``trajectories`` and of their distinct ``ends``; the
+            shares of trajectories whose ends are ``memorised``, ``spurious`` and ``generalised``,
+            and of those ``not_at_rest``.
         images: images that the fixed points with the largest basins generate, ``[n, 784]``.
     """
 

@@ -57,11 +57,20 @@ def ends_by_size(experiment: Experiment) -> pd.DataFrame:
         model = _trained(images, len(train.images), epochs)
         with torch.no_grad():
             memories = model.encode_mean(images.images[:starts])
-        for start, z0 in (("training image", memories), ("prior point", prior)):
+        for start, z0 in (("image", memories), ("prior", prior)):
             settled = settling.settle(model, z0, min(_STEPS, experiment.settling_steps))
             kinds = pd.Series(kinds_of_ends(model, settled, images.images))
             shares = kinds.value_counts(normalize=True).reindex(KINDS, fill_value=0.0)
-            rows.append({"size": size, "start": start, "trajectories": len(z0), **shares})
+            ends = fixed_points.distinct(settled.z[settled.period == 1], ONE_END)
+            rows.append(
+                {
+                    "size": size,
+                    "start": start,
+                    "trajectories": len(z0),
+                    "ends": len(ends.unique()),
+                    **shares,
+                }
+            )
     return pd.DataFrame(rows).rename(columns={"not at rest": "not_at_rest"})
 
 
