@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 
 import numpy as np
 import pytest
@@ -225,6 +226,7 @@ def test_samples_have_the_moments_of_q_and_of_the_pixels(experiment):
 @pytest.mark.parametrize("changes", [{"p": 0.0}, {"n_z": 1, "n_z_grid": [1, 2]}])
 def test_without_noise_or_with_one_latent_there_is_no_saddle_to_judge(changes):
     found = found_with(**changes)
+    json.dumps(found.numbers, allow_nan=False)
     assert found.numbers["labels_with_a_saddle"] is None
     (card,) = claims.cards(
         claims.fixed_points.CLAIMS, found.numbers, dataclasses.asdict(found.experiment)
@@ -258,6 +260,7 @@ def test_of_a_collapsed_network_all_trajectories_end_at_one_point():
     found = found_with(beta=1000.0, epochs=10, trials=3, steps=3)
     assert (found.ends.outcome == "fixed point").all()
     assert len(found.fixed_points) == 1
+    json.dumps(found.numbers, allow_nan=False)  # a results file takes no NaN
     assert found.numbers["labels_with_a_saddle"] in (
         None,
         dict.fromkeys(saddles.CENTRES, 0),
