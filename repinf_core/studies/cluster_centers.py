@@ -53,7 +53,16 @@ def run(experiment: Experiment, device: str | None = None) -> ClusterCenters:
             are taken, and all that names the network.
         device: as in :func:`repinf_core.studies.study.trained`, whose errors it raises.
     """
-    network = trained(experiment, device)
+    return of_network(trained(experiment, device), experiment)
+
+
+def of_network(network: Trained, experiment: Experiment) -> ClusterCenters:
+    """As :func:`run`, for a network that is trained already.
+
+    Args:
+        network: the experiment's.
+        experiment: of it all is taken that does not name the network.
+    """
     rows, x0 = noisy_trials(
         network.train,
         range(10),
