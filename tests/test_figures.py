@@ -18,8 +18,8 @@ from matplotlib.text import Text
 from repinf_core import data, figures
 from repinf_core.figures.style import ABSTRACT, CONCEPT, LABELS, MEMORY, Figure
 from repinf_core.studies.collective_dynamics import Cloud
-from repinf_core.studies.how_many_steps import GOALS, METHODS
-from repinf_core.studies.unfamiliar_inputs import QUANTITIES, SCORES
+from repinf_core.studies.familiarity import QUANTITIES, SCORES
+from repinf_core.studies.step_methods import GOALS, METHODS
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.random((31, 784))

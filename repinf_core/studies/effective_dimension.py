@@ -14,8 +14,8 @@ from repinf_core.data import LabelledImages
 from repinf_core.models.mlp import VAE, VAESpec
 from repinf_core.profiles import PROFILES
 from repinf_core.studies.fashion_mnist import FASHION
-from repinf_core.studies.generalization import ONE_HALF
 from repinf_core.studies.printed_facts import ACTIVE, ALL, MOST
+from repinf_core.studies.training_grid import ONE_HALF
 from repinf_core.training import shipped, store, sweep_table
 from repinf_core.training.run import TrainingRun
 
@@ -23,13 +23,13 @@ COLUMNS = {
     "dataset": object,
     "network": object,
     "beta": float,
-    "seed": "Int64",
-    "minibatch": "Int64",
-    "rates": object,
-    "epochs": "Int64",
     "active": "Int64",
     "all": "Int64",
     "most": "Int64",
+    "epochs": "Int64",
+    "seed": "Int64",
+    "minibatch": "Int64",
+    "rates": object,
 }
 """Columns of the table of dimensions, with their types."""
 PRINTED, OWN, OTHER, SWEPT = "the paper prints", "of this page", "ships too", "of page 08"
@@ -112,10 +112,11 @@ def beside_printed(
         a row for the printed numbers, for each network of the page, for each of ``others``, for
         the trainings of the same network in the shipped table of page 08, and for the book's
         Fashion-MNIST network if it is available: its ``dataset``, the ``network`` (of this page or
-        not), ``beta``, ``seed``, ``minibatch``, learning ``rates``, ``epochs`` trained, the number
-        of ``active`` latent variables, and the numbers of principal components that hold 99.9%
-        (``all``) and 70% (``most``) of the variance of the memories.  Page 08 keeps no weights:
-        its networks lack the components, and their active latents are those on the test images.
+        not), ``beta``, the number of ``active`` latent variables, the numbers of principal
+        components that hold 99.9% (``all``) and 70% (``most``) of the variance of the memories,
+        ``epochs`` trained, ``seed``, ``minibatch`` and learning ``rates``.  Page 08 keeps no
+        weights: its networks lack the components, and their active latents are those on the test
+        images.
     """
     printed = {"active": ACTIVE, "all": ALL, "most": MOST}
     rows = [
