@@ -15,6 +15,8 @@ from repinf_core.claims.judging import (
     graded,
 )
 
+_SINGLE = Measured("the grid has a single N_z", NOT_RUN)
+
 
 def active(found: Numbers) -> Measured:
     active = found["active_latents"]
@@ -52,6 +54,8 @@ def near_orthogonal(found: Numbers) -> Measured:
 
 
 def levels_off(found: Numbers) -> Measured:
+    if len(found["by_n_z"]) == 1:
+        return _SINGLE
     n_z = found["orthogonality_levels_off_at"]
     if n_z is None:
         return Measured("does not level off in the grid", NOT_REPRODUCED)
@@ -111,6 +115,8 @@ def stage_two_needs_dimension(found: Numbers) -> Measured:
 
 def dynamics_tell(found: Numbers) -> Measured:
     of_grid = found["by_n_z"].values()
+    if len(of_grid) == 1:
+        return _SINGLE
     whole_chord, same_time = (
         rank_correlation(
             [at[attraction] for at in of_grid], [at["test_negative_elbo"] for at in of_grid]
