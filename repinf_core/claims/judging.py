@@ -139,6 +139,10 @@ def judge_numbers(claim: Claim, numbers: Numbers, parameters: Mapping[str, Any])
     return Judged(claim, *measured, dict(parameters) | trained, deviations)
 
 
+SINGLE_N_Z = Measured("the grid has a single N_z", NOT_RUN)
+"""Of a claim on what changes with N_z, if the grid shows no change."""
+
+
 def graded(whole: bool, part: bool) -> str:
     """The verdict of a criterion that is met as a whole, in part, or not."""
     return REPRODUCED if whole else PARTLY if part else NOT_REPRODUCED

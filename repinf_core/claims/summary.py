@@ -76,7 +76,7 @@ class ClaimsSummary(Study):
         counts: a row for claims of the paper or beyond it (``of_paper``), mark of the settings and
             verdict: the number of ``claims``.
         networks: a row for each ``network`` and claim (``name``): its ``verdict`` and ``ours``;
-            both are missing where the book has no page of that claim on that network.  The other
+            both are empty where the book has no page of that claim on that network.  The other
             networks have rows if a page of any of them was executed.
         score: a line of Markdown for each chapter: its verdicts, and a link to its page if it ran.
         cards: of the claims, in their order.
@@ -175,16 +175,14 @@ def _networks(judged: Sequence[Judged], others: Mapping[str, Sequence[Judged]]) 
         shown |= others
     rows = []
     for network, of_network in shown.items():
-        found = {one.claim.name: (one.verdict, one.ours or None) for one in of_network}
+        found = {one.claim.name: (one.verdict, one.ours) for one in of_network}
         for claim in claims.CLAIMS:
-            rows.append((network, claim.name, *found.get(claim.name, (None, None))))
+            rows.append((network, claim.name, *found.get(claim.name, ("", ""))))
     return pd.DataFrame(rows, columns=["network", "name", "verdict", "ours"])
 
 
 def _verdict_and_value(row: pd.Series) -> str | None:
-    if row.verdict is None:
-        return None
-    return f"{row.verdict}: {row.ours}" if row.ours else str(row.verdict)
+    return ": ".join(filter(None, (row.verdict, row.ours))) or None
 
 
 def _settings(one: Judged) -> str | None:
