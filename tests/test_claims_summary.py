@@ -56,6 +56,8 @@ def test_what_was_judged_at_other_settings_is_never_in_the_count_at_the_papers(t
     )
     assert "- Fashion-MNIST: 1 not run" in score  # and no link to a page that is not there
     marked = study.verdicts[study.verdicts.settings == summary.OTHER]
+    cells = study.side_by_side[study.side_by_side.settings == summary.OTHER]["the text's network"]
+    assert cells.str.startswith("reproduced, at other settings: ").all()
     assert marked.settings_in_words.str.contains("grid_epochs 500").all()
     assert study.verdicts.settings_in_words.dropna().str.contains("Not stated").all()
 
@@ -150,7 +152,7 @@ def test_an_edition_without_other_networks_shows_its_own_alone(tmp_path, changes
     assert {*study.networks.network} == {"the text's network"}
     assert len(study.side_by_side) == len(claims.CLAIMS)
     assert [heading for heading, _ in study.columns.values()] == [
-        *("", "claim", "the paper", "here", "settings")
+        *("", "claim", "the paper", "here")
     ]
 
 

@@ -75,9 +75,9 @@ class ClaimsSummary(Study):
             does not state (``settings_in_words``).
         counts: a row for claims of the paper or beyond it (``of_paper``), mark of the settings and
             verdict: the number of ``claims``.
-        networks: a row for each ``network`` and claim (``name``): its ``verdict`` and ``ours``;
-            both are empty where the book has no page of that claim on that network.  The other
-            networks have rows if a page of any of them was executed.
+        networks: a row for each ``network`` and claim (``name``): its ``verdict``, the mark of
+            the ``settings``, and ``ours``; they are missing where the book has no page of that
+            claim on that network.  The other networks have rows if a page of any was executed.
         score: a line of Markdown for each chapter: its verdicts, and a link to its page if it ran.
         cards: of the claims, in their order.
     """
@@ -90,10 +90,14 @@ class ClaimsSummary(Study):
 
     @property
     def side_by_side(self) -> pd.DataFrame:
-        """``verdicts`` with a column for each network: verdict and measured value as one text."""
-        told = self.networks.assign(told=self.networks.apply(_verdict_and_value, axis=1))
-        by_network = told.pivot(index="name", columns="network", values="told")
-        return self.verdicts.join(by_network, on="name")
+        """``verdicts`` with a column for each network: verdict and measured value as one text.
+
+        A verdict of the edition's network says if the settings are others than the paper states.
+        """
+        told = self.networks.assign(told=self.networks.apply(_in_cell, axis=1))
+        return self.verdicts.join(
+            told.pivot(index="name", columns="network", values="told"), "name"
+        )
 
     @property
     def columns(self) -> dict[str, tuple[str, str]]:
@@ -104,7 +108,6 @@ class ClaimsSummary(Study):
             "says": ("claim", ""),
             "paper": ("the paper", ""),
             TEXT: (TEXT if others else "here", ""),
-            "settings": ("its settings" if others else "settings", ""),
             **{network: (network, "") for network in others},
         }
 
@@ -175,14 +178,17 @@ def _networks(judged: Sequence[Judged], others: Mapping[str, Sequence[Judged]]) 
         shown |= others
     rows = []
     for network, of_network in shown.items():
-        found = {one.claim.name: (one.verdict, one.ours) for one in of_network}
+        found = {one.claim.name: (one.verdict, _settings(one), one.ours) for one in of_network}
         for claim in claims.CLAIMS:
-            rows.append((network, claim.name, *found.get(claim.name, ("", ""))))
-    return pd.DataFrame(rows, columns=["network", "name", "verdict", "ours"])
+            rows.append((network, claim.name, *found.get(claim.name, ("", None, ""))))
+    return pd.DataFrame(rows, columns=["network", "name", "verdict", "settings", "ours"])
 
 
-def _verdict_and_value(row: pd.Series) -> str | None:
-    return ": ".join(filter(None, (row.verdict, row.ours))) or None
+def _in_cell(row: pd.Series) -> str | None:
+    # All verdicts on the other networks are at other settings.
+    marked = row.network == TEXT and row.settings == OTHER
+    verdict = f"{row.verdict}, at other settings" if marked else row.verdict
+    return ": ".join(filter(None, (verdict, row.ours))) or None
 
 
 def _settings(one: Judged) -> str | None:
