@@ -9,6 +9,7 @@ from repinf_core.claims.judging import (
     NOT_RUN,
     PARTLY,
     REPRODUCED,
+    SINGLE_N_Z,
     Claim,
     Measured,
     Numbers,
@@ -52,6 +53,8 @@ def near_orthogonal(found: Numbers) -> Measured:
 
 
 def levels_off(found: Numbers) -> Measured:
+    if len(found["by_n_z"]) == 1:
+        return SINGLE_N_Z
     n_z = found["orthogonality_levels_off_at"]
     if n_z is None:
         return Measured("does not level off in the grid", NOT_REPRODUCED)
@@ -111,6 +114,8 @@ def stage_two_needs_dimension(found: Numbers) -> Measured:
 
 def dynamics_tell(found: Numbers) -> Measured:
     of_grid = found["by_n_z"].values()
+    if len(of_grid) == 1:
+        return SINGLE_N_Z
     whole_chord, same_time = (
         rank_correlation(
             [at[attraction] for at in of_grid], [at["test_negative_elbo"] for at in of_grid]

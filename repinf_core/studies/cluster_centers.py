@@ -10,7 +10,14 @@ from repinf_core import data, geometry
 from repinf_core.dynamics import approach, jacobian, rollout
 from repinf_core.noise import noisy_trials
 from repinf_core.profiles import Experiment
-from repinf_core.studies.study import IN_RESULTS, Study, Trained, mean_curves, trained
+from repinf_core.studies.study import (
+    IN_RESULTS,
+    Study,
+    Trained,
+    mean_curves,
+    network_in_words,
+    trained,
+)
 
 TARGETS = ("concept", "memory", "wrong concept", "Mahalanobis")
 """To what distances are measured; the last is the Mahalanobis distance to the concept."""
@@ -288,9 +295,9 @@ def _of_control(control: pd.DataFrame, labels: pd.DataFrame) -> dict[str, Any]:
 def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
     title = data.DATASETS[experiment.dataset].title
     return (
-        f"On {title} with $N_z = {experiment.n_z}$ and $p = {experiment.p:g}$ the mean trajectory "
-        f"comes closer to its concept and leaves it again for {found['labels_leaving_again']} of "
-        f"10 labels. It passes below its chord at the same time for "
-        f"{found['labels_approaching_same_time']} of 10, and below the whole chord for "
+        f"On {title} with {network_in_words(experiment)} and $p = {experiment.p:g}$ the mean "
+        f"trajectory comes closer to its concept and leaves it again for "
+        f"{found['labels_leaving_again']} of 10 labels. It passes below its chord at the same "
+        f"time for {found['labels_approaching_same_time']} of 10, and below the whole chord for "
         f"{found['labels_approaching_whole_chord']} of 10."
     )
