@@ -432,6 +432,20 @@ SPECTRA = pd.DataFrame(
         "stretch": 1 + RANDOM.random(20),
     }
 )
+SCORE = pd.DataFrame(
+    {
+        "where": ["memory", "concept"] * 10,
+        "cosine": 0.5 + RANDOM.random(20) / 2,
+        "elsewhere": RANDOM.random(20) - 0.5,
+    }
+)
+KEPT = pd.DataFrame(
+    {
+        "p": [0.0, 0.5, 1.0] * 2,
+        "t": [0] * 3 + [30] * 3,
+        "kept": [0.9, 0.5, 0.1, 0.7, 0.4, 0.2],
+    }
+)
 SADDLES = pd.DataFrame(
     {
         "concept": [True] * 7 + [False] * 3,
@@ -539,6 +553,8 @@ FIGURES = {
     "no basin": lambda: figures.largest_basins(BASINS[:0], IMAGES[:0]),
     "spectra_by_place": lambda: figures.spectra_by_place(SPECTRA),
     "saddles_by_centre": lambda: figures.saddles_by_centre(SADDLES),
+    "step_along_score": lambda: figures.step_along_score(SCORE),
+    "label_against_noise": lambda: figures.label_against_noise(KEPT),
 }
 MOVIES = {
     "inference_frames": lambda: figures.inference_frames(IMAGES, IMAGES[0], of_trial(4, 2)),
@@ -1182,6 +1198,22 @@ def test_each_basin_has_its_image_its_share_and_its_label():
     assert [axes.get_xlabel() for axes in shown] == list(BASINS.label[:7])
     for axes, image in zip(shown, IMAGES, strict=False):
         np.testing.assert_array_equal(axes.images[0].get_array(), image.reshape(28, 28))
+
+
+def test_the_medians_of_both_cosines_are_drawn_beside_zero():
+    axes = figures.step_along_score(SCORE).axes[0]
+    medians = SCORE.groupby("where")[["cosine", "elsewhere"]].median()
+    drawn = {float(x) for line in axes.lines for x in line.get_xdata()}
+    for value in medians.to_numpy().ravel():
+        assert min(abs(x - value) for x in drawn) < 1e-9
+    assert 0 in drawn
+
+
+def test_the_label_kept_is_drawn_for_both_steps():
+    axes = figures.label_against_noise(KEPT).axes[0]
+    curves = [line.get_xydata() for line in axes.lines if len(line.get_xdata()) == 3]
+    for t, curve in zip((0, 30), curves, strict=True):
+        np.testing.assert_allclose(curve, KEPT[KEPT.t == t][["p", "kept"]])
 
 
 def test_the_share_that_moves_is_drawn_over_the_logarithm_of_time():

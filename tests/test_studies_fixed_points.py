@@ -12,7 +12,14 @@ from pages import TRAIN, distances, trials
 from repinf_core import claims, profiles
 from repinf_core.dynamics import settling
 from repinf_core.dynamics.sampling import sampled_chain
-from repinf_core.studies import end_points, fixed_points, other_networks, saddles, study
+from repinf_core.studies import (
+    end_points,
+    fixed_points,
+    other_networks,
+    saddles,
+    study,
+    training_sizes,
+)
 
 SMALL = {
     "n_z": 4,
@@ -27,6 +34,14 @@ SMALL = {
     "grid_epochs": 2,
 }
 OUTCOMES = {"fixed point", "unrefined", "cycle", "closed curve", "still moving"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_training_set():
+    """Of the smallest size alone: test_studies_bridges.py tries the others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_sizes, "SIZES", training_sizes.SIZES[:1])
+        yield
 
 
 def found_with(**changes):
@@ -90,6 +105,7 @@ def test_what_attracts_has_no_eigenvalue_beyond_one_and_a_step_from_it_is_none(f
     assert (found.fixed_points["index"] == 0).all()
     assert (found.spectra.stretch >= found.spectra.radius * (1 - 1e-9)).all()
     assert set(found.kinds["where"]) == set(found.spectra["where"])
+    assert found.spectra.symmetric.between(0, 1).all()
 
 
 def test_a_saddle_is_what_the_criterion_says(experiment, found):

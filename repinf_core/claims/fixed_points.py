@@ -37,9 +37,10 @@ CLAIMS = (
         "Fig. 3",
         "20_fixed_points",
         saddle,
-        "Before any fixed point had been computed; what follows Read here when it was known where "
-        "MNIST's trajectories end, before any search for a saddle on MNIST. Known were the "
-        "approaches of chapter 04, and that its earlier criterion of a saddle (a step stretches "
-        "some direction at the concept) is met at random points of the prior too.",
+        "Before any fixed point had been computed; what follows Read here later, when MNIST's end "
+        "points and the spectra at them had been seen, but before any search for a saddle on "
+        "MNIST. Known from the start were the approaches of chapter 04, and that its earlier "
+        "criterion of a saddle (a step stretches some direction at the concept) is met at random "
+        "points of the prior too.",
     ),
 )

@@ -22,9 +22,11 @@ from repinf_core.figures.dimension import (
 from repinf_core.figures.drawing import drawn_schematic
 from repinf_core.figures.fixed_points import (
     end_distances,
+    label_against_noise,
     largest_basins,
     saddles_by_centre,
     spectra_by_place,
+    step_along_score,
     still_moving,
 )
 from repinf_core.figures.generalization import best_of_settings, by_setting
@@ -72,6 +74,7 @@ __all__ = [
     "image_rows",
     "inference_frames",
     "inference_shares",
+    "label_against_noise",
     "label_map",
     "largest_basins",
     "methods_by_noise",
@@ -89,6 +92,7 @@ __all__ = [
     "stages_by_dataset",
     "stages_by_dimension",
     "staying",
+    "step_along_score",
     "steps_by_kind",
     "still_moving",
     "strip",

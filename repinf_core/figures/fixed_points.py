@@ -35,7 +35,7 @@ _CENTRES = {
 
 
 def _medians(axes: Axes, rows: pd.DataFrame, y: str, x: str, hue: str) -> None:
-    """For each ``y`` and ``hue`` the median of ``x`` as a point, with a bar from 5% to 95%."""
+    """Draw the median of ``x`` for each ``y`` and ``hue``, with a bar from 5% to 95%."""
     sns.pointplot(
         rows, y=y, x=x, hue=hue, ax=axes, palette=[*PAIR], estimator="median", errorbar=("pi", 90),
         linestyle="none", dodge=0.35, markers=["o", "s"], markersize=7,
@@ -44,7 +44,7 @@ def _medians(axes: Axes, rows: pd.DataFrame, y: str, x: str, hue: str) -> None:
 
 @styled
 def end_distances(ends: pd.DataFrame) -> Figure:
-    """How far the ends of trajectories are from memories and concepts.
+    """Distances from the ends of trajectories to memories and concepts.
 
     Args:
         ends: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
@@ -87,11 +87,11 @@ def still_moving(settling: pd.DataFrame) -> Figure:
 
 @styled
 def largest_basins(fixed_points: pd.DataFrame, images: np.ndarray) -> Figure:
-    """What the fixed points with the largest basins generate, each with its share.
+    """Images that the fixed points with the largest basins generate, each with its share.
 
     Args:
         fixed_points: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
-        images: of the first of them, ``[n, 784]``.
+        images: images of the first n of them, ``[n, 784]``.
     """
     columns = 5
     rows = max(1, -(-len(images) // columns))
@@ -128,7 +128,7 @@ def spectra_by_place(spectra: pd.DataFrame) -> Figure:
 
 @styled
 def saddles_by_centre(saddles: pd.DataFrame) -> Figure:
-    """Near how many concepts a saddle is found, and near how many points of each control.
+    """The number of labels with a saddle near the concept, and near each control point.
 
     Args:
         saddles: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
@@ -144,4 +144,45 @@ def saddles_by_centre(saddles: pd.DataFrame) -> Figure:
         axes.bar_label(bars, padding=3, fontsize=12)
     axes.set(xlabel="labels of 10 with a saddle near it", ylabel="", xlim=(0, 10.9))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    return figure
+
+
+@styled
+def step_along_score(score: pd.DataFrame) -> Figure:
+    """The cosine of a step with the score where it is taken, and with the score elsewhere.
+
+    Args:
+        score: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
+    """
+    names = {"cosine": "score there", "elsewhere": "score at another point"}
+    values = score.melt("where", [*names], var_name="of", value_name="value")
+    values["of"] = values.of.map(names)
+    figure = Figure(figsize=(WIDTH, 4.6))
+    axes = figure.subplots()
+    _medians(axes, values, "where", "value", "of")
+    axes.axvline(0, color=CONTROL, linestyle="--", linewidth=1.5)
+    axes.set(xlabel="cosine with the step f(z) - z", ylabel="", xlim=(-1.05, 1.05))
+    axes.legend(title="", loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, fontsize=12)
+    return figure
+
+
+@styled
+def label_against_noise(kept: pd.DataFrame) -> Figure:
+    """How often the nearest concept is of the image's own label, first and last, against p.
+
+    Args:
+        kept: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
+    """
+    steps = kept.assign(t=kept.t.map("t = {}".format))
+    figure = Figure(figsize=(WIDTH, 3.4))
+    axes = figure.subplots()
+    sns.lineplot(
+        steps, x="p", y="kept", hue="t", style="t", markers=["o", "s"], dashes=["", (3, 1.5)],
+        palette=[CONTROL, CONCEPT], markersize=7, ax=axes,
+    )  # fmt: skip
+    axes.axhline(0.1, color=CONTROL, linestyle=":", linewidth=1.5)
+    axes.set(xlabel="noise fraction p (dotted: chance)", ylabel="label kept", ylim=(0, 1.05))
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.set_yticks([0, 0.5, 1])
+    axes.legend(title="", fontsize=12)
     return figure

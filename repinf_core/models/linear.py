@@ -20,11 +20,11 @@ class LinearVAE:
         n_z: latent variables, fewer than pixels.
 
     Attributes:
-        factors: by which a step multiplies each latent variable, largest first, ``[n_z]``; of one
-            without variance it is 0.
+        factors: factor by which a step multiplies each latent variable, largest first, ``[n_z]``;
+            0 for a variable without variance.
 
     Raises:
-        ValueError: as many latent variables as pixels, or more.
+        ValueError: there are as many latent variables as pixels, or more.
     """
 
     def __init__(self, images: torch.Tensor, n_z: int) -> None:
@@ -47,5 +47,5 @@ class LinearVAE:
         return (x.double() - self._mean) @ self._axes * self._gain
 
     def decode_mean(self, z: torch.Tensor) -> torch.Tensor:
-        """Latents ``[n, n_z]`` to images ``[n, n_pixels]``; of a Gaussian, not bounded."""
+        """Latents ``[n, n_z]`` to images ``[n, n_pixels]``, whose values are not bounded."""
         return z * self._scale @ self._axes.T + self._mean

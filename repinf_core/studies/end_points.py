@@ -1,4 +1,4 @@
-"""The census of chapter 20: where trajectories end, and whether memories or concepts are there."""
+"""The census of chapter 20: where trajectories end, and how far from memories and concepts."""
 
 from typing import NamedTuple
 
@@ -12,24 +12,24 @@ from repinf_core.profiles import Experiment
 from repinf_core.studies.study import Trained
 
 TIMES = (20, 100, 300, 1000, 3000, 10_000)
-"""The steps at which the trajectories that still move are counted."""
+"""Trajectories that still move are counted at these steps."""
 ONE_END = 1e-2
-"""End points that are nearer to each other are one, before Newton's method refines it."""
+"""End points nearer to each other than this are one, until Newton's method refines it."""
 NEAR_END = 0.1
-"""A refined point that is farther from its end point is another fixed point than the end's."""
+"""If Newton's method ends farther away than this, it has found another fixed point."""
 ORBIT_STEPS = 1000
-"""For so many further steps those are followed that do not come to rest."""
+"""Trajectories that do not come to rest are followed for so many further steps."""
 CLOSED = 0.05
-"""An orbit is closed that comes back to less than this share of its size."""
+"""An orbit is closed if it comes back to within this share of its size."""
 
 
 class Census(NamedTuple):
-    """Where trajectories end; the tables are those of the chapter's study.
+    """Where trajectories end.
 
     Attributes:
-        settling: of the study.
-        ends: of the study.
-        fixed_points: of the study.
+        settling: the study's table of this name.
+        ends: likewise.
+        fixed_points: likewise, without the columns on the spectrum.
         points: the fixed points, the largest basin first, float64 ``[n, N_z]``.
     """
 
@@ -40,12 +40,12 @@ class Census(NamedTuple):
 
 
 def census(network: Trained, experiment: Experiment) -> Census:
-    """Iterate from noisy and clean images of every label, and refine and compare the ends.
+    """Follow trajectories from noisy and clean images of every label, and refine their ends.
 
     Args:
-        network: with its memories and concepts.
-        experiment: of it ``census_trials`` per label, ``settling_steps``, ``p``, ``noise`` and
-            ``trial_seed`` are taken.
+        network: the trained one.
+        experiment: uses ``census_trials`` per label, ``settling_steps``, ``p``, ``noise`` and
+            ``trial_seed``.
     """
     rows, x0 = noisy_trials(
         network.train, range(10), experiment.census_trials, experiment.p, experiment.noise,
@@ -79,7 +79,7 @@ def census(network: Trained, experiment: Experiment) -> Census:
 
 
 def times(steps: int) -> list[int]:
-    """Those of :data:`TIMES` up to ``steps``, and ``steps`` itself."""
+    """The steps of :data:`TIMES` before the last one, and the last one."""
     return sorted({t for t in TIMES if t < steps} | {steps})
 
 
@@ -91,12 +91,12 @@ def distinct_ends(
     Args:
         model: encoder and decoder means.
         settled: how the trajectories ended.
-        device: of the model.
+        device: device of the model.
 
     Returns:
-        of each trajectory the number of its fixed point, the largest basin first, ``[n]``; -1 of
-        one that does not rest, or whose end Newton's method does not refine; the fixed points,
-        float64 ``[points, N_z]``.
+        the number of each trajectory's fixed point, ``[n]``, where 0 has the largest basin and -1
+        marks a trajectory that does not rest or whose end Newton's method does not refine; the
+        fixed points, float64 ``[points, N_z]``.
     """
     number = torch.full((len(settled.z),), -1)
     resting = (settled.period == 1).nonzero()[:, 0]
@@ -120,7 +120,7 @@ def distinct_ends(
 
 
 def _outcomes(network: Trained, settled: settling.Settled, number: torch.Tensor) -> list[str]:
-    """In a word: fixed point, unrefined end, cycle, closed curve, or none of them."""
+    """The outcome of each trajectory, as in the table ``ends``."""
     outcome = ["fixed point" if one >= 0 else "unrefined" for one in number.tolist()]
     going = (settled.period != 1).nonzero()[:, 0]
     if len(going):
@@ -137,7 +137,7 @@ def _outcomes(network: Trained, settled: settling.Settled, number: torch.Tensor)
 def _distances(
     network: Trained, z: torch.Tensor, rows: torch.Tensor, seed: int
 ) -> dict[str, list[float]]:
-    """From end points ``[n, N_z]`` of the images ``rows`` to memories and concepts."""
+    """Distances from the end points ``[n, N_z]`` of the images ``rows``, and nearest labels."""
     labels = network.train.labels
     generator = torch.Generator().manual_seed(seed)
     others = torch.randint(len(labels), (len(rows),), generator=generator)

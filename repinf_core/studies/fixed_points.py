@@ -13,65 +13,88 @@ from repinf_core.agreement import rank_correlation
 from repinf_core.dynamics import fixed_points
 from repinf_core.dynamics.jacobian import jacobian
 from repinf_core.profiles import Experiment
-from repinf_core.studies import end_points, null_models, other_networks, saddles
+from repinf_core.studies import (
+    bridges,
+    end_points,
+    null_models,
+    other_networks,
+    saddles,
+    training_sizes,
+)
 from repinf_core.studies.study import Study, Trained, trained
 
-_POINTS = 100  # random memories and points of the prior whose spectra are shown
+_POINTS = 100  # random memories, and points of the prior, at which spectra are taken
 
 
 @dataclass(frozen=True)
 class FixedPoints(Study):
-    """Where trajectories end, and what the step map is like there and elsewhere.
+    """Where trajectories end, and how the step map acts there and elsewhere.
 
-    Distances are Euclidean, in latent space.  A fixed point's index is how many eigenvalues of the
-    Jacobian exceed 1 in modulus.
+    Distances are Euclidean, in latent space.  The index of a fixed point is the number of
+    eigenvalues of the Jacobian whose modulus exceeds 1.
 
     Attributes:
-        settling: a row for each of some steps ``t``: the share of all trajectories that are
-            ``moving`` still, by more than 1e-3 a step.
+        settling: a row for each of some steps ``t``: the share of all trajectories that are still
+            ``moving``, by more than 1e-3 a step.
         ends: a row for each trajectory: ``label`` of its image, ``start`` (noisy or clean),
-            ``outcome`` (fixed point; unrefined, at rest where Newton's method finds no fixed point
-            nearby; cycle; closed curve; still moving), the ``steps`` it took, its ``fixed_point``
-            (a number; missing if none), and from its end the distance to ``own_memory``,
-            ``nearest_memory``, ``random_memory``, ``own_concept``, ``nearest_concept``,
-            ``random_concept`` (of another label); the labels of the nearest concept and memory,
-            ``concept_label`` and ``memory_label``; ``memory_to_next``, from its own memory to the
-            nearest other memory.
+            ``outcome`` (fixed point; unrefined: it rests, but Newton's method finds no fixed point
+            nearby; cycle; closed curve; still moving), the ``steps`` it took, the number of its
+            ``fixed_point`` (missing if there is none); the distance from its end to its
+            ``own_memory``, the ``nearest_memory``, a ``random_memory``, its ``own_concept``, the
+            ``nearest_concept``, and the concept of another label (``random_concept``); the labels
+            of the nearest concept and memory, ``concept_label`` and ``memory_label``; the distance
+            ``memory_to_next`` from its own memory to the nearest other memory.
         outcomes: a row for each outcome: number of ``trajectories`` and their ``share``.
-        fixed_points: a row for each distinct fixed point, the largest basin first: its
-            ``fixed_point`` number, the ``label`` of the nearest concept, the ``trajectories`` that
-            end there and their ``share`` of all, the share of these that have that label
-            (``own_label``), distance to the nearest ``concept`` and ``memory``, spectral
-            ``radius``, ``index``, largest singular value (``stretch``).
+        fixed_points: a row for each distinct fixed point, the largest basin first: its number
+            ``fixed_point``, the ``label`` of the nearest concept, the number of ``trajectories``
+            that end there and their ``share`` of all, how many of these come from images of that
+            label (the share ``own_label``), the distances to the nearest ``concept`` and
+            ``memory``, and the spectral ``radius``, the ``index`` and the largest singular value
+            (``stretch``) of the Jacobian.
         spectra: a row for each point: ``where`` it is (attractor, memory, concept, midpoint of two
             concepts, prior point), length of the ``step`` taken from it, ``radius``, ``index``,
-            ``stretch``, and the share of the Jacobian's norm that is its antisymmetric part
-            (``asymmetry``; 0 of a symmetric one).
+            ``stretch``, and the share of the Jacobian's squared Frobenius norm that is in its
+            symmetric part (``symmetric``; 1 if J is symmetric, about 1/2 if its entries are
+            independent random numbers).
         kinds: a row for each ``where``: ``points``, and medians of the columns of ``spectra``.
-        searches: a row for each search: near which ``centre`` and of which ``label``; its
-            ``start``; whether it ``converged``; of what it found the ``distance`` from the centre,
-            the greatest that is ``allowed``, ``index``, ``radius``, ``stretch``, mean ``gain`` of
-            the noise's displacements; whether it is a ``saddle`` by the claim's criterion.
-        saddles: a row for each label: the greatest ``allowed`` distance; ``distance``, ``index``,
-            ``radius``, ``stretch`` and ``gain`` of the saddle nearest to its concept (missing where
-            there is none); for each centre whether there is one.
-        centres: a row for each centre: how many ``searches``, how many of them ``converged`` and
-            found a fixed point ``near`` it, of index 1 or more (``unstable``), and the
-            number of ``labels`` with a saddle.
-        escape: a row for each label with a saddle: its ``radius``; the median factor per step of
-            the distance from it over ten steps after the closest approach (``growth``), and the
-            share of trials from which that is known (``leaving``); the median ``step`` of the
-            closest approach to it, what it would be if the map were linear (``linear_step``), and
-            the median distance then (``closest``).
-        systems: a row for each system (mean map, sampled chain, linear VAE) and target (concept or
-            wrong concept): of how many labels the mean curve approaches it below the
-            ``whole_chord`` and at the ``same_time``; median ``step`` of its minimum; mean distance
-            at the ``first`` step, at the ``closest`` and at the ``last``.
-        networks: a row for each network of other beta or N_z: ``beta``, ``n_z``, ``epochs``
-            trained, ``active`` latent variables; of its trajectories the share that is ``moving``
-            after 100 steps (``moving_100``) and at the last, and that rests (``at_rest``); number
-            of distinct ``fixed_points``; number of labels with a ``saddles`` near their concept.
-        images: of the largest basins, what the fixed points generate, ``[n, 784]``.
+        searches: a row for each search: its ``centre``, ``label`` and ``start``; whether it
+            ``converged``; for the point where it ended, the ``distance`` from the centre, the
+            largest ``allowed`` distance, ``index``, ``radius``, ``stretch``, and the mean factor by
+            which a step there multiplies the displacements that noise makes (``gain``); whether it
+            is a ``saddle`` by the claim's criterion.
+        saddles: a row for each label: the largest ``allowed`` distance; ``distance``, ``index``,
+            ``radius``, ``stretch`` and ``gain`` of the saddle nearest to the concept (missing if
+            there is none); for each kind of centre, whether a saddle lies near it.
+        centres: a row for each kind of ``centre``: the numbers of ``searches``, of those that
+            ``converged``, of fixed points found ``near`` it, of those with index 1 or more
+            (``unstable``), and of ``labels`` with a saddle.
+        escape: a row for each label with a saddle: its ``radius``; the median factor per step by
+            which trajectories recede from it in the ten steps after their closest approach
+            (``growth``), and the share of trials that show this (``leaving``); the median ``step``
+            of the closest approach, the step that the linear part of the map predicts
+            (``linear_step``), and the median distance at the closest approach (``closest``).
+        systems: a row for each ``system`` (mean map, sampled chain, linear VAE) and ``target``
+            (concept or wrong concept): the number of labels whose mean curve approaches the target,
+            read by the ``whole_chord`` and at the ``same_time``; the median ``step`` of its
+            minimum; the mean distance at the ``first`` step, at the ``closest`` and at the
+            ``last``.
+        networks: a row for each network: ``beta``, ``n_z``, the number of ``epochs`` trained and of
+            ``active`` latent variables; the shares of its trajectories that still move after 100
+            steps (``moving_100``) and at the last step (``moving``), and that rest (``at_rest``);
+            the numbers of distinct ``fixed_points`` and of labels with a saddle near their concept
+            (``saddles``).
+        score: a row for each point: ``where`` it is; lengths of the ``step`` f(z) - z and of the
+            ``score``, the gradient of log q(z) of the aggregate posterior; over the active latent
+            variables the ``cosine`` of the two, and that of the step with the score of another
+            point of the same kind (``elsewhere``); the cosine over ``all_variables``.
+        kept: a row for each noise fraction ``p`` and step ``t`` (0 and the last one judged): the
+            share of the ``trials`` in which the concept nearest to z(t) is of the image's own label
+            (``kept``).
+        sizes: a row for each ``size`` of a training set and each ``start`` (one of its images, or a
+            point of the prior): the numbers of ``trajectories`` and of their distinct ``ends``; the
+            shares of trajectories whose ends are ``memorised``, ``spurious`` and ``generalised``,
+            and of those ``not_at_rest``.
+        images: images that the fixed points with the largest basins generate, ``[n, 784]``.
     """
 
     settling: pd.DataFrame
@@ -86,16 +109,19 @@ class FixedPoints(Study):
     escape: pd.DataFrame
     systems: pd.DataFrame
     networks: pd.DataFrame
+    score: pd.DataFrame
+    kept: pd.DataFrame
+    sizes: pd.DataFrame
     images: np.ndarray
 
 
 def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
-    """Iterate to the end, refine, look for saddles; then the same in short for other networks.
+    """Follow trajectories to their ends, search for saddles, and compare with other networks.
 
     Args:
-        experiment: of it ``census_trials``, ``settling_steps``, ``trials`` per label, ``p``,
-            ``noise``, ``trial_seed``, ``steps``, ``beta_grid``, ``n_z_grid`` and ``grid_epochs``
-            are taken, and all that names the network.
+        experiment: uses ``census_trials``, ``settling_steps``, ``trials`` per label, ``p``,
+            ``noise``, ``trial_seed``, ``steps``, ``beta_grid``, ``n_z_grid``, ``grid_epochs``,
+            ``p_grid``, ``classified_trials`` and ``final_step``, and the parameters of the network.
         device: as in :func:`repinf_core.studies.study.trained`, whose errors it raises.
     """
     network = trained(experiment, device)
@@ -110,6 +136,7 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
     escape = saddles.escape(network, experiment, trials, near.points).merge(
         near.saddles[["label", "radius"]], on="label"
     )
+    score = bridges.step_and_score(network, experiment, trials)
     systems, linear = null_models.null_models(network, experiment, trials)
     outcomes = _outcomes(census.ends)
     numbers = {
@@ -121,6 +148,9 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
         **_memories(census.ends),
         **_of_saddles(experiment, near, escape),
         "largest_factor_of_the_linear_vae": float(linear.factors.max()),
+        "cosine_with_score": _by_place(score, "cosine"),
+        "cosine_with_score_elsewhere": _by_place(score, "elsewhere"),
+        "symmetric_share": _by_place(spectra, "symmetric"),
     }
     return FixedPoints(
         experiment=experiment,
@@ -139,6 +169,9 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
         escape=escape,
         systems=systems,
         networks=other_networks.networks(network, experiment),
+        score=score,
+        kept=bridges.label_kept(network, experiment),
+        sizes=training_sizes.ends_by_size(experiment),
         images=_images(network, census.points[:20]),
     )
 
@@ -155,7 +188,7 @@ def _outcomes(ends: pd.DataFrame) -> pd.DataFrame:
 
 
 def _spectra(network: Trained, attractors: torch.Tensor, seed: int) -> pd.DataFrame:
-    """At the attractors and at points that need not be fixed."""
+    """The table ``spectra``: at the attractors, and at points that need not be fixed."""
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randint(len(network.memories), (_POINTS,), generator=generator)
     concepts = network.concepts.double()
@@ -176,7 +209,6 @@ def _spectra(network: Trained, attractors: torch.Tensor, seed: int) -> pd.DataFr
             continue
         maps = jacobian(model, z.to(network.device)).cpu()
         spectrum = fixed_points.spectrum(maps)
-        antisymmetric = torch.linalg.matrix_norm((maps - maps.mT) / 2)
         step = fixed_points.displacement(model, z.to(network.device)).norm(dim=1).cpu()
         tables.append(
             pd.DataFrame(
@@ -186,11 +218,20 @@ def _spectra(network: Trained, attractors: torch.Tensor, seed: int) -> pd.DataFr
                     "radius": spectrum.radius.numpy(),
                     "index": spectrum.unstable.numpy(),
                     "stretch": spectrum.stretch.numpy(),
-                    "asymmetry": (antisymmetric / torch.linalg.matrix_norm(maps)).numpy(),
+                    "symmetric": symmetric_share(maps).numpy(),
                 }
             )
         )
     return pd.concat(tables, ignore_index=True)
+
+
+def symmetric_share(maps: torch.Tensor) -> torch.Tensor:
+    """(||(J + J^T) / 2|| / ||J||)^2 in the Frobenius norm, of matrices ``[n, N, N]``: ``[n]``.
+
+    Of a matrix of independent random numbers it is (N + 1) / 2N in the mean.
+    """
+    symmetric = torch.linalg.matrix_norm((maps + maps.mT) / 2)
+    return (symmetric / torch.linalg.matrix_norm(maps)).square()
 
 
 def _kinds(spectra: pd.DataFrame) -> pd.DataFrame:
@@ -198,9 +239,13 @@ def _kinds(spectra: pd.DataFrame) -> pd.DataFrame:
     return by.median().assign(points=by.size()).reset_index()
 
 
+def _by_place(points: pd.DataFrame, column: str) -> dict[str, float]:
+    return points.groupby("where", sort=False)[column].median().dropna().to_dict()
+
+
 def _memories(ends: pd.DataFrame) -> dict[str, Any]:
-    """Medians of the distances, and how often the own memory or concept is the nearest."""
-    # The two distances are computed by different formulas in float32.
+    """Median distances, and how often an image's own memory or concept is the nearest."""
+    # Different formulas compute the two distances in float32.
     own_is_nearest = ends.own_memory <= ends.nearest_memory + end_points.ONE_END
     distances = [
         "own_memory", "nearest_memory", "random_memory", "memory_to_next", "own_concept",
@@ -215,7 +260,7 @@ def _memories(ends: pd.DataFrame) -> dict[str, Any]:
 
 
 def _centres(searches: pd.DataFrame) -> pd.DataFrame:
-    """How far the searches came, near each centre."""
+    """The table ``centres``: how far the searches near each kind of centre came."""
     near = searches.converged & (searches.distance < searches.allowed)
     stages = searches.assign(near=near, unstable=near & (searches["index"] >= 1))
     by = stages.groupby("centre", sort=False)
@@ -228,7 +273,7 @@ def _centres(searches: pd.DataFrame) -> pd.DataFrame:
 def _of_saddles(
     experiment: Experiment, near: saddles.Saddles, escape: pd.DataFrame
 ) -> dict[str, Any]:
-    """What the claim is judged by, and how it was found."""
+    """The numbers by which the claim is judged, and those that describe the searches."""
     possible = experiment.n_z > 1 and near.searches.gain.notna().any()
     counts = {name: int(near.saddles[name].sum()) for name in saddles.CENTRES}
     known = escape.dropna(subset=["growth"])

@@ -1,4 +1,4 @@
-"""What approaches a concept without a saddle, or with noise (chapter 20)."""
+"""Null models: a linear VAE, which has no saddle, and a chain of samples (chapter 20)."""
 
 from collections.abc import Iterable, Iterator
 
@@ -19,16 +19,16 @@ _SYSTEMS = ("mean map", "sampled chain, mean of q", "sampled chain, sample", "li
 def null_models(
     network: Trained, experiment: Experiment, trials: Trials
 ) -> tuple[pd.DataFrame, LinearVAE]:
-    """Which labels approach, by both readings, under the mean map and what may replace it.
+    """Count the labels that approach their concept under the mean map and under null models.
 
     Args:
         network: the trained one.
-        experiment: of it ``steps``, ``n_z`` and ``trial_seed`` are taken.
-        trials: of every label.
+        experiment: uses ``steps``, ``n_z`` and ``trial_seed``.
+        trials: noisy images of every label.
 
     Returns:
-        the table of the study; the linear VAE of the training images, with as many latent variables
-        as the network or one fewer than pixels.
+        the table ``systems`` of the study; the linear VAE of the training images, with as many
+        latent variables as the network, but at most one fewer than there are pixels.
     """
     labels = network.train.labels
     own = labels[trials.rows]
@@ -77,11 +77,11 @@ def _on_cpu(states: Iterable[tuple[torch.Tensor, ...]]) -> Iterator[tuple[torch.
 
 
 def _readings(path: torch.Tensor, target: torch.Tensor) -> dict[str, float]:
-    """How many labels' mean curves approach; where they are closest, in the median.
+    """The columns of the table ``systems`` for one system and one kind of target.
 
     Args:
         path: z(0) ... z(T), ``[T+1, trials, N_z]``, label by label.
-        target: of each trial, ``[trials, N_z]``.
+        target: a target for each trial, ``[trials, N_z]``.
     """
     distances = geometry.distance(path, target)
     chords = geometry.chord_distances(path[0], path[-1], target, len(path) - 1)

@@ -20,17 +20,18 @@ _STEPS = 1000  # at most
 
 
 def networks(network: Trained, experiment: Experiment) -> pd.DataFrame:
-    """Other beta at the experiment's N_z, and other N_z at its beta.
+    """Compare networks of other beta at the experiment's N_z, and of other N_z at its beta.
 
-    Beside a network that ships only those are shown that ship too: no hours of training for a row.
+    If the experiment's own network ships with the package, only networks that ship are compared,
+    so that no row costs hours of training.
 
     Args:
-        network: the experiment's own, whose training set is taken.
-        experiment: of it ``beta_grid``, ``n_z_grid``, ``grid_epochs``, ``settling_steps`` and what
-            the trials take.
+        network: the experiment's own, with its training set.
+        experiment: uses ``beta_grid``, ``n_z_grid``, ``grid_epochs``, ``settling_steps``, and the
+            parameters of the trials.
 
     Returns:
-        the table of the study.
+        the table ``networks`` of the study.
 
     Raises:
         StoreError, SweepError: as :func:`repinf_core.training.sweep.load_or_train`.
@@ -42,7 +43,7 @@ def networks(network: Trained, experiment: Experiment) -> pd.DataFrame:
 
 
 def grid(experiment: Experiment) -> list[Spec]:
-    """The networks of the table, the experiment's own first; none twice."""
+    """The networks of the table, each once, the experiment's own first."""
     own = VAESpec.of(experiment)
     one = dataclasses.replace(own, epochs=experiment.grid_epochs)
     specs: dict[Spec, None] = dict.fromkeys(
@@ -57,7 +58,7 @@ def grid(experiment: Experiment) -> list[Spec]:
 
 
 def _network(own: Trained, run: TrainingRun, experiment: Experiment) -> dict[str, Any]:
-    """A row of the table of networks: the same images, in fewer trajectories and steps."""
+    """A row of the table: the same images, but fewer trajectories and steps than in the census."""
     model, spec = cast(VAE, run.model), cast(VAESpec, run.spec)
     memories = models.memories(model, own.train.images.to(own.device)).cpu()
     network = own._replace(

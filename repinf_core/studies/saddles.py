@@ -1,4 +1,4 @@
-"""Saddles near concepts, and near what takes a concept's place as a control (chapter 20)."""
+"""Saddles near concepts, and near control points in their place (chapter 20)."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,22 +14,22 @@ from repinf_core.profiles import Experiment
 from repinf_core.studies.study import Trained
 
 CONTROLS = ("random memory", "prior point", "prior point, one step on")
-"""What takes the place of a concept, one point for each label."""
+"""Kinds of control points; one of each kind takes the place of each label's concept."""
 CENTRES = ("concept", *CONTROLS)
-"""Near which points saddles are searched for."""
+"""Saddles are searched for near these points."""
 FOLLOWED = 10
-"""Of so many trials of a label (or of all, if fewer) the closest approach is searched from."""
+"""A search starts from the closest approach of so many trials of a label, or of all if fewer."""
 ESCAPE_STEPS = 10
-"""For so many steps after its closest approach a trajectory is seen to leave the saddle."""
+"""How a trajectory leaves the saddle is measured over so many steps after its closest approach."""
 
 
 class Saddles(NamedTuple):
-    """What the searches found; the tables are those of the chapter's study.
+    """What the searches found.
 
     Attributes:
-        searches: of the study.
-        saddles: of the study.
-        points: the saddle of each label that has one, float64 ``[N_z]``, by its number.
+        searches: the study's table of this name.
+        saddles: likewise.
+        points: the saddle nearest to each concept that has one, float64 ``[N_z]``, by label.
     """
 
     searches: pd.DataFrame
@@ -38,12 +38,12 @@ class Saddles(NamedTuple):
 
 
 class Trials(NamedTuple):
-    """Noisy images and where they come from.
+    """Noisy images of every label, on the CPU.
 
     Attributes:
-        rows: of the clean images, ``[trials]``, label by label.
-        x0: ``[trials, 784]``, on the CPU.
-        z0: their latents z(0), ``[trials, N_z]``, on the CPU.
+        rows: rows of the clean images in the training set, ``[trials]``, label by label.
+        x0: the noisy images x(0), ``[trials, 784]``.
+        z0: their latents z(0), ``[trials, N_z]``.
     """
 
     rows: torch.Tensor
@@ -67,14 +67,14 @@ def search(
 ) -> Saddles:
     """Search near each concept and near each control point, by the criterion of the claim.
 
-    Near a centre there is a saddle if one of its searches ends at a fixed point of index >= 1 that
-    is nearer to it than the radius (the median distance of the label's memories to their concept),
-    at which a step shrinks, on average, the displacements z(0) - xi of the label's trials.
+    There is a saddle near a centre if one of its searches ends at a fixed point of index >= 1 that
+    is nearer to the centre than the median memory of the label is to its concept, and if a step at
+    this point shrinks, on average, the displacements z(0) - xi of the label's trials.
 
     Args:
-        network: with its memories and concepts.
-        experiment: of it ``steps`` and ``trial_seed`` are taken.
-        trials: of every label.
+        network: the trained one.
+        experiment: uses ``steps`` and ``trial_seed``.
+        trials: noisy images of every label.
         centres: some of :data:`CENTRES`, the concept among them.
     """
     searches = pd.concat(
@@ -96,7 +96,7 @@ def search(
 
 
 def _centres(network: Trained, seed: int) -> dict[str, torch.Tensor]:
-    """The concepts and, in their place, ten random points of each control: ``[10, N_z]``."""
+    """The concepts, and one random point of each kind of control for each: ``[10, N_z]``."""
     generator = torch.Generator().manual_seed(seed)
     rows = [
         int(of_label[torch.randint(len(of_label), (1,), generator=generator)])
@@ -114,7 +114,7 @@ def _centres(network: Trained, seed: int) -> dict[str, torch.Tensor]:
 def _around(
     network: Trained, experiment: Experiment, trials: Trials, name: str, centres: torch.Tensor
 ) -> pd.DataFrame:
-    """A row for each search near each of ten centres: from itself and from the trajectories."""
+    """A row for each search, from each of ten centres and from its label's trajectories."""
     device, each = network.device, len(trials.rows) // 10
     followed = min(FOLLOWED, each)
     x0 = trials.x0.unflatten(0, (10, each))[:, :followed].flatten(0, 1)
@@ -156,12 +156,12 @@ def _around(
 def closest_points(
     model: rollout.Autoencoder, x0: torch.Tensor, targets: torch.Tensor, steps: int
 ) -> torch.Tensor:
-    """Where each trajectory z(0) ... z(T) is closest to its target: ``[trials, N_z]``.
+    """The point of each trajectory z(0) ... z(T) that is closest to its target, ``[trials, N_z]``.
 
     Args:
-        model: on the device of ``x0``.
+        model: encoder and decoder means, on the device of ``x0``.
         x0: initial images x(0), ``[trials, 784]``.
-        targets: ``[trials, N_z]``.
+        targets: a target for each trajectory, ``[trials, N_z]``.
         steps: T.
     """
     best = torch.full((len(x0),), torch.inf, device=x0.device)
@@ -181,7 +181,7 @@ def _radii(network: Trained) -> torch.Tensor:
 
 
 def _saddles(network: Trained, searches: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
-    """A row for each label: the saddle nearest to its concept, and what the controls have."""
+    """The table ``saddles``: the one nearest to each concept, and whether each control has one."""
     found = searches.groupby(["label_number", "centre"]).saddle.any().unstack()
     table = pd.DataFrame({"label": network.class_names, "allowed": _radii(network).numpy()})
     columns = ["distance", "index", "radius", "stretch", "gain"]
@@ -194,16 +194,17 @@ def _saddles(network: Trained, searches: pd.DataFrame, best: pd.DataFrame) -> pd
 def escape(
     network: Trained, experiment: Experiment, trials: Trials, points: dict[int, torch.Tensor]
 ) -> pd.DataFrame:
-    """Whether the spectrum of a label's saddle tells how its trajectories pass.
+    """How trajectories pass the saddle of their label, and what its spectrum predicts.
 
     Args:
         network: the trained one.
-        experiment: of it ``steps`` is taken.
-        trials: of every label.
-        points: saddles, float64 ``[N_z]``, by the number of their label.
+        experiment: uses ``steps``.
+        trials: noisy images of every label.
+        points: saddles, float64 ``[N_z]``, by label.
 
     Returns:
-        as the study says; no rows without a saddle.
+        the table ``escape`` of the study without the column ``radius``; empty if no label has a
+        saddle.
     """
     each = len(trials.rows) // 10
     rows = []
@@ -225,7 +226,7 @@ def escape(
 
 
 def _distances(network: Trained, x0: torch.Tensor, point: torch.Tensor, steps: int) -> torch.Tensor:
-    """To one point over time, ``[T+1, trials]``."""
+    """Distances of z(t) to one point, ``[T+1, trials]``."""
     target = point.float().to(network.device).expand(len(x0), -1)
     observe = {"saddle": geometry.distance_to(target)}
     ran = rollout.rollout(network.model, x0.to(network.device), steps, observe)
@@ -233,7 +234,7 @@ def _distances(network: Trained, x0: torch.Tensor, point: torch.Tensor, steps: i
 
 
 def _linear(network: Trained, z0: torch.Tensor, point: torch.Tensor, steps: int) -> torch.Tensor:
-    """The distances if the step map were its linear part at the point, ``[T+1, trials]``."""
+    """The same distances if the step map were linear around the point, ``[T+1, trials]``."""
     step = jacobian(network.model, point[None].to(network.device)).cpu()[0].T
     displaced = [z0.double() - point]
     for _ in range(steps):
@@ -242,10 +243,13 @@ def _linear(network: Trained, z0: torch.Tensor, point: torch.Tensor, steps: int)
 
 
 def _leaving(distances: torch.Tensor) -> dict[str, float]:
-    """The median factor per step by which trials that leave the point recede from it.
+    """The median factor per step by which trials recede from a point, and the share that do.
 
-    Of distances ``[T+1, trials]``; those count whose closest approach is after z(0) and
-    :data:`ESCAPE_STEPS` before the last step.
+    A trial counts if its closest approach comes after z(0), and at least :data:`ESCAPE_STEPS`
+    steps before the last one.
+
+    Args:
+        distances: distances of each trial to the point, ``[T+1, trials]``.
     """
     closest = distances.min(0)
     leaves = (closest.indices > 0) & (closest.indices + ESCAPE_STEPS < len(distances))
