@@ -15,20 +15,31 @@ class Estimate(NamedTuple):
     high: float
 
 
+def counts(n: int, generator: torch.Generator) -> torch.Tensor:
+    """How often each of ``n`` images is drawn in each resample, float64 ``[RESAMPLES, n]``.
+
+    A resample draws n of the n images with replacement.
+
+    Args:
+        n: images.
+        generator: draws them, on the CPU.
+    """
+    drawn = torch.randint(n, (RESAMPLES, n), generator=generator)
+    none = torch.zeros(RESAMPLES, n, dtype=torch.float64)
+    return none.scatter_add_(1, drawn, torch.ones_like(none))
+
+
 def resamples(n: int, seed: int) -> torch.Tensor:
     """How much each of ``n`` images weighs in each resample, float64 ``[RESAMPLES, n]``.
 
-    A resample draws n of the n images with replacement; its weights are the shares of the draws
-    and sum to 1, so ``resamples(...) @ values`` are its means.
+    The weights are the shares of :func:`counts` and sum to 1, so ``resamples(...) @ values`` are
+    the means of the resamples.
 
     Args:
         n: images.
         seed: of the draws.
     """
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randint(n, (RESAMPLES, n), generator=generator)
-    counts = torch.zeros(RESAMPLES, n, dtype=torch.float64)
-    return counts.scatter_add_(1, drawn, torch.ones_like(counts)) / n
+    return counts(n, torch.Generator().manual_seed(seed)) / n
 
 
 def interval(values: torch.Tensor, level: float = 0.95) -> tuple[torch.Tensor, torch.Tensor]:

@@ -56,13 +56,13 @@ def one_of(names: Callable[[], Collection[str]]) -> dict:
     return {"allowed": _Names(names), "accepts": accepts, "to": str}
 
 
-def list_of(allowed: str, element: dict, increasing: bool = False) -> dict:
-    """A list of one or more elements; if ``increasing``, of two or more in increasing order."""
+def list_of(allowed: str, element: dict, increasing: bool = False, least: int = 1) -> dict:
+    """A list of ``least`` or more elements, if ``increasing`` in increasing order."""
 
     def accepts(value: Any) -> bool:
         return (
             isinstance(value, (list, tuple))
-            and len(value) > increasing
+            and len(value) >= least
             and all(map(element["accepts"], value))
             and (
                 not increasing
@@ -84,4 +84,4 @@ def rates() -> dict:
 
 def grid(numbers: str, element: dict) -> dict:
     """The points of a curve: two or more increasing numbers, described in words by ``numbers``."""
-    return list_of(f"two or more increasing {numbers}", element, increasing=True)
+    return list_of(f"two or more increasing {numbers}", element, increasing=True, least=2)

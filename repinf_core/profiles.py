@@ -88,7 +88,9 @@ class Experiment:
     final_step: int = _parameter("step judged in Suppl. F", checks.integer(2, 100_000))
     n_z_grid: tuple[int, ...] = _parameter(
         "latent dimensions of Figs. 8 and 9",
-        checks.grid("integers from 1 to 4096", checks.integer(1, 4096)),
+        checks.list_of(
+            "one or more increasing integers from 1 to 4096", checks.integer(1, 4096), True
+        ),
     )
     beta_grid: tuple[float, ...] = _parameter(
         "KL weights that are compared",

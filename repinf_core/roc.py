@@ -7,6 +7,8 @@ is the order turned round.
 
 import torch
 
+from repinf_core import bootstrap
+
 _AT_ONCE = 500  # resamples: bounds the memory
 
 
@@ -20,45 +22,38 @@ def areas(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     Returns:
         ``[scores]`` float64, from 0 to 1.
     """
-    pairs = [_larger(*both).double().mean() for both in zip(first, second, strict=True)]
+    pairs = [_larger(*both).mean() for both in zip(first, second, strict=True)]
     return torch.stack(pairs)
 
 
 def resampled_areas(
-    first: torch.Tensor, second: torch.Tensor, resamples: int, generator: torch.Generator
+    first: torch.Tensor, second: torch.Tensor, generator: torch.Generator
 ) -> torch.Tensor:
     """The areas in bootstrap samples: either group is drawn anew, with replacement.
 
     A sample has the same members for all scores, so that differences of areas are paired.  A group
-    of one has no spread: then what varies is the other group alone.
+    of one has no spread: then only the other group varies.
 
     Args:
         first: ``[scores, m]``, on the CPU.
         second: ``[scores, n]``, likewise.
-        resamples: number of samples.
-        generator: draws the members, on the CPU.
+        generator: draws the members, as in :func:`repinf_core.bootstrap.counts`.
 
     Returns:
-        ``[resamples, scores]`` float64.
+        ``[RESAMPLES, scores]`` float64.
     """
     size = first.shape[1] * second.shape[1]
-    counts = [_counts(group.shape[1], resamples, generator) for group in (first, second)]
-    found = torch.empty(resamples, len(first), dtype=torch.float64)
+    counts = [bootstrap.counts(group.shape[1], generator) for group in (first, second)]
+    found = torch.empty(bootstrap.RESAMPLES, len(first), dtype=torch.float64)
     for score, both in enumerate(zip(first, second, strict=True)):
         larger = _larger(*both)
-        for start in range(0, resamples, _AT_ONCE):
+        for start in range(0, bootstrap.RESAMPLES, _AT_ONCE):
             rows = slice(start, start + _AT_ONCE)
-            in_first, in_second = counts[0][rows], counts[1][rows]
-            found[rows, score] = ((in_first @ larger) * in_second).double().sum(1) / size
+            # Whole numbers and halves: sums are exact, and an area of 1 is 1.
+            found[rows, score] = ((counts[0][rows] @ larger) * counts[1][rows]).sum(1) / size
     return found
 
 
 def _larger(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Of each pair whether the second is larger, one half if equal, ``[m, n]``."""
-    return (second > first[:, None]).float() + 0.5 * (second == first[:, None]).float()
-
-
-def _counts(size: int, resamples: int, generator: torch.Generator) -> torch.Tensor:
-    """How often each of ``size`` members is drawn, ``[resamples, size]``."""
-    drawn = torch.randint(size, (resamples, size), generator=generator)
-    return torch.zeros(resamples, size).scatter_add_(1, drawn, torch.ones(resamples, size))
+    """Of each pair whether the second is larger, one half if equal, float64 ``[m, n]``."""
+    return (second > first[:, None]).double() + 0.5 * (second == first[:, None]).double()

@@ -196,7 +196,12 @@ PAPER = {
         "largest_absolute_cosine": 0.3,
         **by_n_z(10, 14, 20),
     },
-    "08_generalization": {"n_z_star": 14, "smallest_error": 98.0, "flat_afterwards": True},
+    "08_generalization": {
+        "n_z": GRID,
+        "n_z_star": 14,
+        "smallest_error": 98.0,
+        "flat_afterwards": True,
+    },
     "21_how_many_steps": {
         "denoising": {
             "rank_correlation": {"value": 0.9, "low": 0.8, "high": 1.0},
@@ -410,6 +415,9 @@ CHANGES = [
         )
     ),
     ("orthogonality levels off", {"orthogonality_levels_off_at": None}, NOT_REPRODUCED),
+    ("orthogonality levels off", by_n_z(14, grid=(14,)), NOT_RUN),  # no change to be seen
+    ("dynamics tell", by_n_z(14, grid=(14,)), NOT_RUN),
+    ("generalization", {"n_z": [14]}, NOT_RUN),
     ("orthogonality levels off", {"by_n_z/14/mean_absolute_cosine": 0.2170}, REPRODUCED),
     ("orthogonality levels off", {"by_n_z/14/mean_absolute_cosine": 0.2171}, PARTLY),
     ("orthogonality levels off", {"by_n_z/14/active_latents": 0}, NOT_REPRODUCED),

@@ -1,14 +1,19 @@
 """The page of claims counts what was judged, those at the paper's settings apart."""
 
 import copy
+import json
 
+import pandas as pd
 import pytest
-from test_claims import PAPER, write
+import yaml
+from test_claims import CLUSTER, PAPER, PARAMETERS, ROOT, write
 
 from repinf_core import claims, profiles
 from repinf_core.claims import NOT_RUN, REPRODUCED, summary
 
 EXPERIMENT = profiles.PROFILES["paper"]
+BEYOND = {"longer first step", "better than -ELBO"}
+OF_PAPER = len(claims.CLAIMS) - len(BEYOND)
 
 
 def summed_up(folder, ran=None):
@@ -19,8 +24,11 @@ def test_all_that_the_paper_says_is_reproduced_at_its_settings(tmp_path):
     write(tmp_path, PAPER)
     study = summed_up(tmp_path)
     assert study.numbers["counts"] == {REPRODUCED: len(claims.CLAIMS)}
-    (row,) = study.counts.itertuples(index=False)
-    assert row == (summary.STATED, REPRODUCED, len(claims.CLAIMS))
+    assert [*study.counts.itertuples(index=False, name=None)] == [
+        (True, summary.STATED, REPRODUCED, OF_PAPER),
+        (False, summary.STATED, REPRODUCED, len(BEYOND)),
+    ]
+    assert {*study.verdicts.name[~study.verdicts.of_paper]} == BEYOND
     assert "other settings" not in study.finding
     assert "not run" not in study.finding
 
@@ -33,12 +41,12 @@ def test_what_was_judged_at_other_settings_is_never_in_the_count_at_the_papers(t
     of_dimension = study.verdicts[study.verdicts.chapter == "Latent dimension"]
     others = int((of_dimension.settings == summary.OTHER).sum())
     assert 0 < others < len(of_dimension)  # Fig. 7 has a network of its own
-    stated = len(claims.CLAIMS) - others - 1
+    stated = OF_PAPER - others - 1
     at_the_papers = len(of_dimension) - others
     assert study.finding == (
-        f"Of {len(claims.CLAIMS)} claims of the paper: {stated} at the settings that the paper "
-        f"states ({stated} reproduced); {others} at other settings ({others} reproduced); "
-        f"1 not run."
+        f"Of {OF_PAPER} claims of the paper: {stated} at the settings that the paper states "
+        f"({stated} reproduced); {others} at other settings ({others} reproduced); 1 not run. Of "
+        f"2 claims beyond the paper: 2 at the settings that the paper states (2 reproduced)."
     )
     score = study.score.splitlines()
     (line,) = [line for line in score if "Latent dimension" in line]
@@ -48,6 +56,8 @@ def test_what_was_judged_at_other_settings_is_never_in_the_count_at_the_papers(t
     )
     assert "- Fashion-MNIST: 1 not run" in score  # and no link to a page that is not there
     marked = study.verdicts[study.verdicts.settings == summary.OTHER]
+    cells = study.side_by_side[study.side_by_side.settings == summary.OTHER]["the text's network"]
+    assert cells.str.startswith("reproduced, at other settings: ").all()
     assert marked.settings_in_words.str.contains("grid_epochs 500").all()
     assert study.verdicts.settings_in_words.dropna().str.contains("Not stated").all()
 
@@ -77,3 +87,83 @@ def test_where_nothing_can_be_judged_the_finding_says_what_to_run(tmp_path, writ
     assert set(study.verdicts.verdict) == {NOT_RUN}
     assert "Run the pages" in study.finding
     assert "](" not in study.score
+
+
+def of_labels(whole_chord, same_time):
+    """Results of page 04 in which so many labels approach by the two readings."""
+    counts = {
+        "labels_approaching_whole_chord": whole_chord,
+        "labels_approaching_same_time": same_time,
+    }
+    return CLUSTER | counts
+
+
+def write_page(folder, page, numbers, **parameters):
+    contents = {"profile": "paper", "results": numbers, "parameters": PARAMETERS | parameters}
+    (folder / f"{page}.json").write_text(json.dumps(contents))
+
+
+@pytest.fixture
+def three_networks(tmp_path):
+    write(tmp_path, PAPER)
+    write_page(tmp_path, "likely_04_cluster_centers", of_labels(3, 10), beta=2.0)
+    fashion = {"dataset": "fashion_mnist"}
+    write_page(tmp_path, "fashion_04_cluster_centers", of_labels(4, 4), **fashion)
+    return tmp_path
+
+
+def test_the_networks_stand_side_by_side(three_networks):
+    study = summed_up(three_networks)
+    at = study.side_by_side.set_index("name")
+    text, likely, fashion = "the text's network", "the likely network", "Fashion-MNIST"
+    assert at[text]["approach"].startswith("reproduced: 10 of 10 labels below the whole chord")
+    assert at[likely]["approach"].startswith("partly: 3 of 10 labels below the whole chord")
+    assert at[fashion]["approach"].startswith("not reproduced: 4 of 10 labels")
+    assert [*at.loc["two branches", [likely, fashion]]] == ["not run", "not run"]
+    # The book follows no fixed points of the likely network, and generalization on MNIST only.
+    assert pd.isna(at[likely]["saddle"])
+    assert at[fashion]["saddle"] == "not run"
+    assert at.loc["generalization", [likely, fashion]].isna().all()
+    assert at.index.tolist() == [claim.name for claim in claims.CLAIMS]
+    shown = [study.columns[network][0] for network in (text, likely, fashion)]
+    assert shown == [text, likely, fashion]
+    assert {*study.columns} <= {*study.side_by_side}
+
+
+def test_other_networks_change_neither_the_score_nor_the_cards(three_networks, tmp_path_factory):
+    alone = tmp_path_factory.mktemp("alone")
+    write(alone, PAPER)
+    both = summed_up(three_networks), summed_up(alone)
+    for one, other in zip(*(study.cards for study in both), strict=True):
+        assert str(one) == str(other)
+    for part in ("finding", "score", "numbers"):
+        assert getattr(both[0], part) == getattr(both[1], part)
+
+
+@pytest.mark.parametrize("changes", [{"profile": "quick"}, {"parameters": PARAMETERS}, {}])
+def test_an_edition_without_other_networks_shows_its_own_alone(tmp_path, changes):
+    """As where their results are of another profile, of another data set, or not of this run."""
+    write(tmp_path, PAPER)
+    page = "fashion_04_cluster_centers"
+    write_page(tmp_path, page, CLUSTER, dataset="fashion_mnist")
+    found = json.loads((tmp_path / f"{page}.json").read_text())
+    (tmp_path / f"{page}.json").write_text(json.dumps(found | changes))
+    study = summed_up(tmp_path, None if changes else PAPER)
+    assert {*study.networks.network} == {"the text's network"}
+    assert len(study.side_by_side) == len(claims.CLAIMS)
+    assert [heading for heading, _ in study.columns.values()] == [
+        *("", "claim", "the paper", "here")
+    ]
+
+
+def test_the_other_networks_are_those_of_the_book():
+    pages = yaml.safe_load((ROOT / "book" / "pages.yml").read_text())
+    own = {claim.page for claim in claims.CLAIMS}
+    reads = set(own)
+    for other in summary.OTHERS:
+        has = {page for page in own if other.prefix + page in pages}
+        assert has == set(other.pages)
+        reads |= {other.prefix + page for page in has}
+        for page in has:
+            assert pages[other.prefix + page]["parameters"] == other.settings
+    assert set(pages["11_claims"]["reads"]) == reads

@@ -18,8 +18,8 @@ from matplotlib.text import Text
 from repinf_core import data, figures
 from repinf_core.figures.style import ABSTRACT, CONCEPT, LABELS, MEMORY, Figure
 from repinf_core.studies.collective_dynamics import Cloud
-from repinf_core.studies.how_many_steps import GOALS, METHODS
-from repinf_core.studies.unfamiliar_inputs import QUANTITIES, SCORES
+from repinf_core.studies.familiarity import QUANTITIES, SCORES
+from repinf_core.studies.step_methods import GOALS, METHODS
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.random((31, 784))
@@ -454,6 +454,15 @@ SADDLES = pd.DataFrame(
         "prior point, one step on": [True] + [False] * 9,
     }
 )
+ACTIVE_BY_EPOCH = pd.DataFrame(
+    {"network": network, "beta": beta, "compared": compared, "epoch": e, "active": 100 // e + more}
+    for network, beta, compared, more in (
+        ("β = 1", 1.0, True, 5),
+        ("β = 2", 2.0, True, 0),
+        ("β = 2, seed 1", 2.0, False, 1),
+    )
+    for e in range(1, 41)
+)
 FIGURES = {
     "methods_by_noise": lambda: figures.methods_by_noise(STEPS_METHODS),
     "quality_by_step": lambda: figures.quality_by_step(STEPS_CURVES, STEPS_METHODS, "denoise"),
@@ -518,6 +527,8 @@ FIGURES = {
         STAYING.assign(sem=STAYING["sem"].where(STAYING.group != "leaving")), STAYING_GROUPS
     ),
     "times_by_reading": lambda: figures.times_by_reading(TIMES, (20, 30)),
+    "active_by_epoch": lambda: figures.active_by_epoch(ACTIVE_BY_EPOCH, 14),
+    "a single epoch": lambda: figures.active_by_epoch(ACTIVE_BY_EPOCH.query("epoch == 1"), 14),
     "facts_by_reading": lambda: figures.facts_by_reading(FACTS_JUDGED, FACTS),
     "approach_by_dataset": lambda: figures.approach_by_dataset(OF_DATASETS),
     "counts_by_dataset": lambda: figures.counts_by_dataset(COUNTS),
@@ -1062,6 +1073,23 @@ def test_the_times_of_every_reading_are_in_the_panel_of_their_centre_and_noise()
         assert len({(line.get_linestyle(), line.get_marker()) for line in panel.lines}) == 3
         printed = [(band.get_y(), band.get_y() + band.get_height()) for band in panel.patches]
         assert printed == ([(20, 30)] if centre == "concept" else [])
+
+
+def test_active_latents_are_drawn_against_epochs_beside_the_printed_number():
+    figure = figures.active_by_epoch(ACTIVE_BY_EPOCH, 14)
+    (axes,) = figure.axes
+    assert axes.get_xscale() == "log"
+    *lines, printed = axes.lines
+    assert set(printed.get_ydata()) == {14}
+    named = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert named == ["β = 1", "β = 2", "β = 2, seed 1"]
+    for line, network in zip(lines, named, strict=True):
+        of_network = ACTIVE_BY_EPOCH[ACTIVE_BY_EPOCH.network == network]
+        np.testing.assert_array_equal(line.get_xydata(), of_network[["epoch", "active"]])
+    one, two, other = lines
+    assert one.get_linestyle() != two.get_linestyle() == other.get_linestyle()
+    assert to_hex(one.get_color()) == to_hex(two.get_color()) != to_hex(other.get_color())
+    assert (two.get_marker(), other.get_marker()) == ("None", "^")
 
 
 def test_the_facts_of_a_reading_are_shaded_and_bold_where_they_are_met():

@@ -43,12 +43,12 @@ def test_a_bootstrap_sample_is_the_area_of_the_members_drawn():
     generator = torch.Generator().manual_seed(1)
     first, second = torch.randn(6, generator=generator), torch.randn(4, generator=generator)
     both = [torch.stack([group, 2 * group, -group]) for group in (first, second)]
-    found = roc.resampled_areas(*both, 700, torch.Generator().manual_seed(2)).numpy()
-    assert found.shape == (700, 3)
+    found = roc.resampled_areas(*both, torch.Generator().manual_seed(2)).numpy()
+    assert found.shape == (2000, 3)
     np.testing.assert_array_equal(found[:, 0], found[:, 1])
     np.testing.assert_allclose(found[:, 0] + found[:, 2], 1)
     redrawn = torch.Generator().manual_seed(2)
-    rows = [torch.randint(n, (700, n), generator=redrawn) for n in (6, 4)]
+    rows = [torch.randint(n, (2000, n), generator=redrawn) for n in (6, 4)]
     expected = [area(first[a].tolist(), second[b].tolist()) for a, b in zip(*rows, strict=True)]
     np.testing.assert_allclose(found[:, 0], expected, rtol=1e-6)
 
@@ -63,7 +63,6 @@ def test_the_spread_of_the_bootstrap_is_hanley_and_mcneils():
     drawn = roc.resampled_areas(
         torch.tensor(first)[None].float(),
         torch.tensor(second)[None].float(),
-        2000,
         torch.Generator().manual_seed(0),
     )
     assert drawn.std().item() == pytest.approx(variance**0.5, rel=0.15)
@@ -71,9 +70,14 @@ def test_the_spread_of_the_bootstrap_is_hanley_and_mcneils():
     assert low < true < high
 
 
+def test_groups_that_do_not_overlap_have_an_area_of_exactly_one_in_every_sample():
+    first, second = torch.rand(1, 77), 2 + torch.rand(1, 111)
+    assert (roc.resampled_areas(first, second, torch.Generator()) == 1).all()
+
+
 def test_of_one_member_only_the_other_group_varies():
     first = torch.arange(10.0)[None]
-    drawn = roc.resampled_areas(first, torch.tensor([[100.0]]), 50, torch.Generator())
+    drawn = roc.resampled_areas(first, torch.tensor([[100.0]]), torch.Generator())
     assert (drawn == 1).all()
-    drawn = roc.resampled_areas(first, torch.tensor([[4.5]]), 50, torch.Generator())
+    drawn = roc.resampled_areas(first, torch.tensor([[4.5]]), torch.Generator())
     assert drawn.std() > 0

@@ -12,7 +12,7 @@ from repinf_core import claims, figures
 from repinf_core.claims import NOT_REPRODUCED, NOT_RUN, PARTLY, REPRODUCED
 from repinf_core.models.denoiser import DenoiserSpec
 from repinf_core.studies import how_many_steps, steps_advice
-from repinf_core.studies.how_many_steps import GOALS, METHODS
+from repinf_core.studies.step_methods import GOALS, METHODS, looked_at
 
 SMALL = dataclasses.replace(
     SMOKE, n_z=3, n_hidden=16, epochs=8, classifier_epochs=1, denoiser_epochs=3,
@@ -181,7 +181,7 @@ def test_the_tables_agree_with_one_another(study):
 
 
 P = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.9)
-AT = how_many_steps.looked_at(100)
+AT = looked_at(100)
 
 
 def planted(best, height=5.0, n=60, seed=0):
@@ -262,7 +262,7 @@ def test_the_more_steps_need_to_be_better_to_be_best():
 
 @pytest.mark.parametrize("last", [2, 30, 100, 1000, 12_345])
 def test_the_steps_looked_at_are_few_and_hold_the_first_and_the_window(last):
-    at = how_many_steps.looked_at(last)
+    at = looked_at(last)
     assert at == sorted(set(at))
     assert len(at) <= 32
     assert at[:3] == [0, 1, 2]

@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import NearestCentroid
 
-from repinf_core import results
+from repinf_core import claims, results
 from repinf_core.studies import latent_dimension
 
 LABELS = TRAIN.labels.numpy()
@@ -179,3 +179,25 @@ def test_every_number_and_every_table_can_be_written(name, request, tmp_path):
     written = {path.stem for path in (tmp_path / "page").glob("*.csv")}
     assert written == found.tables.keys()
     assert {"latents", "networks", "curves", "stages"} <= written
+
+
+def test_a_grid_of_one_network_shows_no_change_and_the_finding_says_so(models, monkeypatch):
+    monkeypatch.setenv("REPINF_MODELS", str(models))
+    experiment = dataclasses.replace(SMALL, beta=2.0, n_z_grid=(4,))
+    single = latent_dimension.run(experiment, "cpu")
+    assert len(single.grid.networks) == len(single.grid.bounds) == 1
+    assert f"with $N_z = {experiment.n_z}$, $\\beta = 2$, " in single.finding
+    assert "shows no change" in single.finding
+    assert "From $N_z" not in single.finding
+    judged = claims.judge_numbers
+    verdicts = {
+        claim.name: judged(claim, single.numbers, dataclasses.asdict(experiment)).verdict
+        for claim in claims.latent_dimension.CLAIMS
+        if claim.figure != "Fig. 7"  # which asks nothing of the grid
+    }
+    assert set(verdicts.values()) == {claims.NOT_RUN}, verdicts
+
+
+def test_a_finding_tells_a_beta_that_is_not_the_papers(study):
+    assert f"with $N_z = {SMALL.n_z}$, " in study.finding
+    assert "beta" not in study.finding

@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
+import references
+from pages import TEST, model_of
 
 from repinf_core import profiles
 from repinf_core.noise import NOISES
@@ -26,9 +28,14 @@ SMALL = profiles.experiment(
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
+def store(tmp_path_factory):
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="module")
+def study(store):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REPINF_MODELS", str(tmp_path_factory.mktemp("models")))
+        patch.setenv("REPINF_MODELS", str(store))
         return readings.run(SMALL)
 
 
@@ -62,10 +69,16 @@ def test_without_noise_both_readings_of_it_are_one(study):
     np.testing.assert_array_equal(times.permute, times.invert)
 
 
-def test_active_latents_are_followed_on_the_networks_of_the_page(study):
-    assert list(study.networks.beta) == list(SMALL.beta_grid)
-    assert set(study.networks.epochs) == {SMALL.grid_epochs}
-    assert (study.networks.active <= SMALL.n_z).all()
+def test_active_latents_are_followed_on_the_networks_of_the_page(study, store):
+    """After the last epoch, as counted from a float64 network's encoding of the test images."""
+    table = study.active_by_epoch
+    assert list(table.network.unique()) == [f"β = {beta:g}" for beta in SMALL.beta_grid]
+    assert table.compared.all()
+    for beta, of_network in table.groupby("beta"):
+        assert list(of_network.epoch) == [*range(1, SMALL.grid_epochs + 1)]
+        spec = dataclasses.replace(SMALL, beta=beta, epochs=SMALL.grid_epochs)
+        mu = references.encode(model_of(spec, store), references.array(TEST.images))[0]
+        assert of_network.active.iloc[-1] == (mu.var(0) > 0.01).sum()
 
 
 def test_an_open_point_has_no_best_choice(study):
@@ -83,10 +96,11 @@ def test_degenerate_parameters_are_read_too(changes):
 
 def test_the_printed_dimensions_stand_beside_those_of_each_network(study):
     table = study.dimensions
-    assert table.iloc[0, 2:].tolist() == [14, 14, 9]
+    assert table.loc[0, ["active", "all", "most"]].tolist() == [14, 14, 9]
     found = {one["beta"]: one for one in study.numbers["readings"]}
-    own = table[table.dataset == "scikit-learn's digits"].set_index("beta")
+    own = table[table.network == "of this page"].set_index("beta")
     assert [*own.index] == [*SMALL.beta_grid]
     for beta, row in own.iterrows():
+        assert (row.epochs, row.seed, row.minibatch) == (SMALL.grid_epochs, 0, 100)
         assert row.active == found[beta]["active_latents"]
         assert row.most == found[beta]["components_for_70_percent"] <= row["all"] <= SMALL.n_z

@@ -12,7 +12,7 @@ from scipy.stats import mannwhitneyu
 from repinf_core import claims, data, profiles
 from repinf_core.models.mlp import VAESpec
 from repinf_core.studies import unfamiliar_inputs
-from repinf_core.studies.unfamiliar_inputs import OF_TRAJECTORY, OTHER, PLAIN, SAMPLES, SCORES
+from repinf_core.studies.familiarity import OF_TRAJECTORY, OTHER, PLAIN, SAMPLES, SCORES
 
 SMALL = profiles.experiment(
     "smoke", {"n_z": 3, "n_hidden": 32, "epochs": 4, "steps": 6, "inputs_per_kind": 30}

@@ -1,12 +1,14 @@
 """The claim on generalization: Fig. 9."""
 
-from repinf_core.claims.judging import Claim, Measured, Numbers, graded
+from repinf_core.claims.judging import SINGLE_N_Z, Claim, Measured, Numbers, graded
 
 NEAR_14 = (10, 20)
 """The N_z that count as "in the vicinity of 14"; both ends belong to them."""
 
 
 def generalization(found: Numbers) -> Measured:
+    if len(found["n_z"]) == 1:
+        return SINGLE_N_Z
     n_z, flat = found["n_z_star"], found["flat_afterwards"]
     near = NEAR_14[0] <= n_z <= NEAR_14[1]
     afterwards = {True: "flat", False: "not flat", None: "cannot be judged"}[flat]

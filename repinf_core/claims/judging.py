@@ -14,6 +14,9 @@ from repinf_core import agreement, profiles
 
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_RUN = "reproduced", "partly", "not reproduced", "not run"
 
+BEYOND = "beyond the paper"
+"""The place of a claim that this book makes, not the paper."""
+
 Numbers = Mapping[str, Any]
 
 
@@ -25,12 +28,12 @@ class Measured(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A claim of the paper.
+    """A claim of the paper, or of this book on what lies beyond the paper.
 
     Attributes:
         name: short, unique.
         says: the paper's words in paraphrase.
-        place: where the paper says it.
+        place: where the paper says it, or :data:`BEYOND`.
         value: the paper's value.
         criterion: when it counts as reproduced, and when as partly.
         figure: whose settings, as the paper states them (``agreement.STATED``), it was made with.
@@ -48,6 +51,11 @@ class Claim(NamedTuple):
     page: str
     measure: Callable[[Numbers], Measured]
     fixed: str = "Before the numbers were seen."
+
+    @property
+    def of_paper(self) -> bool:
+        """Whether the paper makes it."""
+        return self.place != BEYOND
 
 
 @dataclass(frozen=True)
@@ -129,6 +137,10 @@ def judge_numbers(claim: Claim, numbers: Numbers, parameters: Mapping[str, Any])
     if measured.verdict == NOT_RUN:  # the page lacks what the claim is about
         return Judged(claim, measured.ours, NOT_RUN, {}, [])
     return Judged(claim, *measured, dict(parameters) | trained, deviations)
+
+
+SINGLE_N_Z = Measured("the grid has a single N_z", NOT_RUN)
+"""Of a claim on what changes with N_z, if the grid shows no change."""
 
 
 def graded(whole: bool, part: bool) -> str:

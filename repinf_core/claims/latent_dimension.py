@@ -9,6 +9,7 @@ from repinf_core.claims.judging import (
     NOT_RUN,
     PARTLY,
     REPRODUCED,
+    SINGLE_N_Z,
     Claim,
     Measured,
     Numbers,
@@ -52,6 +53,8 @@ def near_orthogonal(found: Numbers) -> Measured:
 
 
 def levels_off(found: Numbers) -> Measured:
+    if len(found["by_n_z"]) == 1:
+        return SINGLE_N_Z
     n_z = found["orthogonality_levels_off_at"]
     if n_z is None:
         return Measured("does not level off in the grid", NOT_REPRODUCED)
@@ -111,6 +114,8 @@ def stage_two_needs_dimension(found: Numbers) -> Measured:
 
 def dynamics_tell(found: Numbers) -> Measured:
     of_grid = found["by_n_z"].values()
+    if len(of_grid) == 1:
+        return SINGLE_N_Z
     whole_chord, same_time = (
         rank_correlation(
             [at[attraction] for at in of_grid], [at["test_negative_elbo"] for at in of_grid]
@@ -126,7 +131,8 @@ def dynamics_tell(found: Numbers) -> Measured:
 
 _ATTAINABLE = (
     "Changed when MNIST's numbers were known: the threshold was 0.1, below what ten concepts "
-    "around the origin can have."
+    "around the origin can have. Seen were 0.201 at N_z = 100 and 0.219 where it levels off; the "
+    "verdict turned in the paper's favour, from {earlier}."
 )
 
 CLAIMS = (
@@ -163,7 +169,7 @@ CLAIMS = (
         "Fig. 7",
         "07_latent_dimension",
         near_orthogonal,
-        _ATTAINABLE,
+        _ATTAINABLE.format(earlier=NOT_REPRODUCED),
     ),
     Claim(
         "orthogonality levels off",
@@ -177,7 +183,9 @@ CLAIMS = (
         "Fig. 8",
         "07_latent_dimension",
         levels_off,
-        _ATTAINABLE,
+        _ATTAINABLE.format(earlier=PARTLY)
+        + ' Before, a review brought it closer to the paper\'s text: it asks for "close to zero" '
+        "too.",
     ),
     Claim(
         "needs dimensions",

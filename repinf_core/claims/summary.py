@@ -1,9 +1,11 @@
-"""All claims of the paper judged by the results of one edition: counts, scores, a table, cards."""
+"""All claims judged by the results of one edition: counts, scores, cards, and networks compared."""
 
+import itertools
 from collections import Counter
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -22,26 +24,92 @@ from repinf_core.studies.study import Study
 VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_RUN)
 STATED, OTHER = "as stated", "other"
 """Whether a claim was judged at all settings that the paper states for its figure."""
+TEXT = "the text's network"
+"""The network of the edition itself: in the published one, that of the paper's text."""
+
+
+class Other(NamedTuple):
+    """A network that has pages of its own, and is compared with the edition's.
+
+    Attributes:
+        name: of the network.
+        prefix: of its pages' names.
+        settings: parameters in which it differs from the edition's.
+        pages: which of the pages that claims read it has, by their names without the prefix.
+    """
+
+    name: str
+    prefix: str
+    settings: Mapping[str, Any]
+    pages: Container[str]
+
+
+_PAPER_S = (
+    "03_collective_dynamics",
+    "04_cluster_centers",
+    "05_noise_and_hierarchy",
+    "06_label_detection",
+    "07_latent_dimension",
+)
+OTHERS = (
+    Other("the likely network", "likely_", {"beta": 2.0}, _PAPER_S),
+    Other(
+        "Fashion-MNIST",
+        "fashion_",
+        {"dataset": "fashion_mnist"},
+        (*_PAPER_S, "20_fixed_points", "21_how_many_steps"),
+    ),
+)
+"""The other networks of the published edition, in the order in which they are shown."""
 
 
 @dataclass(frozen=True)
 class ClaimsSummary(Study):
-    """Every claim with its verdict.
+    """Every claim with its verdict.  All but ``networks`` is of the edition's own network.
 
     Attributes:
-        verdicts: a row for each claim: its ``number``, its ``name``, the ``chapter``, what it
-            ``says`` and in which ``place``, the ``verdict``, the value of the ``paper`` and
-            ``ours``, the mark of the ``settings`` (missing where it was not run), and in words
-            which settings differ and which the paper does not state (``settings_in_words``).
-        counts: a row for each mark of the settings and verdict: the number of ``claims``.
+        verdicts: a row for each claim: its ``number``, its ``name``, whether it is ``of_paper`` or
+            goes beyond it, the ``chapter``, what it ``says`` and in which ``place``, the
+            ``verdict``, the value of the ``paper`` and ``ours``, the mark of the ``settings``
+            (missing where it was not run), and in words which settings differ and which the paper
+            does not state (``settings_in_words``).
+        counts: a row for claims of the paper or beyond it (``of_paper``), mark of the settings and
+            verdict: the number of ``claims``.
+        networks: a row for each ``network`` and claim (``name``): its ``verdict``, the mark of
+            the ``settings``, and ``ours``; they are missing where the book has no page of that
+            claim on that network.  The other networks have rows if a page of any was executed.
         score: a line of Markdown for each chapter: its verdicts, and a link to its page if it ran.
         cards: of the claims, in their order.
     """
 
     verdicts: pd.DataFrame
     counts: pd.DataFrame
+    networks: pd.DataFrame
     score: str
     cards: list[Card]
+
+    @property
+    def side_by_side(self) -> pd.DataFrame:
+        """``verdicts`` with a column for each network: verdict and measured value as one text.
+
+        A verdict of the edition's network says if the settings are others than the paper states.
+        """
+        told = self.networks.assign(told=self.networks.apply(_in_cell, axis=1))
+        return self.verdicts.join(
+            told.pivot(index="name", columns="network", values="told"), "name"
+        )
+
+    @property
+    def columns(self) -> dict[str, tuple[str, str]]:
+        """The columns of ``side_by_side`` to show: heading and format of each."""
+        others = [network for network in self.networks.network.unique() if network != TEXT]
+        return {
+            "number": ("", "{:d}"),
+            "says": ("claim", ""),
+            "paper": ("the paper", ""),
+            TEXT: (TEXT if others else "here", ""),
+            **{network: (network, "") for network in others},
+        }
 
 
 def run(
@@ -63,6 +131,7 @@ def run(
         for chapter, of_chapter in claims.CHAPTERS.items()
     }
     judged = [one for of_chapter in chapters.values() for one in of_chapter]
+    others = {other.name: _on(other, experiment, profile, ran, folder) for other in OTHERS}
     return ClaimsSummary(
         experiment=experiment,
         device="cpu",
@@ -81,9 +150,45 @@ def run(
         finding=_finding(judged),
         verdicts=_verdicts(chapters),
         counts=_counts(judged),
+        networks=_networks(judged, others),
         score="\n".join(_score(chapter, ours) for chapter, ours in chapters.items()),
         cards=[Card(one) for one in judged],
     )
+
+
+def _on(
+    other: Other,
+    experiment: Experiment,
+    profile: str,
+    ran: Container[str] | None,
+    folder: str | Path,
+) -> list[Judged]:
+    """The claims of which another network has pages, judged by these."""
+    of_pages = [
+        claim._replace(page=other.prefix + claim.page)
+        for claim in claims.CLAIMS
+        if claim.page in other.pages
+    ]
+    return claims.judge(of_pages, folder, profile, replace(experiment, **other.settings), ran)
+
+
+def _networks(judged: Sequence[Judged], others: Mapping[str, Sequence[Judged]]) -> pd.DataFrame:
+    shown = {TEXT: judged}
+    if any(one.verdict != NOT_RUN for of_other in others.values() for one in of_other):
+        shown |= others
+    rows = []
+    for network, of_network in shown.items():
+        found = {one.claim.name: (one.verdict, _settings(one), one.ours) for one in of_network}
+        for claim in claims.CLAIMS:
+            rows.append((network, claim.name, *found.get(claim.name, ("", None, ""))))
+    return pd.DataFrame(rows, columns=["network", "name", "verdict", "settings", "ours"])
+
+
+def _in_cell(row: pd.Series) -> str | None:
+    # All verdicts on the other networks are at other settings.
+    marked = row.network == TEXT and row.settings == OTHER
+    verdict = f"{row.verdict}, at other settings" if marked else row.verdict
+    return ": ".join(filter(None, (verdict, row.ours))) or None
 
 
 def _settings(one: Judged) -> str | None:
@@ -102,6 +207,7 @@ def _verdicts(chapters: dict[str, list[Judged]]) -> pd.DataFrame:
     rows = [
         {
             "name": one.claim.name,
+            "of_paper": one.claim.of_paper,
             "chapter": chapter,
             "says": one.claim.says,
             "place": one.claim.place,
@@ -122,12 +228,11 @@ def _verdicts(chapters: dict[str, list[Judged]]) -> pd.DataFrame:
 
 
 def _counts(judged: Sequence[Judged]) -> pd.DataFrame:
-    found = Counter((_settings(one), one.verdict) for one in judged)
+    found = Counter((one.claim.of_paper, _settings(one), one.verdict) for one in judged)
+    marked = itertools.product((True, False), (STATED, OTHER, None), VERDICTS)
     return pd.DataFrame(
-        {"settings": settings, "verdict": verdict, "claims": found[settings, verdict]}
-        for settings in (STATED, OTHER, None)
-        for verdict in VERDICTS
-        if found[settings, verdict]
+        [(*mark, found[mark]) for mark in marked if found[mark]],
+        columns=["of_paper", "settings", "verdict", "claims"],
     )
 
 
@@ -137,14 +242,20 @@ def _told(judged: Sequence[Judged]) -> str:
 
 
 def _finding(judged: Sequence[Judged]) -> str:
+    """The paper's claims first, and apart from them those beyond the paper."""
+    if all(one.verdict == NOT_RUN for one in judged):
+        return (
+            f"Of {len(judged)} claims none could be judged. Run the pages of the chapters in this "
+            "folder first, with the same profile and parameters; `book/build.py` runs all of them."
+        )
+    of_paper = [one for one in judged if one.claim.of_paper]
+    beyond = [one for one in judged if not one.claim.of_paper]
+    return f"{_counted(of_paper, 'of the paper')} {_counted(beyond, 'beyond the paper')}"
+
+
+def _counted(judged: Sequence[Judged], which: str) -> str:
     """The counts at the paper's settings first; those at others are never among them."""
     at = _by_settings(judged)
-    if not at[STATED] and not at[OTHER]:
-        return (
-            f"Of {len(judged)} claims of the paper none could be judged. Run the pages of the "
-            "chapters in this folder first, with the same profile and parameters; `book/build.py` "
-            "runs all of them."
-        )
     parts = [f"{len(at[STATED])} at the settings that the paper states"]
     if at[STATED]:
         parts[0] += f" ({_told(at[STATED])})"
@@ -152,7 +263,7 @@ def _finding(judged: Sequence[Judged]) -> str:
         parts.append(f"{len(at[OTHER])} at other settings ({_told(at[OTHER])})")
     if at[None]:
         parts.append(f"{len(at[None])} not run")
-    return f"Of {len(judged)} claims of the paper: {'; '.join(parts)}."
+    return f"Of {len(judged)} claims {which}: {'; '.join(parts)}."
 
 
 def _score(chapter: str, judged: Sequence[Judged]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from repinf_core.claims.judging import NOT_RUN, Claim, Measured, Numbers, graded
+from repinf_core.claims.judging import BEYOND, NOT_RUN, Claim, Measured, Numbers, graded
 
 PERFECT = 0.999
 """An AUROC from which on two groups count as told apart without error: nothing is left to gain."""
@@ -89,7 +89,7 @@ CLAIMS = (
         "longer first step",
         "the first step of inference is longer from an input that the network does not know than "
         "from a test image",
-        "beyond the paper",
+        BEYOND,
         _SAYS_NOTHING,
         f"{_EVERY_KIND} the AUROC of the length of the first step against test images lies above "
         f"1/2 with its 95% interval; partly: for some of them, and for none it lies below 1/2",
@@ -102,7 +102,7 @@ CLAIMS = (
         "better than -ELBO",
         "a score of the trajectory tells unfamiliar inputs from test images better than the plain "
         "-ELBO of the input does",
-        "beyond the paper",
+        BEYOND,
         _SAYS_NOTHING,
         f"one and the same of five scores has the larger AUROC {_EVERY_KIND}: the interval of the "
         f"difference, by a paired bootstrap and wide enough that those of all five scores hold at "

@@ -36,7 +36,7 @@ from repinf_core.figures.labels import final_probabilities, label_map, right_ste
 from repinf_core.figures.latent import embedding, schematic
 from repinf_core.figures.network import architecture
 from repinf_core.figures.performance import inference_shares, neighbour_ratios, training_ratios
-from repinf_core.figures.readings import facts_by_reading, times_by_reading
+from repinf_core.figures.readings import active_by_epoch, facts_by_reading, times_by_reading
 from repinf_core.figures.steps import methods_by_noise, quality_by_step, share_choice
 from repinf_core.figures.training import training_curve
 from repinf_core.figures.unfamiliar import (
@@ -47,6 +47,7 @@ from repinf_core.figures.unfamiliar import (
 )
 
 __all__ = [
+    "active_by_epoch",
     "against_dimension",
     "approach_by_dataset",
     "approach_by_dimension",

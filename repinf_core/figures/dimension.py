@@ -88,12 +88,13 @@ def _roots(axes: Axes, networks: pd.DataFrame) -> None:
 
 
 def _bounds(axes: Axes, bounds: pd.DataFrame) -> None:
+    marker = "_" if len(bounds) == 1 else ""  # a line through one point would not be seen
     sns.lineplot(
         bounds, x="n_z", y="least_around_mean", color=ABSTRACT, linestyle="--", linewidth=1.2,
-        label="lower bound if their mean is the origin", ax=axes,
+        marker=marker, label="lower bound if their mean is the origin", ax=axes,
     )  # fmt: skip
     sns.lineplot(
-        bounds, x="n_z", y="least", color=ABSTRACT, linestyle=":",
+        bounds, x="n_z", y="least", color=ABSTRACT, linestyle=":", marker=marker,
         label="lower bound for any ten vectors", ax=axes,
     )  # fmt: skip
     axes.fill_between(bounds.n_z, bounds.least, color=ABSTRACT, alpha=0.12, linewidth=0)

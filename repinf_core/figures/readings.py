@@ -1,4 +1,4 @@
-"""Figures of the readings that the paper leaves open: facts met, times of closest approach."""
+"""Figures of the readings that the paper leaves open: facts met, times, active latent variables."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.lines import Line2D
 
-from repinf_core.figures.style import CONCEPT, CONTROL, MEMORY, WIDTH, Figure, styled
+from repinf_core.figures.style import CONCEPT, CONTROL, MEMORY, TEST, WIDTH, Figure, styled
 
 _LINES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D")
@@ -94,6 +94,39 @@ def times_by_reading(times: pd.DataFrame, printed: tuple[float, float]) -> Figur
     figure.legend(
         handles=handles, loc="outside upper center", ncols=min(4, len(betas)), fontsize=12
     )
+    return figure
+
+
+@styled
+def active_by_epoch(active: pd.DataFrame, printed: int) -> Figure:
+    """Active latent variables on the test images against the epoch, a line for every network.
+
+    Networks of other trainings than those that the page compares are paler and have markers.
+
+    Args:
+        active: table of :class:`repinf_core.studies.readings.Readings`.
+        printed: the number that the paper prints, a horizontal line.
+    """
+    figure = Figure(figsize=(WIDTH, 4.6))
+    axes = figure.subplots()
+    lines = {beta: _LINES[i % 4] for i, beta in enumerate(active.beta.unique())}
+    for i, (network, of_network) in enumerate(active.groupby("network", sort=False)):
+        one = of_network.iloc[0]
+        axes.plot(
+            of_network.epoch, of_network.active, lines[one.beta], label=network,
+            color=TEST if one.compared else _paler(TEST, 0.6), linewidth=1.5,
+            marker=None if one.compared and len(of_network) > 1 else _MARKERS[i % 4],
+            markevery=max(1, len(of_network) // 6), markersize=5,
+        )  # fmt: skip
+    axes.axhline(printed, color="black", linewidth=1, zorder=0)
+    axes.annotate(
+        f"the paper's {printed}", (0, printed), (6, -4), xycoords=("axes fraction", "data"),
+        textcoords="offset points", va="top", fontsize=12,
+    )  # fmt: skip
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set(xlabel="epoch", ylabel="active latents", ylim=(0, None))
+    figure.legend(loc="outside upper center", ncols=3, fontsize=12)
     return figure
 
 

@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from repinf_core.figures.style import CONTROL, WIDTH, Figure, leave_empty, styled
-from repinf_core.studies.how_many_steps import (
+from repinf_core.studies.step_methods import (
     ADVICE,
     BEST,
     BEST_EACH,

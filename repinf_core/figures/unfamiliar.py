@@ -11,7 +11,7 @@ from matplotlib.ticker import NullLocator
 
 from repinf_core.figures.images import sample_rows
 from repinf_core.figures.style import CONTROL, TEST, WIDTH, Figure, styled
-from repinf_core.studies.unfamiliar_inputs import PLAIN, QUANTITIES, SCORES
+from repinf_core.studies.familiarity import PLAIN, QUANTITIES, SCORES
 
 _KINDS = {
     "test": {"color": TEST, "linestyle": "-", "linewidth": 3},

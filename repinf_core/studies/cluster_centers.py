@@ -10,7 +10,14 @@ from repinf_core import data, geometry
 from repinf_core.dynamics import approach, jacobian, rollout
 from repinf_core.noise import noisy_trials
 from repinf_core.profiles import Experiment
-from repinf_core.studies.study import IN_RESULTS, Study, Trained, mean_curves, trained
+from repinf_core.studies.study import (
+    IN_RESULTS,
+    Study,
+    Trained,
+    mean_curves,
+    network_in_words,
+    trained,
+)
 
 TARGETS = ("concept", "memory", "wrong concept", "Mahalanobis")
 """To what distances are measured; the last is the Mahalanobis distance to the concept."""
@@ -53,7 +60,16 @@ def run(experiment: Experiment, device: str | None = None) -> ClusterCenters:
             are taken, and all that names the network.
         device: as in :func:`repinf_core.studies.study.trained`, whose errors it raises.
     """
-    network = trained(experiment, device)
+    return of_network(trained(experiment, device), experiment)
+
+
+def of_network(network: Trained, experiment: Experiment) -> ClusterCenters:
+    """As :func:`run`, for a network that is trained already.
+
+    Args:
+        network: the experiment's.
+        experiment: of it all is taken that does not name the network.
+    """
     rows, x0 = noisy_trials(
         network.train,
         range(10),
@@ -279,9 +295,9 @@ def _of_control(control: pd.DataFrame, labels: pd.DataFrame) -> dict[str, Any]:
 def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
     title = data.DATASETS[experiment.dataset].title
     return (
-        f"On {title} with $N_z = {experiment.n_z}$ and $p = {experiment.p:g}$ the mean trajectory "
-        f"comes closer to its concept and leaves it again for {found['labels_leaving_again']} of "
-        f"10 labels. It passes below its chord at the same time for "
-        f"{found['labels_approaching_same_time']} of 10, and below the whole chord for "
+        f"On {title} with {network_in_words(experiment)} and $p = {experiment.p:g}$ the mean "
+        f"trajectory comes closer to its concept and leaves it again for "
+        f"{found['labels_leaving_again']} of 10 labels. It passes below its chord at the same "
+        f"time for {found['labels_approaching_same_time']} of 10, and below the whole chord for "
         f"{found['labels_approaching_whole_chord']} of 10."
     )

@@ -14,7 +14,7 @@ from repinf_core import data, geometry
 from repinf_core.dynamics import rollout
 from repinf_core.noise import label_seed, noisy_trials
 from repinf_core.profiles import Experiment
-from repinf_core.studies.study import Study, Trained, trained
+from repinf_core.studies.study import Study, Trained, network_in_words, trained
 
 LABEL = 1
 """The label of Fig. 2."""
@@ -262,7 +262,7 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
     dataset = data.DATASETS[experiment.dataset]
     name = dataset.class_names[LABEL]
     start = (
-        f"On {dataset.title} with $N_z = {experiment.n_z}$ and $p = {experiment.p:g}$, at "
+        f"On {dataset.title} with {network_in_words(experiment)} and $p = {experiment.p:g}$, at "
         f"$t = {found['branch_time']}$, "
     )
     if len(found["group_sizes"]) == 1:

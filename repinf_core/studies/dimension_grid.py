@@ -261,11 +261,16 @@ def _finding(experiment: Experiment, networks: pd.DataFrame) -> str:
     name = data.DATASETS[experiment.dataset].class_names[experiment.label]
     whole = networks.n_z[networks.label_approaches_whole_chord]
     same = networks.n_z[networks.label_approaches_same_time]
-    return (
+    orthogonality = (
         f"From $N_z = {first.n_z}$ to ${last.n_z}$ the concepts' distance from orthogonality "
-        f"changes from {first.orthogonality_root:.2f} to {last.orthogonality_root:.2f}. The mean "
-        f"trajectory from '{name}' approaches its concept below the chord at the same time "
-        f"{_at(same)}, and below the whole chord {_at(whole)}."
+        f"changes from {first.orthogonality_root:.2f} to {last.orthogonality_root:.2f}."
+        if len(networks) > 1
+        else f"The concepts' distance from orthogonality is {last.orthogonality_root:.2f}; a grid "
+        f"of the single $N_z = {last.n_z}$ shows no change."
+    )
+    return (
+        f"{orthogonality} The mean trajectory from '{name}' approaches its concept below the chord "
+        f"at the same time {_at(same)}, and below the whole chord {_at(whole)}."
     )
 
 

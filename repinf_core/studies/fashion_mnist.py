@@ -125,8 +125,8 @@ class _Measured:
 
 
 def _measure(experiment: Experiment, device: str | None) -> _Measured:
-    clusters = cluster_centers.run(experiment, device)
     network = trained(experiment, device)
+    clusters = cluster_centers.of_network(network, experiment)
     concepts = network.concepts.to(network.device)
     closest = approach.closest_approach_by_noise(
         network.model, network.train, network.memories.to(network.device), experiment

@@ -2,9 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
@@ -12,12 +11,9 @@ from repinf_core import data
 from repinf_core.models.mlp import VAESpec
 from repinf_core.profiles import Experiment
 from repinf_core.studies.study import Study, default_device
-from repinf_core.training import progress, store, sweep, sweep_table
+from repinf_core.studies.training_grid import NOTHING_LEARNED, TRAINED, as_table, cells_of, outcomes
+from repinf_core.training import sweep, sweep_table
 from repinf_core.training.sweep_table import Outcome
-
-ONE_HALF = 784 * math.log(2)
-"""Nats per image of a model that gives every pixel one half; above it, nothing is learned."""
-TRAINED, NOTHING_LEARNED = "trained", "nothing learned"
 
 
 @dataclass(frozen=True)
@@ -28,8 +24,8 @@ class Generalization(Study):
         trainings: a row for each training: ``n_z``, learning ``rate``, ``minibatch``, ``epochs``,
             ``error`` after the last epoch and ``before`` the last tenth of the epochs, the
             ``fall`` between the two, and ``active_latents``, all missing if the training failed;
-            the ``outcome``: "trained", "nothing learned" (error above :data:`ONE_HALF`), or the
-            name of the error that stopped it.
+            the ``outcome``: "trained", "nothing learned" (error above
+            ``training_grid.ONE_HALF``), or the name of the error that stopped it.
         best: a row for each ``n_z``: the training with the smallest error, with the columns of
             ``trainings`` (missing if all failed), and ``second``, the difference to the error of
             the second best setting (missing if there is none).
@@ -78,11 +74,11 @@ def run(
         DataError, StoreError: as :func:`repinf_core.training.sweep.train`.
     """
     device = device or default_device()
-    cells = _cells(experiment)
-    found = _outcomes(cells, device, {} if recompute else sweep_table.load())
+    cells = cells_of(experiment)
+    found = outcomes(cells, device, {} if recompute else sweep_table.load())
     if all(outcome.failure for outcome in found.values()):
         raise sweep.SweepError({cell: found[cell].failure for cell in cells}, len(cells))
-    trainings = _trainings(found)
+    trainings = as_table(found)
     best = _best(trainings)
     minimum = _minimum(best)
     left_out = _left_out(found, best)
@@ -100,77 +96,6 @@ def run(
         left_out=left_out,
         others=_others(left_out),
     )
-
-
-def _cells(experiment: Experiment) -> list[VAESpec]:
-    """The specs of the grid in its order; the minibatch varies fastest."""
-    cells = sweep.product(
-        dataclasses.replace(VAESpec.of(experiment), epochs=experiment.selection_epochs),
-        n_z=experiment.n_z_grid,
-        learning_rates=[(rate,) for rate in experiment.selection_rates],
-        minibatch=experiment.selection_minibatches,
-    )
-    return cast(list[VAESpec], cells)
-
-
-def _outcomes(
-    cells: Sequence[VAESpec], device: str, table: dict[VAESpec, Outcome]
-) -> dict[VAESpec, Outcome]:
-    """The outcome of every cell: from the table, or trained now."""
-    to_train = [cell for cell in cells if cell not in table]
-    if len(to_train) < len(cells):
-        print(f"table    {len(cells) - len(to_train)} of {len(cells)} trainings are read from it")
-    failures = {}
-    if to_train:
-        n_images = len(data.load(to_train[0].dataset, "train").images)
-        print(progress.estimate_runtime(to_train, device, n_images))
-        try:
-            sweep.train(to_train, device)
-        except sweep.SweepError as error:  # the other cells are enough to go on
-            failures = error.failures
-
-    def outcome(cell: VAESpec) -> Outcome:
-        if cell in table:
-            return table[cell]
-        if cell in failures:
-            return sweep_table.failed(failures[cell])
-        return sweep_table.reached(store.load_or_train(cell))
-
-    return {cell: outcome(cell) for cell in cells}
-
-
-def _trainings(found: dict[VAESpec, Outcome]) -> pd.DataFrame:
-    rows = [
-        {
-            "n_z": cell.n_z,
-            "rate": cell.learning_rates[0],
-            "minibatch": cell.minibatch,
-            "epochs": None if outcome.failure else cell.epochs,
-            "error": outcome.test_negative_elbo,
-            "before": outcome.before,
-            "active_latents": outcome.active_latents,
-            "outcome": _in_words(outcome),
-        }
-        for cell, outcome in found.items()
-    ]
-    types = {
-        "n_z": int,
-        "rate": float,
-        "minibatch": int,
-        "epochs": "Int64",
-        "error": float,
-        "before": float,
-        "active_latents": "Int64",
-        "outcome": object,
-    }
-    trainings = pd.DataFrame(rows, columns=[*types]).astype(types)
-    return trainings.assign(fall=trainings.before - trainings.error)
-
-
-def _in_words(outcome: Outcome) -> str:
-    if outcome.test_negative_elbo is None:
-        return outcome.failure.split(":")[0]
-    return NOTHING_LEARNED if outcome.test_negative_elbo > ONE_HALF else TRAINED
 
 
 def _best(trainings: pd.DataFrame) -> pd.DataFrame:
@@ -239,7 +164,7 @@ def _left_out(found: dict[VAESpec, Outcome], best: pd.DataFrame) -> pd.DataFrame
         return dataclasses.replace(spec, n_z=0, learning_rates=(), minibatch=0, epochs=0)
 
     one = next(iter(found))
-    left_out = _trainings(
+    left_out = as_table(
         {
             spec: outcome
             for spec, outcome in sweep_table.load().items()

@@ -17,7 +17,7 @@ from repinf_core.models.classifier import Classifier, ClassifierSpec
 from repinf_core.noise import label_seed
 from repinf_core.profiles import Experiment
 from repinf_core.studies import final_states, label_votes
-from repinf_core.studies.study import Study, Trained, trained
+from repinf_core.studies.study import Study, Trained, network_in_words, trained
 from repinf_core.training import progress, store
 from repinf_core.training.run import TrainingRun
 
@@ -174,7 +174,7 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
     final = found["final"]
     own = found["labels"][final["label"]]
     return (
-        f"On {title} with $N_z = {experiment.n_z}$, '{final['label']}' is the label that a "
+        f"On {title} with {network_in_words(experiment)}, '{final['label']}' is the label that a "
         f"classifier gives most often to images generated from '{final['label']}' at every step "
         f"{_up_to_which_p(own['right_at_every_step_up_to_p'])}, and in a window near 20 to 30 "
         f"steps {_up_to_which_p(own['window_near_20_to_30_up_to_p'])}. At $t = {final['step']}$ it "

@@ -14,7 +14,7 @@ from repinf_core import data, geometry
 from repinf_core.profiles import Experiment
 from repinf_core.studies import dimension_grid
 from repinf_core.studies.dimension_grid import DimensionGrid, cosine_table
-from repinf_core.studies.study import Study, Trained, trained
+from repinf_core.studies.study import Study, Trained, network_in_words, trained
 
 _DRAWN = 3000
 """Number of memories of a plane that its figure shows; the plane uses the whole training set."""
@@ -228,8 +228,8 @@ def _of_planes(components: pd.DataFrame, planes: pd.DataFrame) -> dict[str, Any]
 
 def _finding(experiment: Experiment, own: dict[str, Any], grid: DimensionGrid) -> str:
     title, active = data.DATASETS[experiment.dataset].title, own["active_latents"]
-    are = "is" if active == 1 else "are"
+    variables = "variable is" if active == 1 else "variables are"
     return (
-        f"On {title} {active} of the $N_z = {experiment.n_z}$ latent variables {are} active. "
+        f"On {title} with {network_in_words(experiment)}, {active} latent {variables} active. "
         f"{grid.finding}"
     )

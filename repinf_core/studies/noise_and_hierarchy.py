@@ -12,7 +12,7 @@ from repinf_core.dynamics import approach, rollout
 from repinf_core.dynamics.approach import LANDMARKS, ClosestApproach
 from repinf_core.noise import noisy_trials
 from repinf_core.profiles import Experiment
-from repinf_core.studies.study import Study, Trained, trained
+from repinf_core.studies.study import Study, Trained, network_in_words, trained
 
 STAGES = ("I", "II", "III")
 """The paper's numbers for the stages, in the order of the landmarks."""
@@ -274,7 +274,7 @@ def _finding(network: Trained, experiment: Experiment, stages: pd.DataFrame) -> 
     return (
         f"As the noise grows, trajectories from noisy images of "
         f"'{network.class_names[experiment.label]}' ({data.DATASETS[experiment.dataset].title}, "
-        f"$N_z = {experiment.n_z}$) come closest "
+        f"{network_in_words(experiment)}) come closest "
         + (
             f"first to the {first.nearest}{then}."
             if later

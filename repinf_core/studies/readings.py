@@ -1,7 +1,6 @@
 """Which readings of the paper's open points give the numbers that it prints?"""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,11 +15,11 @@ from repinf_core.dynamics import approach, rollout
 from repinf_core.models.classifier import Classifier, ClassifierSpec, predictions
 from repinf_core.models.mlp import VAE, VAESpec
 from repinf_core.noise import NOISES, noisy_trials
-from repinf_core.profiles import PROFILES, Experiment
-from repinf_core.studies.fashion_mnist import FASHION
+from repinf_core.profiles import Experiment
+from repinf_core.studies import effective_dimension
 from repinf_core.studies.printed_facts import FACTS, Evidence, compare, met
 from repinf_core.studies.study import Study, default_device
-from repinf_core.training import progress, shipped, store, sweep
+from repinf_core.training import progress, store, sweep
 from repinf_core.training.run import TrainingRun
 
 _STATED = (
@@ -46,13 +45,9 @@ class Readings(Study):
             closest approach.
         evidence: a row for each open point: the ``best`` choice (missing if several are best),
             its ``margin`` in facts over the best other choice, and the ``verdict``.
-        networks: a row for each beta, and for each shipped network that differs only in its
-            longer training: ``epochs`` trained, and the number of latent variables that are
-            ``active`` on the test images, at the end and ``halfway``.
-        dimensions: a row for the numbers that the paper prints, for each network of the page, and
-            for the book's Fashion-MNIST network if it is available: its ``dataset``, ``beta``,
-            the number of ``active`` latent variables, and the numbers of principal components
-            that hold 99.9% (``all``) and 70% (``most``) of the variance of the memories.
+        active_by_epoch: the table of :func:`repinf_core.studies.effective_dimension.by_epoch`.
+        dimensions: the table of :func:`repinf_core.studies.effective_dimension.beside_printed`.
+        other_trainings: what ``dimensions`` has of networks of other trainings, in words.
         settings: whether the settings are those that the paper states, in one sentence.
     """
 
@@ -61,8 +56,9 @@ class Readings(Study):
     judged: pd.DataFrame
     times: pd.DataFrame
     evidence: pd.DataFrame
-    networks: pd.DataFrame
+    active_by_epoch: pd.DataFrame
     dimensions: pd.DataFrame
+    other_trainings: str
     settings: str
 
 
@@ -96,6 +92,9 @@ def run(experiment: Experiment, device: str | None = None) -> Readings:
     for found in readings:
         found["met"] = met(found, experiment.trials)
     evidence = {part: compare(readings, part) for part in ("noise", "beta")}
+    others = effective_dimension.other_trainings(runs, device)
+    of_runs = readings[:: len(NOISES)]  # a network's dimensions do not depend on the noise
+    dimensions = effective_dimension.beside_printed(runs, of_runs, others, train)
     return Readings(
         experiment=experiment,
         device=device,
@@ -114,8 +113,9 @@ def run(experiment: Experiment, device: str | None = None) -> Readings:
         judged=_judged(readings),
         times=_times(readings, experiment.p_grid),
         evidence=_evidence(evidence),
-        networks=_networks(experiment.beta_grid, runs),
-        dimensions=_dimensions(experiment, readings, device),
+        active_by_epoch=effective_dimension.by_epoch(runs, others),
+        dimensions=dimensions,
+        other_trainings=effective_dimension.told(dimensions),
         settings=agreement.settings(
             agreement.deviations(
                 _STATED, experiment, {"grid_epochs": min(run.epoch for run in runs)}
@@ -134,7 +134,7 @@ def _of_network(
     own = {
         "epochs_trained": run.epoch,
         "test_negative_elbo": run.history[-1].test["negative_elbo"],
-        **_dimension(memories),
+        **effective_dimension.measure(memories),
     }
     return [
         (
@@ -145,56 +145,6 @@ def _of_network(
         )
         for noise in NOISES
     ]
-
-
-def _dimension(memories: torch.Tensor) -> dict[str, int]:
-    """The numbers of Fig. 7 for the memories ``[N, N_z]``."""
-    return {
-        "active_latents": int(geometry.active_latents(memories).sum()),
-        "components_for_99.9_percent": geometry.components(memories, 0.999),
-        "components_for_70_percent": geometry.components(memories, 0.7),
-    }
-
-
-def _dimensions(
-    experiment: Experiment, readings: list[dict[str, Any]], device: str
-) -> pd.DataFrame:
-    own = [(data.DATASETS[experiment.dataset].title, found) for found in readings]
-    printed = {
-        "beta": None,
-        "active_latents": 14,
-        "components_for_99.9_percent": 14,
-        "components_for_70_percent": 9,
-    }
-    rows = [("MNIST, as the paper prints", printed), *own, *_fashion(experiment, device)]
-    table = pd.DataFrame(
-        {
-            "dataset": dataset,
-            "beta": found["beta"],
-            "active": found["active_latents"],
-            "all": found["components_for_99.9_percent"],
-            "most": found["components_for_70_percent"],
-        }
-        for dataset, found in rows
-    )
-    return table.drop_duplicates(ignore_index=True)  # networks do not depend on the noise
-
-
-def _fashion(experiment: Experiment, device: str) -> list[tuple[str, dict[str, Any]]]:
-    """The book's Fashion-MNIST network, with the text's beta; empty if it is not available.
-
-    It is compared with networks of other data sets only.
-    """
-    spec = VAESpec.of(dataclasses.replace(PROFILES["paper"], dataset=FASHION))
-    if experiment.dataset == FASHION or not store.is_available(spec):
-        return []
-    try:
-        train = data.load(FASHION, "train")
-    except data.DataError:
-        return []
-    model = cast(VAE, store.load_or_train(spec, device).model)
-    memories = models.memories(model, train.images.to(device))
-    return [(data.DATASETS[FASHION].title, {"beta": spec.beta, **_dimension(memories)})]
 
 
 def _named(
@@ -303,35 +253,6 @@ def _evidence(evidence: dict[str, Evidence]) -> pd.DataFrame:
         }
         for part, of in evidence.items()
     )
-
-
-def _networks(betas: Sequence[float], runs: Sequence[TrainingRun]) -> pd.DataFrame:
-    here = [
-        {
-            "beta": beta,
-            "network": "of this page",
-            "epochs": run.epoch,
-            "halfway": run.history[(len(run.history) - 1) // 2].test["active_latents"],
-            "active": run.history[-1].test["active_latents"],
-        }
-        for beta, run in zip(betas, runs, strict=True)
-    ]
-    # In a longer training, the learning rate falls more slowly.
-    longer = [
-        {
-            "beta": beta,
-            "network": "ships, trained longer",
-            "epochs": entry["epochs_trained"],
-            "halfway": None,
-            "active": entry["test"]["active_latents"],
-        }
-        for beta, run in zip(betas, runs, strict=True)
-        for entry in shipped.manifest().values()
-        if entry["spec"] | {"epochs": run.spec.epochs} == json.loads(run.spec.as_json())
-        and entry["epochs_trained"] > run.epoch
-    ]
-    table = pd.DataFrame([*here, *longer])
-    return table.astype({"halfway": "Int64", "active": "Int64"})
 
 
 def _choice(value: Any) -> str:

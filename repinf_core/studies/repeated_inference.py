@@ -11,7 +11,7 @@ from repinf_core import data, geometry
 from repinf_core.dynamics import rollout
 from repinf_core.noise import NOISES, label_seed, noisy_trials
 from repinf_core.profiles import Experiment
-from repinf_core.studies.study import Study, Trained, trained
+from repinf_core.studies.study import Study, Trained, network_in_words, trained
 
 _TIMES = (0, 1, 2, 5, 10, 20, 50)  # steps shown in the rows of images; T comes last
 
@@ -260,7 +260,7 @@ def _finding(experiment: Experiment, label: str, median: dict[str, Any]) -> str:
     memory_step, step = median["step_nearest_memory"], median["step_nearest_concept"]
     return (
         f"The median trial of {experiment.trials} noisy images of '{label}' ({title}, "
-        f"$N_z = {experiment.n_z}$, $p = {experiment.p:g}$) is closest to its memory at "
+        f"{network_in_words(experiment)}, $p = {experiment.p:g}$) is closest to its memory at "
         f"$t = {memory_step}$ and to its concept at $t = {step}$ of {experiment.steps} steps. Its "
         f"distance to the concept is {median['first_distance_to_concept']:.2f} at the start, "
         f"{median['smallest_distance_to_concept']:.2f} at its minimum and "

@@ -11,7 +11,7 @@ import torch
 from repinf_core import data, geometry, models
 from repinf_core.data import LabelledImages
 from repinf_core.models.mlp import VAE, VAESpec
-from repinf_core.profiles import Experiment
+from repinf_core.profiles import PROFILES, Experiment
 from repinf_core.training import progress, store
 from repinf_core.training.run import TrainingRun
 
@@ -100,6 +100,13 @@ def trained(experiment: Experiment, device: str | None = None) -> Trained:
         geometry.concepts(memories, train.labels),
         data.DATASETS[experiment.dataset].class_names,
     )
+
+
+def network_in_words(experiment: Experiment) -> str:
+    """N_z, and beta unless it is that of the paper's text: what a finding tells of its network."""
+    beta = experiment.beta
+    told = "" if beta == PROFILES["paper"].beta else f", $\\beta = {beta:g}$"
+    return f"$N_z = {experiment.n_z}${told}"
 
 
 def default_device() -> str:

@@ -1,42 +1,30 @@
 """What does repeated inference do to inputs that the network does not know?  Beyond the paper."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-from repinf_core import data, geometry, roc
-from repinf_core.dynamics import rollout
-from repinf_core.models.mlp import negative_elbo_of_images
+from repinf_core import bootstrap, data, roc
 from repinf_core.profiles import Experiment
+from repinf_core.studies.familiarity import (
+    OF_TRAJECTORY,
+    OTHER,
+    PLAIN,
+    SAMPLES,
+    SCORES,
+    TEST,
+    Followed,
+    draw,
+    follow,
+    times_of,
+)
 from repinf_core.studies.other_dataset import on_dataset
-from repinf_core.studies.study import Study, Trained, default_device, trained
+from repinf_core.studies.study import Study, default_device, trained
 
-TEST, TRAINING, OTHER = "test", "training", "other data set"
-UNFAMILIAR = (OTHER, "quarter turn", "uniform noise", "blank")
-"""The kinds of input that the network was not trained for."""
-PLAIN = "negative_elbo"
-"""The score that needs no trajectory, with which the others are compared."""
-SCORES = {
-    PLAIN: "-ELBO of x(0)",
-    "nearest_concept": "concept, t = 0",
-    "closest_concept": "concept, any t",
-    "first_step": "first step",
-    "path_length": "all steps",
-    "first_fall": "-ELBO, first fall",
-    "whole_fall": "-ELBO, whole fall",
-}
-"""Every score and what it is called; the larger, the less familiar."""
-OF_TRAJECTORY = tuple(SCORES)[2:]
-SAMPLES = 10
-"""Of z for each image, from which -ELBO is estimated."""
-RESAMPLES = 2000
-"""Bootstrap samples of each interval."""
 CONFIDENCE = 0.95
-QUANTITIES = ("step length", "distance to the nearest concept", "-ELBO")
-_TIMES = (0, 1, 2, 5, 10, 20, 50)  # at which -ELBO and images are taken, and at the last one
 
 
 @dataclass(frozen=True)
@@ -47,18 +35,18 @@ class UnfamiliarInputs(Study):
         networks: a row for each network: the ``title`` of the data set that it knows and of the
             ``other`` (missing where there is none), ``n_z``, the ``epochs`` trained, the test
             ``objective`` (nats per image), and the number of ``images`` of each kind.
-        inputs: a row for each network, kind and input: all of :data:`SCORES` (distances and
+        inputs: a row for each network, kind and input: all of ``familiarity.SCORES`` (distances and
             lengths Euclidean, in latent space; -ELBO in nats per image).
         separations: a row for each network, kind but the test images, and score: the area under
             the ROC curve (``auroc``) of the kind against test images, from ``low`` to ``high``
             (95%); the ``difference`` to the area of the plain -ELBO, from ``difference_low`` to
             ``difference_high`` (95%), and from ``strict_low`` to ``strict_high``, wider so that
-            the intervals of all :data:`OF_TRAJECTORY` hold together at 95%.
+            the intervals of all ``familiarity.OF_TRAJECTORY`` hold together at 95%.
         areas: the same areas, a row for each network and kind and a column for each score.
-        curves: a row for each network, kind, quantity (of :data:`QUANTITIES`) and ``t`` (steps):
-            ``median`` over the inputs and the quartiles ``lower`` and ``upper``, and the ``auroc``
-            of the quantity at that t (missing for the test images themselves).  The step at t
-            leads from z(t) to z(t+1); -ELBO is that of x(t).
+        curves: a row for each network, kind, quantity (of ``familiarity.QUANTITIES``) and ``t``
+            (steps): ``median`` over the inputs and the quartiles ``lower`` and ``upper``, and the
+            ``auroc`` of the quantity at that t (missing for the test images themselves).  The step
+            at t leads from z(t) to z(t+1); -ELBO is that of x(t).
         times: of the images shown, in steps.
         samples: by the network's title and the kind: x(t) at these times of the input whose first
             step is the median of its kind, ``[times, 784]``.
@@ -108,7 +96,7 @@ def run(experiment: Experiment, device: str | None = None) -> UnfamiliarInputs:
         separations=separations,
         areas=_areas(separations),
         curves=_together(measured, "curves"),
-        times=_times(experiment.steps),
+        times=times_of(experiment.steps),
         samples={one.title: one.samples for one in measured},
     )
 
@@ -133,10 +121,10 @@ def _measure(experiment: Experiment, foreign: str | None, device: str | None) ->
     other = data.load(foreign, "test").images if foreign else None
     generator = torch.Generator().manual_seed(experiment.trial_seed)
     count = min(experiment.inputs_per_kind, len(test.images) // 2)
-    inputs = _inputs(network.train.images, test.images, other, count, generator)
+    inputs = draw(network.train.images, test.images, other, count, generator)
     epsilon = torch.randn(SAMPLES, count, experiment.n_z, generator=generator)
     followed = {
-        kind: _follow(network, x0, epsilon[:, : len(x0)], experiment.steps)
+        kind: follow(network, x0, epsilon[:, : len(x0)], experiment.steps)
         for kind, x0 in inputs.items()
     }
     title = data.DATASETS[experiment.dataset].title
@@ -160,85 +148,7 @@ def _measure(experiment: Experiment, foreign: str | None, device: str | None) ->
     )
 
 
-def _inputs(
-    train: torch.Tensor,
-    test: torch.Tensor,
-    other: torch.Tensor | None,
-    count: int,
-    generator: torch.Generator,
-) -> dict[str, torch.Tensor]:
-    """x(0) of every kind, ``[count, 784]`` each, and one blank image; those of training last.
-
-    The images that are turned are other ones than the test images that are not, so that the two
-    groups are independent.
-    """
-    of_test = test[_drawn(test, 2 * count, generator)]
-    training = train[_drawn(train, count, generator)]
-    noise = torch.rand(count, data.N_PIXELS, generator=generator)
-    foreign = {} if other is None else {OTHER: other[_drawn(other, count, generator)]}
-    turned = of_test[count:].view(-1, 28, 28).rot90(1, (1, 2)).reshape(-1, data.N_PIXELS)
-    unfamiliar = (turned, noise, torch.zeros(1, data.N_PIXELS))
-    return {
-        TEST: of_test[:count],
-        **foreign,
-        **dict(zip(UNFAMILIAR[1:], unfamiliar, strict=True)),
-        TRAINING: training,
-    }
-
-
-def _drawn(images: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
-    return torch.randperm(len(images), generator=generator)[:count]
-
-
-class _Followed(NamedTuple):
-    """Trajectories of one kind of input, on the CPU.
-
-    Attributes:
-        quantities: by its name, the times at which it was taken and its values
-            ``[times, n]``.
-        scores: by its name, ``[n]``.
-        sample: images x(t) of the input whose first step is the median, ``[times, 784]``.
-    """
-
-    quantities: dict[str, tuple[tuple[int, ...], torch.Tensor]]
-    scores: dict[str, torch.Tensor]
-    sample: np.ndarray
-
-
-@torch.no_grad()
-def _follow(network: Trained, x0: torch.Tensor, epsilon: torch.Tensor, steps: int) -> _Followed:
-    model, x0, epsilon = network.model, x0.to(network.device), epsilon.to(network.device)
-    concepts = network.concepts.to(network.device)
-    z = rollout.rollout(model, x0, steps, {"z": rollout.latents}).observed["z"]
-    lengths = geometry.distance(z[1:], z[:-1]).cpu()
-    nearest = torch.stack([geometry.distance(at[:, None], concepts).amin(1) for at in z]).cpu()
-    times = _times(steps)
-    images = [x0 if t == 0 else model.decode_mean(z[t - 1]) for t in times]
-    bound = torch.stack([negative_elbo_of_images(model, x, epsilon) for x in images]).cpu()
-    scores = {
-        PLAIN: bound[0],
-        "nearest_concept": nearest[0],
-        "closest_concept": nearest.amin(0),
-        "first_step": lengths[0],
-        "path_length": lengths.sum(0),
-        "first_fall": bound[0] - bound[1],
-        "whole_fall": bound[0] - bound[-1],
-    }
-    median = lengths[0].argsort(stable=True)[(len(x0) - 1) // 2]
-    every = tuple(range(steps + 1))
-    measured = ((every[:-1], lengths), (every, nearest), (times, bound))
-    return _Followed(
-        dict(zip(QUANTITIES, measured, strict=True)),
-        scores,
-        torch.stack([x[median] for x in images]).cpu().numpy(),
-    )
-
-
-def _times(steps: int) -> tuple[int, ...]:
-    return (*(t for t in _TIMES if t < steps), steps)
-
-
-def _separations(followed: dict[str, _Followed], generator: torch.Generator) -> pd.DataFrame:
+def _separations(followed: dict[str, Followed], generator: torch.Generator) -> pd.DataFrame:
     """Of every kind but the test images, told from these; columns but ``network``."""
     known = torch.stack(list(followed[TEST].scores.values()))
     tables = {}
@@ -247,12 +157,14 @@ def _separations(followed: dict[str, _Followed], generator: torch.Generator) -> 
             continue
         these = torch.stack(list(one.scores.values()))
         area = roc.areas(known, these)
-        resampled = roc.resampled_areas(known, these, RESAMPLES, generator)
+        resampled = roc.resampled_areas(known, these, generator)
         differences = resampled - resampled[:, :1]
-        low, high = _interval(resampled, CONFIDENCE)
-        difference_low, difference_high = _interval(differences, CONFIDENCE)
+        low, high = bootstrap.interval(resampled, CONFIDENCE)
+        difference_low, difference_high = bootstrap.interval(differences, CONFIDENCE)
         # Bonferroni's: of any of the trajectory's scores it may be asked whether it does better.
-        strict_low, strict_high = _interval(differences, 1 - (1 - CONFIDENCE) / len(OF_TRAJECTORY))
+        strict_low, strict_high = bootstrap.interval(
+            differences, 1 - (1 - CONFIDENCE) / len(OF_TRAJECTORY)
+        )
         tables[kind] = pd.DataFrame(
             {
                 "score": [*SCORES],
@@ -269,13 +181,7 @@ def _separations(followed: dict[str, _Followed], generator: torch.Generator) -> 
     return pd.concat(tables, names=["kind"]).reset_index("kind").reset_index(drop=True)
 
 
-def _interval(samples: torch.Tensor, confidence: float) -> torch.Tensor:
-    """Of bootstrap samples ``[resamples, scores]``: the lower and the upper quantile."""
-    outside = torch.tensor((1 - confidence) / 2, dtype=samples.dtype)
-    return torch.quantile(samples, torch.stack([outside, 1 - outside]), dim=0)
-
-
-def _curves(followed: dict[str, _Followed], steps: int) -> pd.DataFrame:
+def _curves(followed: dict[str, Followed], steps: int) -> pd.DataFrame:
     tables = {}
     quartiles = torch.tensor([0.25, 0.5, 0.75])
     for kind, one in followed.items():
