@@ -68,6 +68,26 @@ def corrupt(
     return NOISES[noise](images, p, generator)
 
 
+def gaussian(images: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
+    """Gaussian noise on every pixel, clipped to [0, 1] (the companion's noise).
+
+    Args:
+        images: ``[N, 784]``, intensities in [0, 1]; unchanged.
+        level: standard deviation before clipping, 0 or more.
+        generator: source of all randomness, on the device of ``images``.
+
+    Returns:
+        ``[N, 784]``, with the type and on the device of ``images``.
+
+    Raises:
+        ValueError: ``level`` is below 0.
+    """
+    if not level >= 0:
+        raise ValueError(f"Noise level is {level!r}; allowed is a number from 0.")
+    noise = torch.randn(images.shape, generator=generator, device=images.device)
+    return (images + level * noise.to(images.dtype)).clamp(0, 1)
+
+
 def draw_trials(
     labels: torch.Tensor, label: int, trials: int, generator: torch.Generator
 ) -> torch.Tensor:

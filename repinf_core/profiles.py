@@ -114,6 +114,23 @@ class Experiment:
     settling_steps: int = _parameter(
         "steps after which a trajectory counts as not at rest", checks.integer(2, 1_000_000)
     )
+    channels: int = _parameter("of the convolutional latent tensor", checks.integer(1, 1024))
+    conv_epochs: int = _parameter("of each convolutional network", checks.integer(1, 1_000_000))
+    denoising_level: float = _parameter(
+        "standard deviation of the Gaussian noise that the convolutional DAE learns to remove",
+        checks.real("a number above 0 and at most 1", lambda level: 0 < level <= 1),
+    )
+    noise_levels: tuple[float, ...] = _parameter(
+        "standard deviations of the Gaussian noise on images; the first is 0, the clean image",
+        checks.grid("numbers from 0 to 1", checks.real("", lambda level: 0 <= level <= 1)),
+    )
+    manifold_images: int = _parameter(
+        "test images whose latent tensors are compared", checks.integer(2, 1_000_000)
+    )
+    log_epsilon: float = _parameter(
+        "added to the eigenvalues of a covariance before its logarithm",
+        checks.real("a number above 0 and at most 1", lambda eps: 0 < eps <= 1),
+    )
 
 
 _PAPER = Experiment(
@@ -149,6 +166,12 @@ _PAPER = Experiment(
     inputs_per_kind=1000,
     census_trials=150,
     settling_steps=10_000,
+    channels=64,
+    conv_epochs=20,
+    denoising_level=0.3,
+    noise_levels=(0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0),
+    manifold_images=1000,
+    log_epsilon=1e-6,
 )
 
 # Float32 where the machine is unknown: many CPUs have no bfloat16 products and emulate them.
@@ -167,6 +190,9 @@ _DIGITS = dataclasses.replace(
     denoiser_epochs=60,
     census_trials=30,
     settling_steps=3000,
+    conv_epochs=60,
+    noise_levels=(0.0, 0.1, 0.2, 0.3, 0.5, 1.0),
+    manifold_images=200,
 )
 
 PROFILES: dict[str, Experiment] = {
@@ -192,6 +218,10 @@ PROFILES: dict[str, Experiment] = {
         inputs_per_kind=100,
         census_trials=5,
         settling_steps=300,
+        channels=16,
+        conv_epochs=2,
+        noise_levels=(0.0, 0.1, 0.5),
+        manifold_images=30,
     ),
     "quick": _DIGITS,
     "paper": _PAPER,

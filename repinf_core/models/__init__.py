@@ -9,11 +9,12 @@ import torch
 
 from repinf_core.models.base import Autoencoder, Model, Spec
 from repinf_core.models.classifier import ClassifierSpec
+from repinf_core.models.conv import ConvSpec
 from repinf_core.models.denoiser import DenoiserSpec
 from repinf_core.models.mlp import VAESpec
 
 FAMILIES: dict[str, type[Spec]] = {
-    spec.family: spec for spec in (VAESpec, ClassifierSpec, DenoiserSpec)
+    spec.family: spec for spec in (VAESpec, ClassifierSpec, DenoiserSpec, ConvSpec)
 }
 """Name of a family to the spec of its models; the only list of them."""
 
