@@ -39,7 +39,9 @@ def run(*arguments):
 
 def test_the_build_leaves_pages_results_and_a_sound_book(smoke_book):
     contents = yaml.safe_load((ROOT / "book" / "pages.yml").read_text())
-    names = [name for name, page in contents.items() if "smoke" in page.get("profiles", ["smoke"])]
+    names = sorted(
+        name for name, page in contents.items() if "smoke" in page.get("profiles", ["smoke"])
+    )
     assert sorted(p.stem for p in (smoke_book.out / "pages").glob("*.ipynb")) == names
     assert sorted(p.stem for p in (smoke_book.out / "results").glob("*.json")) == names
     html = smoke_book.out / "html"
