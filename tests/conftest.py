@@ -1,5 +1,6 @@
 """Common set-up of all tests: an empty model store, one thread, reproducible random examples."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -13,6 +14,8 @@ import pytest
 import references
 import torch
 from hypothesis import settings
+
+from repinf_core import data
 
 # derandomize: the same examples in every run, so failures are reproducible.
 settings.register_profile("repinf", deadline=None, derandomize=True, max_examples=50)
@@ -95,3 +98,14 @@ def memories(weights):
 def judge(smoke_book):
     """Weights of the smoke book's classifier, in float64."""
     return pages.judge_of(pages.SMOKE, smoke_book.models)
+
+
+@pytest.fixture
+def no_clothes(monkeypatch):
+    """Fashion-MNIST cannot be had."""
+
+    def read(split):
+        raise data.DataError("There is no copy of it.")
+
+    of_clothes = dataclasses.replace(data.DATASETS["fashion_mnist"], read=read)
+    monkeypatch.setitem(data.DATASETS, "fashion_mnist", of_clothes)

@@ -38,15 +38,6 @@ def mnist(monkeypatch):
     monkeypatch.setitem(profiles.PROFILES, "quick", small)
 
 
-@pytest.fixture
-def no_clothes(monkeypatch):
-    def read(split):
-        raise data.DataError("There is no copy of it.")
-
-    of_clothes = dataclasses.replace(data.DATASETS["fashion_mnist"], read=read)
-    monkeypatch.setitem(data.DATASETS, "fashion_mnist", of_clothes)
-
-
 def test_the_curves_and_counts_are_those_of_a_plain_computation(no_clothes, model_store):
     study = fashion_mnist.run(SMALL)
     weights = pages.stored_weights(VAESpec.of(SMALL), model_store)

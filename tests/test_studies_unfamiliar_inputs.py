@@ -33,15 +33,6 @@ def clothes(monkeypatch):
     monkeypatch.setitem(data.DATASETS, "fashion_mnist", of_clothes)
 
 
-@pytest.fixture
-def no_clothes(monkeypatch):
-    def read(split):
-        raise data.DataError("There is no copy of it.")
-
-    of_clothes = dataclasses.replace(data.DATASETS["fashion_mnist"], read=read)
-    monkeypatch.setitem(data.DATASETS, "fashion_mnist", of_clothes)
-
-
 def drawn(experiment, other=None):
     """The same inputs and random numbers of -ELBO as the study's, by kind, in float64."""
     generator = torch.Generator().manual_seed(experiment.trial_seed)
