@@ -30,6 +30,7 @@ STATED = {
     "Suppl. D": (*NETWORK, "p", "trials"),
     "Steps": NETWORK,  # the advice on their number
     "unfamiliar inputs": NETWORK,  # beyond the paper: its network
+    "companion": ("dataset",),  # of its settings we know no more
 }
 """The parameters that the paper states, by figure."""
 
@@ -39,6 +40,7 @@ NOT_STATED = {
     "Fig. 8": ("grid of N_z", *_NOWHERE_STATED),
     "Fig. 9": ("grid of N_z",),
     "unfamiliar inputs": ("minibatch", "steps"),
+    "companion": ("the networks", "their training", "the noise", "the tolerance of a rank"),
 }
 """The settings that the paper does not state and this book chose, by figure.
 

@@ -25,10 +25,10 @@ def test_all_that_the_paper_says_is_reproduced_at_its_settings(tmp_path):
     study = summed_up(tmp_path)
     assert study.numbers["counts"] == {REPRODUCED: len(claims.CLAIMS)}
     assert [*study.counts.itertuples(index=False, name=None)] == [
-        (True, summary.STATED, REPRODUCED, OF_PAPER),
-        (False, summary.STATED, REPRODUCED, len(BEYOND)),
+        (summary.PAPERS_OWN, summary.STATED, REPRODUCED, OF_PAPER),
+        (summary.BOOKS_OWN, summary.STATED, REPRODUCED, len(BEYOND)),
     ]
-    assert {*study.verdicts.name[~study.verdicts.of_paper]} == BEYOND
+    assert {*study.verdicts.name[study.verdicts.source == summary.BOOKS_OWN]} == BEYOND
     assert "other settings" not in study.finding
     assert "not run" not in study.finding
 
@@ -56,7 +56,8 @@ def test_what_was_judged_at_other_settings_is_never_in_the_count_at_the_papers(t
     )
     assert "- Fashion-MNIST: 1 not run" in score  # and no link to a page that is not there
     marked = study.verdicts[study.verdicts.settings == summary.OTHER]
-    cells = study.side_by_side[study.side_by_side.settings == summary.OTHER]["the text's network"]
+    table = study.side_by_side(*summary.SOURCES)
+    cells = table[table.settings == summary.OTHER]["the text's network"]
     assert cells.str.startswith("reproduced, at other settings: ").all()
     assert marked.settings_in_words.str.contains("grid_epochs 500").all()
     assert study.verdicts.settings_in_words.dropna().str.contains("Not stated").all()
@@ -114,7 +115,7 @@ def three_networks(tmp_path):
 
 def test_the_networks_stand_side_by_side(three_networks):
     study = summed_up(three_networks)
-    at = study.side_by_side.set_index("name")
+    at = study.side_by_side(*summary.SOURCES).set_index("name")
     text, likely, fashion = "the text's network", "the likely network", "Fashion-MNIST"
     assert at[text]["approach"].startswith("reproduced: 10 of 10 labels below the whole chord")
     assert at[likely]["approach"].startswith("partly: 3 of 10 labels below the whole chord")
@@ -125,9 +126,10 @@ def test_the_networks_stand_side_by_side(three_networks):
     assert at[fashion]["saddle"] == "not run"
     assert at.loc["generalization", [likely, fashion]].isna().all()
     assert at.index.tolist() == [claim.name for claim in claims.CLAIMS]
-    shown = [study.columns[network][0] for network in (text, likely, fashion)]
+    columns = study.columns(summary.PAPERS_OWN, summary.BOOKS_OWN)
+    shown = [columns[network][0] for network in (text, likely, fashion)]
     assert shown == [text, likely, fashion]
-    assert {*study.columns} <= {*study.side_by_side}
+    assert {*columns} <= {*at.reset_index()}
 
 
 def test_other_networks_change_neither_the_score_nor_the_cards(three_networks, tmp_path_factory):
@@ -150,8 +152,8 @@ def test_an_edition_without_other_networks_shows_its_own_alone(tmp_path, changes
     (tmp_path / f"{page}.json").write_text(json.dumps(found | changes))
     study = summed_up(tmp_path, None if changes else PAPER)
     assert {*study.networks.network} == {"the text's network"}
-    assert len(study.side_by_side) == len(claims.CLAIMS)
-    assert [heading for heading, _ in study.columns.values()] == [
+    assert len(study.side_by_side(*summary.SOURCES)) == len(claims.CLAIMS)
+    assert [heading for heading, _ in study.columns(summary.PAPERS_OWN).values()] == [
         *("", "claim", "the paper", "here")
     ]
 

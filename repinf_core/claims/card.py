@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from repinf_core import agreement
-from repinf_core.claims.judging import NOT_RUN, Claim, Judged, Numbers, judge_numbers
+from repinf_core.claims.judging import (
+    BOOKS_OWN,
+    COMPANIONS,
+    NOT_RUN,
+    PAPERS_OWN,
+    Claim,
+    Judged,
+    Numbers,
+    judge_numbers,
+)
+
+_SPEAKER = {PAPERS_OWN: "The paper", COMPANIONS: "The companion", BOOKS_OWN: "The paper"}
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,7 @@ class Card:
         """The card's entries, in the order in which they are shown."""
         claim = self.judged.claim
         entries = {
-            "The paper": f"{claim.value} ({claim.place})",
+            _SPEAKER[claim.source]: f"{claim.value} ({claim.place})",
             "Criterion": f"{claim.criterion}.",
             "Fixed": claim.fixed,
             "Here": self.judged.ours or "nothing to judge",

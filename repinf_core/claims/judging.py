@@ -16,6 +16,10 @@ REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_RUN = "reproduced", "partly", "not repro
 
 BEYOND = "beyond the paper"
 """The place of a claim that this book makes, not the paper."""
+COMPANION = "the companion (arXiv:2412.04755)"
+"""The place of a claim of the companion paper, of which we had only the abstract."""
+PAPERS_OWN, COMPANIONS, BOOKS_OWN = "of the paper", "of the companion", "beyond the paper"
+"""Whose claims there are, in the order in which they are counted."""
 
 Numbers = Mapping[str, Any]
 
@@ -28,12 +32,12 @@ class Measured(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A claim of the paper, or of this book on what lies beyond the paper.
+    """A claim of the paper, of the companion, or of this book on what lies beyond the paper.
 
     Attributes:
         name: short, unique.
         says: the paper's words in paraphrase.
-        place: where the paper says it, or :data:`BEYOND`.
+        place: where the paper says it, :data:`COMPANION`, or :data:`BEYOND`.
         value: the paper's value.
         criterion: when it counts as reproduced, and when as partly.
         figure: whose settings, as the paper states them (``agreement.STATED``), it was made with.
@@ -53,9 +57,9 @@ class Claim(NamedTuple):
     fixed: str = "Before the numbers were seen."
 
     @property
-    def of_paper(self) -> bool:
-        """Whether the paper makes it."""
-        return self.place != BEYOND
+    def source(self) -> str:
+        """Whose claim it is: :data:`PAPERS_OWN`, :data:`COMPANIONS` or :data:`BOOKS_OWN`."""
+        return {COMPANION: COMPANIONS, BEYOND: BOOKS_OWN}.get(self.place, PAPERS_OWN)
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from repinf_core import agreement, claims
+from repinf_core import agreement, claims, data
 from repinf_core.claims.card import Card
 from repinf_core.claims.judging import (
+    BOOKS_OWN,
+    COMPANIONS,
     NOT_REPRODUCED,
     NOT_RUN,
+    PAPERS_OWN,
     PARTLY,
     REPRODUCED,
     Judged,
@@ -22,6 +25,7 @@ from repinf_core.profiles import Experiment
 from repinf_core.studies.study import Study
 
 VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_RUN)
+SOURCES = (PAPERS_OWN, COMPANIONS, BOOKS_OWN)
 STATED, OTHER = "as stated", "other"
 """Whether a claim was judged at all settings that the paper states for its figure."""
 TEXT = "the text's network"
@@ -68,13 +72,13 @@ class ClaimsSummary(Study):
     """Every claim with its verdict.  All but ``networks`` is of the edition's own network.
 
     Attributes:
-        verdicts: a row for each claim: its ``number``, its ``name``, whether it is ``of_paper`` or
-            goes beyond it, the ``chapter``, what it ``says`` and in which ``place``, the
+        verdicts: a row for each claim: its ``number``, its ``name``, its ``source`` (of
+            :data:`SOURCES`), the ``chapter``, what it ``says`` and in which ``place``, the
             ``verdict``, the value of the ``paper`` and ``ours``, the mark of the ``settings``
             (missing where it was not run), and in words which settings differ and which the paper
             does not state (``settings_in_words``).
-        counts: a row for claims of the paper or beyond it (``of_paper``), mark of the settings and
-            verdict: the number of ``claims``.
+        counts: a row for each ``source``, mark of the settings and verdict: the number of
+            ``claims``.
         networks: a row for each ``network`` and claim (``name``): its ``verdict``, the mark of
             the ``settings``, and ``ours``; they are missing where the book has no page of that
             claim on that network.  The other networks have rows if a page of any was executed.
@@ -88,26 +92,29 @@ class ClaimsSummary(Study):
     score: str
     cards: list[Card]
 
-    @property
-    def side_by_side(self) -> pd.DataFrame:
-        """``verdicts`` with a column for each network: verdict and measured value as one text.
+    def side_by_side(self, *sources: str) -> pd.DataFrame:
+        """``verdicts`` of claims of these ``sources``, with a column for each network.
 
-        A verdict of the edition's network says if the settings are others than the paper states.
+        The column gives verdict and measured value as one text.  A verdict of the edition's network
+        says if the settings are others than the paper states.
         """
         told = self.networks.assign(told=self.networks.apply(_in_cell, axis=1))
-        return self.verdicts.join(
+        return self.verdicts[self.verdicts.source.isin(sources)].join(
             told.pivot(index="name", columns="network", values="told"), "name"
         )
 
-    @property
-    def columns(self) -> dict[str, tuple[str, str]]:
-        """The columns of ``side_by_side`` to show: heading and format of each."""
-        others = [network for network in self.networks.network.unique() if network != TEXT]
+    def columns(self, *sources: str) -> dict[str, tuple[str, str]]:
+        """The columns of :meth:`side_by_side` to show: heading and format of each."""
+        ours = self.verdicts[self.verdicts.source.isin(sources)].name
+        having = self.networks[self.networks.name.isin(ours) & self.networks.verdict.ne("")]
+        others = [network for network in having.network.unique() if network != TEXT]
+        of_paper = COMPANIONS not in sources
+        own = TEXT if of_paper else data.DATASETS[self.experiment.dataset].title
         return {
             "number": ("", "{:d}"),
             "says": ("claim", ""),
-            "paper": ("the paper", ""),
-            TEXT: (TEXT if others else "here", ""),
+            "paper": ("the paper" if of_paper else "as reported of the companion", ""),
+            TEXT: (own if others else "here", ""),
             **{network: (network, "") for network in others},
         }
 
@@ -207,7 +214,7 @@ def _verdicts(chapters: dict[str, list[Judged]]) -> pd.DataFrame:
     rows = [
         {
             "name": one.claim.name,
-            "of_paper": one.claim.of_paper,
+            "source": one.claim.source,
             "chapter": chapter,
             "says": one.claim.says,
             "place": one.claim.place,
@@ -228,11 +235,11 @@ def _verdicts(chapters: dict[str, list[Judged]]) -> pd.DataFrame:
 
 
 def _counts(judged: Sequence[Judged]) -> pd.DataFrame:
-    found = Counter((one.claim.of_paper, _settings(one), one.verdict) for one in judged)
-    marked = itertools.product((True, False), (STATED, OTHER, None), VERDICTS)
+    found = Counter((one.claim.source, _settings(one), one.verdict) for one in judged)
+    marked = itertools.product(SOURCES, (STATED, OTHER, None), VERDICTS)
     return pd.DataFrame(
         [(*mark, found[mark]) for mark in marked if found[mark]],
-        columns=["of_paper", "settings", "verdict", "claims"],
+        columns=["source", "settings", "verdict", "claims"],
     )
 
 
@@ -242,21 +249,21 @@ def _told(judged: Sequence[Judged]) -> str:
 
 
 def _finding(judged: Sequence[Judged]) -> str:
-    """The paper's claims first, and apart from them those beyond the paper."""
+    """The paper's claims first, and apart from them the companion's and those beyond the paper."""
     if all(one.verdict == NOT_RUN for one in judged):
         return (
             f"Of {len(judged)} claims none could be judged. Run the pages of the chapters in this "
             "folder first, with the same profile and parameters; `book/build.py` runs all of them."
         )
-    of_paper = [one for one in judged if one.claim.of_paper]
-    beyond = [one for one in judged if not one.claim.of_paper]
-    return f"{_counted(of_paper, 'of the paper')} {_counted(beyond, 'beyond the paper')}"
+    of = {source: [one for one in judged if one.claim.source == source] for source in SOURCES}
+    return " ".join(_counted(claims_of, source) for source, claims_of in of.items() if claims_of)
 
 
 def _counted(judged: Sequence[Judged], which: str) -> str:
     """The counts at the paper's settings first; those at others are never among them."""
     at = _by_settings(judged)
-    parts = [f"{len(at[STATED])} at the settings that the paper states"]
+    known = "that are known" if which == COMPANIONS else "that the paper states"
+    parts = [f"{len(at[STATED])} at the settings {known}"]
     if at[STATED]:
         parts[0] += f" ({_told(at[STATED])})"
     if at[OTHER]:

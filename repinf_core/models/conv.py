@@ -28,6 +28,7 @@ from repinf_core.noise import gaussian
 SIDE = 28
 """Pixels on a side of an image."""
 _FEATURES = (32, 64)  # after the first and the second convolution
+_CROPPED = 4  # pixels around MNIST's digits, which are drawn in a box of 20 x 20
 
 
 class ConvAutoencoder(Model):
@@ -211,4 +212,14 @@ def variants(experiment: Any) -> dict[str, ConvSpec]:
         "CAE": cae,
         "DAE": dataclasses.replace(cae, noise_level=experiment.denoising_level),
         "VAE": dataclasses.replace(cae, variational=True, rectified=False),
+    }
+
+
+def controls(experiment: Any) -> dict[str, ConvSpec]:
+    """Networks that differ from one of :func:`variants` in one respect, by name."""
+    cae, _, vae = variants(experiment).values()
+    return {
+        "CAE, linear latents": dataclasses.replace(cae, rectified=False),
+        "VAE, rectified mean": dataclasses.replace(vae, rectified=True),
+        "CAE, cropped images": dataclasses.replace(cae, border=_CROPPED),
     }
