@@ -7,7 +7,7 @@ OUT ?= book/_build/$(PROFILE)
 BIN = $(VENV)/bin
 ENVIRONMENT = $(VENV)/$(if $(LOCKED),locked,installed)
 
-.PHONY: book paper read test test-all lint clean
+.PHONY: book paper read wheel test test-all lint clean
 
 book: $(ENVIRONMENT)
 	$(BIN)/python book/build.py --profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS)) --out $(OUT)
@@ -22,6 +22,13 @@ paper: $(VENV)/locked
 # Rendered as it was committed: no data, no training, no network.
 read: $(ENVIRONMENT)
 	$(BIN)/python book/build.py --profile paper --out book --html book/_build/html --read
+
+# dist/repinf-*.whl, for a runtime without this repository: laid beside a notebook, its first code
+# cell installs it.  A wheel above 95 MB would come near a host's limit of 100 MB for one file.
+wheel: $(ENVIRONMENT)
+	rm -f dist/repinf-*
+	$(BIN)/python -m build --outdir dist >/dev/null
+	@$(BIN)/python -c 'import pathlib, sys; wheel, = pathlib.Path("dist").glob("*.whl"); size = wheel.stat().st_size / 1e6; print(f"{wheel}: {size:.1f} MB"); sys.exit("Allowed are 95 MB." if size > 95 else 0)'
 
 # The tests that take minutes; then those that kill processes, start clusters and execute pages.
 test: $(ENVIRONMENT)

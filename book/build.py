@@ -19,6 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import address
 import folders
 import joblib
 import landing
@@ -101,8 +102,9 @@ def _write_sources(out: Path, pages: list[Page], source: Path) -> dict[str, str]
     folders.copy_writable(BOOK / "_static", source / "_static")
     if (out / "_static").exists() and out != BOOK:
         folders.copy_writable(out / "_static", source / "_static")
-    for name in ("_config.yml", "references.bib"):
-        shutil.copyfile(BOOK / name, source / name)
+    shutil.copyfile(BOOK / "references.bib", source / "references.bib")
+    here = address.find()
+    _write_address(source, here)
     toc = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
     chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
     titles = {chapter["file"]: chapter["title"] for chapter in chapters if "title" in chapter}
@@ -111,6 +113,7 @@ def _write_sources(out: Path, pages: list[Page], source: Path) -> dict[str, str]
     found = {}
     for page in pages:
         notebook, results = _executed(out, page.name)
+        notebook = rewrite.with_address(notebook, here, page.notebook.stem)
         notebook = rewrite.with_folds(rewrite.with_result_first(notebook))
         notebook = rewrite.with_links(notebook, page.name.removesuffix(page.notebook.stem), names)
         if page.name != page.notebook.stem:  # a notebook's second page in the same book
@@ -125,6 +128,15 @@ def _write_sources(out: Path, pages: list[Page], source: Path) -> dict[str, str]
     toc["parts"] = [part for part in toc["parts"] if part["chapters"]]
     (source / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
     return {name: results["finding"] for name, (_, results) in found.items()}
+
+
+def _write_address(source: Path, here: address.Address | None) -> None:
+    """Write the configuration and the citation, with the public address if there is one."""
+    config = yaml.safe_load((BOOK / "_config.yml").read_text(encoding="utf-8"))
+    text = yaml.safe_dump(address.configured(config, here), sort_keys=False, allow_unicode=True)
+    (source / "_config.yml").write_text(text, encoding="utf-8")
+    cff = (BOOK.parent / "CITATION.cff").read_text(encoding="utf-8")
+    (source / "_static" / "CITATION.cff").write_text(address.citation(cff, here), encoding="utf-8")
 
 
 def _write_texts(source: Path, names: list[str]) -> None:

@@ -4,6 +4,7 @@ import copy
 import re
 from collections.abc import Callable
 
+import address
 import nbformat
 from nbformat import NotebookNode
 
@@ -51,6 +52,22 @@ def _first_shown(cells: list[NotebookNode], start: int) -> int | None:
         if any("image/png" in data or "<video" in data.get("text/html", "") for data in outputs):
             return i
     return None
+
+
+def with_address(notebook: NotebookNode, here: address.Address | None, name: str) -> NotebookNode:
+    """A page with Colab's badge below its title, and the address that it installs the package from.
+
+    Args:
+        notebook: an executed page.
+        here: the public address; None if none is known.
+        name: name of the page's notebook in ``notebooks/``.
+    """
+    notebook = copy.deepcopy(notebook)
+    first = notebook.cells[0]
+    first.source = address.with_badge(first.source, here, name, "_static/colab-badge.svg")
+    for cell in notebook.cells:
+        cell.source = address.with_source(cell.source, here)
+    return notebook
 
 
 def with_links(notebook: NotebookNode, prefix: str, names: list[str]) -> NotebookNode:

@@ -7,11 +7,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
-import nbformat
 import pytest
-from IPython.core.inputtransformer2 import TransformerManager
 from pages import NOTEBOOKS, SMOKE, executed, outputs_of, results
 from papermill.exceptions import PapermillExecutionError
 
@@ -133,23 +130,6 @@ def test_the_command_line_refuses_with_a_non_zero_exit(tmp_path):
     assert refused.returncode != 0
     last_line = refused.stderr.strip().splitlines()[-1]
     assert last_line == "ParameterError: Parameter n_z is 0; allowed is an integer from 1 to 4096."
-
-
-@pytest.mark.parametrize("notebook", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_the_colab_cell_installs_only_what_is_missing(notebook, monkeypatch):
-    """It does nothing where the package is."""
-    source = TransformerManager().transform_cell(nbformat.read(notebook, 4).cells[1].source)
-    lines = []
-    shell = SimpleNamespace(run_line_magic=lambda magic, line: lines.append((magic, line)))
-    exec(source, {"get_ipython": lambda: shell})
-    assert lines == []
-    find_spec = __import__("importlib.util").util.find_spec
-    hidden = lambda name: None if name == "repinf_core" else find_spec(name)  # noqa: E731
-    monkeypatch.setattr("importlib.util.find_spec", hidden)
-    exec(source, {"get_ipython": lambda: shell})
-    ((magic, line),) = lines
-    assert magic == "pip"
-    assert re.fullmatch(r'install -q "repinf @ git\+https://\S+"', line)
 
 
 @pytest.mark.skipif(not os.environ.get("REPINF_DATA"), reason="REPINF_DATA names no MNIST")

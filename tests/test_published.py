@@ -17,14 +17,12 @@ from repinf_core.training import shipped
 BOOK = Path(__file__).parents[1] / "book"
 PUBLISHED = sorted((BOOK / "pages").glob("*.ipynb"))
 PAGES = yaml.safe_load((BOOK / "pages.yml").read_text())
-_LOCAL_BADGE = "_static/colab-badge.svg"
-_BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 
 def said(path):
     """What a page's cells say, without the parameters that papermill put in."""
     return [
-        cell.source.replace(_LOCAL_BADGE, _BADGE)
+        cell.source
         for cell in nbformat.read(path, 4).cells
         if "injected-parameters" not in cell.metadata.get("tags", [])
     ]
