@@ -480,6 +480,14 @@ FIGURES = {
     "against_dimension": lambda: figures.against_dimension(
         networks([60, 60, 60, 1500]), BOUNDS, curves(GRID)
     ),
+    "dimension_opening": lambda: figures.dimension_opening(
+        networks([60] * 4)[:1],
+        BOUNDS[:1],
+        curves((2,)),
+        by_label(CONCEPTS, "concept", "latent"),
+        LATENTS,
+        0.01,
+    ),
     "approach_by_dimension": lambda: figures.approach_by_dimension(curves(GRID)),
     "stages_by_dimension": lambda: figures.stages_by_dimension(STAGES_BY_N_Z),
     "concepts_by_latent": lambda: figures.concepts_by_latent(
