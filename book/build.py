@@ -27,7 +27,8 @@ import nbformat
 import rewrite
 import yaml
 from check import problems, unchecked
-from execution import BOOK, BuildError, Page, cluster, execute_all, plan
+from edition import BOOK, BuildError, Page, plan
+from execution import cluster, execute_all
 from finish import finish
 from nbformat import NotebookNode, ValidationError
 

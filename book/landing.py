@@ -89,8 +89,10 @@ def _main_figure(pages: dict, pictures: dict[str, str]) -> str:
 def _score(pages: dict) -> str:
     if _CLAIMS not in pages:
         return ""
-    # Its finding counts the claims at other settings than the paper's apart.
-    return f"{pages[_CLAIMS][1]['finding']} ([](./{_CLAIMS}.ipynb))\n"
+    found = pages[_CLAIMS][1]
+    # The finding counts the claims at other settings than the paper's apart.
+    told = filter(None, (found["finding"], found["results"].get("on_both")))
+    return f"{' '.join(told)} ([](./{_CLAIMS}.ipynb))\n"
 
 
 def _cards(pages: dict, pictures: dict[str, str]) -> str:

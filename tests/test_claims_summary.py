@@ -138,8 +138,23 @@ def test_other_networks_change_neither_the_score_nor_the_cards(three_networks, t
     both = summed_up(three_networks), summed_up(alone)
     for one, other in zip(*(study.cards for study in both), strict=True):
         assert str(one) == str(other)
-    for part in ("finding", "score", "numbers"):
-        assert getattr(both[0], part) == getattr(both[1], part)
+    assert both[0].finding == both[1].finding
+    assert both[0].score == both[1].score
+    for part in ("claims", "counts"):
+        assert both[0].numbers[part] == both[1].numbers[part]
+
+
+def test_claims_judged_on_the_texts_and_on_the_likely_network_are_counted(three_networks):
+    """Page 04's four: reproduced on the one; on the other its approach is partly, by 3 and 10."""
+    sentence = summed_up(three_networks).numbers["on_both"]
+    assert "Of the 4 claims judged both on the text's network and on the likely network" in sentence
+    assert "beta = 2" in sentence
+    assert sentence.endswith(": 4 and 3 reproduced, 0 and 1 partly, 0 and 0 not reproduced.")
+
+
+def test_where_no_page_of_the_likely_network_ran_nothing_is_counted(tmp_path):
+    write(tmp_path, PAPER)
+    assert summed_up(tmp_path).numbers["on_both"] == ""
 
 
 @pytest.mark.parametrize("changes", [{"profile": "quick"}, {"parameters": PARAMETERS}, {}])

@@ -480,6 +480,14 @@ FIGURES = {
     "against_dimension": lambda: figures.against_dimension(
         networks([60, 60, 60, 1500]), BOUNDS, curves(GRID)
     ),
+    "dimension_opening": lambda: figures.dimension_opening(
+        networks([60] * 4)[:1],
+        BOUNDS[:1],
+        curves((2,)),
+        by_label(CONCEPTS, "concept", "latent"),
+        LATENTS,
+        0.01,
+    ),
     "approach_by_dimension": lambda: figures.approach_by_dimension(curves(GRID)),
     "stages_by_dimension": lambda: figures.stages_by_dimension(STAGES_BY_N_Z),
     "concepts_by_latent": lambda: figures.concepts_by_latent(
@@ -1012,6 +1020,17 @@ def test_a_grid_without_the_papers_dimensions_has_its_first_middle_and_last_as_i
     assert [text.xy[0] for text in main.texts] == [2, 20, 50]
     of_two = figures.against_dimension(of_grid[:2], BOUNDS[:7], curves((2, 8)))
     assert [text.xy[0] for text in of_two.axes[0].texts] == [2, 8]
+
+
+def test_a_grid_of_one_network_opens_with_its_concepts_and_a_longer_one_with_figure_8():
+    concepts = by_label(CONCEPTS, "concept", "latent"), LATENTS, 0.01
+    one = figures.dimension_opening(networks([60] * 4)[:1], BOUNDS[:1], curves((2,)), *concepts)
+    expected = figures.concepts_by_latent(*concepts)
+    assert texts(one) == texts(expected)
+    several = figures.dimension_opening(networks([60] * 4), BOUNDS, curves(GRID), *concepts)
+    assert texts(several) == texts(
+        figures.against_dimension(networks([60] * 4), BOUNDS, curves(GRID))
+    )
 
 
 def test_networks_trained_for_fewer_epochs_are_told_from_the_others():

@@ -56,3 +56,9 @@ def test_the_score_is_the_finding_of_the_claims_which_counts_other_settings_apar
     finding = "Of 3 claims: 1 at the settings of the paper; 2 at other settings."
     landing.write(source, {"11_claims": page("Claims", finding, {"counts": {"partly": 3}})})
     assert (source / "score.md").read_text() == f"{finding} ([](./11_claims.ipynb))\n"
+
+
+def test_the_score_goes_on_with_the_likely_network_where_claims_were_judged_on_both(source):
+    for on_both, told in (("On both: 1 and 2.", " On both: 1 and 2."), ("", "")):
+        landing.write(source, {"11_claims": page("Claims", "Of 3 claims.", {"on_both": on_both})})
+        assert (source / "score.md").read_text() == f"Of 3 claims.{told} ([](./11_claims.ipynb))\n"

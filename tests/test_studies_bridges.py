@@ -1,6 +1,7 @@
 """The bridges of chapter 20: score of a mixture, label kept, training sets of some sizes."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import references
 import torch
@@ -8,7 +9,7 @@ from pages import TRAIN, distances, trials
 
 from repinf_core import profiles
 from repinf_core.dynamics import settling
-from repinf_core.studies import bridges, fixed_points, saddles, study, training_sizes
+from repinf_core.studies import bridges, saddles, spectra, study, training_sizes
 
 SMALL = {
     "n_z": 4,
@@ -126,9 +127,9 @@ def test_the_symmetric_share_is_one_zero_or_a_half():
     generator = torch.Generator().manual_seed(0)
     maps = torch.randn(3000, 6, 6, generator=generator, dtype=torch.float64)
     ones, zeros = maps + maps.mT, maps - maps.mT
-    torch.testing.assert_close(fixed_points.symmetric_share(ones), torch.ones(3000).double())
-    torch.testing.assert_close(fixed_points.symmetric_share(zeros), torch.zeros(3000).double())
-    shares = fixed_points.symmetric_share(maps)
+    torch.testing.assert_close(spectra.symmetric_share(ones), torch.ones(3000).double())
+    torch.testing.assert_close(spectra.symmetric_share(zeros), torch.zeros(3000).double())
+    shares = spectra.symmetric_share(maps)
     assert shares.mean() == pytest.approx(7 / 12, abs=0.01)
     one = maps[0].numpy()
     expected = np.square((one + one.T) / 2).sum() / np.square(one).sum()
@@ -176,6 +177,42 @@ def test_the_training_sets_do_not_depend_on_the_page_and_all_ends_are_counted(mo
     shares = found[["memorised", "spurious", "generalised", "not_at_rest"]]
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     assert found.ends.between(0, found.trajectories).all()
+    assert found.memories.between(0, found.ends).all()
+    assert ((found.memories > 0) == (found.memorised > 0)).all()
     others = {"n_z": 3, "dataset": "mnist", "beta": 4.0, "seed": 5, "trial_seed": 7}
     again = training_sizes.ends_by_size(profiles.experiment("smoke", SMALL | others))
     assert again.equals(found)
+
+
+def of_sizes(*kinds):
+    """The table of sizes 10, 20, ... at which these kinds are the most frequent from images."""
+    shares = dict.fromkeys(("memorised", "spurious", "generalised", "not_at_rest"), 0.1)
+    rows = [
+        {"size": 10 * n, "start": start, **shares} | {kind if start == "image" else "spurious": 0.7}
+        for n, kind in enumerate(kinds, 1)
+        for start in ("image", "prior")
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        (("memorised", "spurious", "generalised"), "This is the order of Pham"),
+        (("memorised", "generalised"), "This is the order of Pham"),
+        (("memorised", "memorised", "spurious"), "order of Pham et al. begins so"),
+        (("memorised", "generalised", "spurious"), "This is not the order"),
+        (("memorised", "spurious", "memorised"), "This is not the order"),
+        (("spurious", "generalised"), "This is not the order"),
+        (("memorised", "not_at_rest"), "This is not the order"),
+        (("spurious", "spurious"), "decides nothing"),
+        (("memorised",), "decides nothing"),
+    ],
+)
+def test_the_order_of_the_ends_is_told(kinds, told):
+    assert told in training_sizes.order_in_words(of_sizes(*kinds))
+
+
+def test_each_kind_of_end_is_told_with_its_sizes():
+    told = training_sizes.order_in_words(of_sizes("memorised", "memorised", "spurious"))
+    assert "is memorised at n = 10, 20; spurious at n = 30. " in told

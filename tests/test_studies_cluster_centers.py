@@ -8,7 +8,7 @@ import torch
 from pages import TRAIN, distances, trials
 
 from repinf_core import claims, profiles
-from repinf_core.studies import cluster_centers, study
+from repinf_core.studies import cluster_centers, study, target_distances
 
 SMALL = {"n_z": 4, "n_hidden": 32, "epochs": 5, "trials": 6, "steps": 8}
 
@@ -51,7 +51,7 @@ def test_the_curves_are_those_of_a_plain_loop(experiment, found):
 def test_the_tables_are_tidy_and_agree_with_one_another(experiment, found):
     assert set(found.tables) == {"curves", "labels", "targets", "gains"}
     assert not found.curves.duplicated(["target", "label", "t"]).any()
-    assert len(found.curves) == len(cluster_centers.TARGETS) * 10 * (experiment.steps + 1)
+    assert len(found.curves) == len(target_distances.TARGETS) * 10 * (experiment.steps + 1)
     concept = found.curves[found.curves.target == "concept"]
     best = concept.loc[concept.groupby("label", sort=False)["mean"].idxmin()]
     np.testing.assert_allclose(found.labels.minimum, best["mean"])

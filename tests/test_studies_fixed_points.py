@@ -265,3 +265,9 @@ def test_of_a_collapsed_network_all_trajectories_end_at_one_point():
         None,
         dict.fromkeys(saddles.CENTRES, 0),
     )
+
+
+def test_the_finding_names_every_control(found):
+    for name, count in found.numbers["labels_with_a_saddle"].items():
+        assert f"near {count} of 10" in found.finding, name
+    assert found.finding.count("of 10") == len(saddles.CENTRES)

@@ -2,6 +2,7 @@
 
 from repinf_core.claims.judging import (
     APPROACHING,
+    NOT_RUN,
     Claim,
     Measured,
     Numbers,
@@ -16,7 +17,14 @@ def approach(found: Numbers) -> Measured:
     return approaching(found, f"{told_of_control(found)}; {single}")
 
 
+AT_ONCE = 1e-3
+"""A trajectory begins at its memory if it is nearer (Euclidean, in latent space)."""
+
+
 def memory_early(found: Numbers) -> Measured:
+    labels = found["labels"].values()
+    if all(label["memory_step"] == 0 and label["memory_minimum"] < AT_ONCE for label in labels):
+        return Measured("the trajectories begin at their memories", NOT_RUN)
     return of_ten_labels(found["labels_with_memory_in_the_first_quarter"], "in the first quarter")
 
 
@@ -57,6 +65,8 @@ CLAIMS = (
         "Fig. 3",
         "04_cluster_centers",
         memory_early,
+        "Before the numbers were seen. Since a review, when they were known, it is not judged "
+        "where trajectories begin at their memories, as without noise; no verdict turned on it.",
     ),
     Claim(
         "leaves again",

@@ -55,8 +55,10 @@ _PAPER_S = (
     "06_label_detection",
     "07_latent_dimension",
 )
+LIKELY = "the likely network"
+"""The network that page 10 finds to be the likeliest of the paper's."""
 OTHERS = (
-    Other("the likely network", "likely_", {"beta": 2.0}, _PAPER_S),
+    Other(LIKELY, "likely_", {"beta": 2.0}, _PAPER_S),
     Other(
         "Fashion-MNIST",
         "fashion_",
@@ -153,6 +155,7 @@ def run(
                 for one in judged
             ],
             "counts": dict(Counter(one.verdict for one in judged)),
+            "on_both": _on_both(judged, others[LIKELY]),
         },
         finding=_finding(judged),
         verdicts=_verdicts(chapters),
@@ -189,6 +192,26 @@ def _networks(judged: Sequence[Judged], others: Mapping[str, Sequence[Judged]]) 
         for claim in claims.CLAIMS:
             rows.append((network, claim.name, *found.get(claim.name, ("", None, ""))))
     return pd.DataFrame(rows, columns=["network", "name", "verdict", "settings", "ours"])
+
+
+def _on_both(judged: Sequence[Judged], likely: Sequence[Judged]) -> str:
+    """A sentence that counts the claims judged on both networks; empty if there are none."""
+    on_text, on_likely = (
+        {one.claim.name: one.verdict for one in of_network if one.verdict != NOT_RUN}
+        for of_network in (judged, likely)
+    )
+    both = on_text.keys() & on_likely.keys()
+    if not both:
+        return ""
+    own, others = (Counter(verdicts[name] for name in both) for verdicts in (on_text, on_likely))
+    counts = ", ".join(
+        f"{own[verdict]} and {others[verdict]} {verdict}" for verdict in VERDICTS[:-1]
+    )
+    beta = next(other.settings["beta"] for other in OTHERS if other.name == LIKELY)
+    return (
+        f"Of the {len(both)} claims judged both on {TEXT} and on {LIKELY} ($\\beta = {beta:g}$): "
+        f"{counts}."
+    )
 
 
 def _in_cell(row: pd.Series) -> str | None:

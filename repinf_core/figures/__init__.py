@@ -17,6 +17,7 @@ from repinf_core.figures.datasets import approach_by_dataset, counts_by_dataset,
 from repinf_core.figures.dimension import (
     against_dimension,
     approach_by_dimension,
+    dimension_opening,
     stages_by_dimension,
 )
 from repinf_core.figures.drawing import drawn_schematic
@@ -65,6 +66,7 @@ __all__ = [
     "cosine_matrices",
     "cosine_matrix",
     "counts_by_dataset",
+    "dimension_opening",
     "drawn_schematic",
     "embedding",
     "end_distances",

@@ -7,6 +7,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from repinf_core.figures.approach import distance_curve, distance_curves
+from repinf_core.figures.concepts import concepts_by_latent
 from repinf_core.figures.style import ABSTRACT, CONCEPT, MEMORY, WIDTH, Figure, styled
 
 _STAGES = {  # number: colour, hatching, which differ in grey too
@@ -14,6 +15,29 @@ _STAGES = {  # number: colour, hatching, which differ in grey too
     "II": (CONCEPT, "//"),
     "III": (ABSTRACT, ".."),
 }
+
+
+def dimension_opening(
+    networks: pd.DataFrame,
+    bounds: pd.DataFrame,
+    curves: pd.DataFrame,
+    concepts: pd.DataFrame,
+    latents: pd.DataFrame,
+    threshold: float,
+) -> Figure:
+    """Fig. 8; of a single N_z, which shows no change, the concepts of the one network (Fig. 7a).
+
+    Args:
+        networks: as for :func:`against_dimension`.
+        bounds: likewise.
+        curves: likewise.
+        concepts: as for :func:`repinf_core.figures.concepts_by_latent`.
+        latents: likewise.
+        threshold: likewise.
+    """
+    if len(networks) == 1:
+        return concepts_by_latent(concepts, latents, threshold)
+    return against_dimension(networks, bounds, curves)
 
 
 @styled
@@ -88,13 +112,12 @@ def _roots(axes: Axes, networks: pd.DataFrame) -> None:
 
 
 def _bounds(axes: Axes, bounds: pd.DataFrame) -> None:
-    marker = "_" if len(bounds) == 1 else ""  # a line through one point would not be seen
     sns.lineplot(
         bounds, x="n_z", y="least_around_mean", color=ABSTRACT, linestyle="--", linewidth=1.2,
-        marker=marker, label="lower bound if their mean is the origin", ax=axes,
+        label="lower bound if their mean is the origin", ax=axes,
     )  # fmt: skip
     sns.lineplot(
-        bounds, x="n_z", y="least", color=ABSTRACT, linestyle=":", marker=marker,
+        bounds, x="n_z", y="least", color=ABSTRACT, linestyle=":",
         label="lower bound for any ten vectors", ax=axes,
     )  # fmt: skip
     axes.fill_between(bounds.n_z, bounds.least, color=ABSTRACT, alpha=0.12, linewidth=0)

@@ -1,9 +1,10 @@
 """Where trajectories end, how the step map acts there, and saddles near concepts (chapter 20)."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from repinf_core.figures.style import (
@@ -34,12 +35,36 @@ _CENTRES = {
 }
 
 
-def _medians(axes: Axes, rows: pd.DataFrame, y: str, x: str, hue: str) -> None:
-    """Draw the median of ``x`` for each ``y`` and ``hue``, with a bar from 5% to 95%."""
+def _medians(
+    rows: pd.DataFrame, y: str, hue: str, label: str, height: float, line: float | None = None
+) -> Figure:
+    """The median of ``value`` for each ``y`` and ``hue``, with a bar from 5% to 95%.
+
+    Args:
+        rows: a row for each observation.
+        y: column of the categories, a line each.
+        hue: column of the two groups that are told apart.
+        label: of the horizontal axis.
+        height: of the figure, in inches.
+        line: where a dashed vertical line helps to compare, if anywhere.
+    """
+    figure = Figure(figsize=(WIDTH, height))
+    axes = figure.subplots()
     sns.pointplot(
-        rows, y=y, x=x, hue=hue, ax=axes, palette=[*PAIR], estimator="median", errorbar=("pi", 90),
-        linestyle="none", dodge=0.35, markers=["o", "s"], markersize=7,
+        rows, y=y, x="value", hue=hue, ax=axes, palette=[*PAIR], estimator="median",
+        errorbar=("pi", 90), linestyle="none", dodge=0.35, markers=["o", "s"], markersize=7,
     )  # fmt: skip
+    if line is not None:
+        axes.axvline(line, color=CONTROL, linestyle="--", linewidth=1.5)
+    axes.set(xlabel=label, ylabel="")
+    axes.legend(title="", loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, fontsize=12)
+    return figure
+
+
+def _long(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Columns of a table below each other: ``where``, ``of`` (the column's name), ``value``."""
+    values = table.melt("where", [*names], var_name="of")
+    return values.assign(of=values.of.map(names))
 
 
 @styled
@@ -49,15 +74,11 @@ def end_distances(ends: pd.DataFrame) -> Figure:
     Args:
         ends: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
     """
-    far = ends.melt("start", [*_TARGETS], var_name="target", value_name="distance")
+    far = ends.melt("start", [*_TARGETS], var_name="target")
     far["target"] = far.target.map(_TARGETS)
     far["start"] = far.start.map("from {} images".format)
-    figure = Figure(figsize=(WIDTH, 5.2))
-    axes = figure.subplots()
-    _medians(axes, far, "target", "distance", "start")
-    axes.set(xlabel="distance (Euclidean, in latent space)", ylabel="")
-    axes.set_xlim(left=0)
-    axes.legend(title="", loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, fontsize=12)
+    figure = _medians(far, "target", "start", "distance (Euclidean, in latent space)", 5.2)
+    figure.axes[0].set_xlim(left=0)
     return figure
 
 
@@ -114,16 +135,8 @@ def spectra_by_place(spectra: pd.DataFrame) -> Figure:
     Args:
         spectra: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
     """
-    names = {"radius": "spectral radius", "stretch": "largest singular value"}
-    values = spectra.melt("where", [*names], var_name="of", value_name="factor")
-    values["of"] = values.of.map(names)
-    figure = Figure(figsize=(WIDTH, 4.4))
-    axes = figure.subplots()
-    _medians(axes, values, "where", "factor", "of")
-    axes.axvline(1, color=CONTROL, linestyle="--", linewidth=1.5)
-    axes.set(xlabel="factor per step (dashed: 1)", ylabel="")
-    axes.legend(title="", loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, fontsize=12)
-    return figure
+    factors = _long(spectra, {"radius": "spectral radius", "stretch": "largest singular value"})
+    return _medians(factors, "where", "of", "factor per step (dashed: 1)", 4.4, line=1)
 
 
 @styled
@@ -154,15 +167,9 @@ def step_along_score(score: pd.DataFrame) -> Figure:
     Args:
         score: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
     """
-    names = {"cosine": "score there", "elsewhere": "score at another point"}
-    values = score.melt("where", [*names], var_name="of", value_name="value")
-    values["of"] = values.of.map(names)
-    figure = Figure(figsize=(WIDTH, 4.6))
-    axes = figure.subplots()
-    _medians(axes, values, "where", "value", "of")
-    axes.axvline(0, color=CONTROL, linestyle="--", linewidth=1.5)
-    axes.set(xlabel="cosine with the step f(z) - z", ylabel="", xlim=(-1.05, 1.05))
-    axes.legend(title="", loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2, fontsize=12)
+    cosines = _long(score, {"cosine": "score there", "elsewhere": "score at another point"})
+    figure = _medians(cosines, "where", "of", "cosine with the step f(z) - z", 4.6, line=0)
+    figure.axes[0].set_xlim(-1.05, 1.05)
     return figure
 
 

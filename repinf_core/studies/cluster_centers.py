@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from repinf_core import data, geometry
-from repinf_core.dynamics import approach, jacobian, rollout
+from repinf_core.dynamics import jacobian
 from repinf_core.noise import noisy_trials
 from repinf_core.profiles import Experiment
 from repinf_core.studies.study import (
@@ -18,9 +18,7 @@ from repinf_core.studies.study import (
     network_in_words,
     trained,
 )
-
-TARGETS = ("concept", "memory", "wrong concept", "Mahalanobis")
-"""To what distances are measured; the last is the Mahalanobis distance to the concept."""
+from repinf_core.studies.target_distances import TARGETS, follow
 
 
 @dataclass(frozen=True)
@@ -29,9 +27,9 @@ class ClusterCenters(Study):
 
     Attributes:
         curves: a row for each target, label and t: ``label`` (its name), ``target`` (of
-            :data:`TARGETS`), ``t`` (steps), ``mean`` and ``sem`` of the distance over the trials
-            (Euclidean, in latent space; Mahalanobis where the target says so), ``chord`` (mean
-            distance of the chords at the same t).
+            :data:`~repinf_core.studies.target_distances.TARGETS`), ``t`` (steps), ``mean`` and
+            ``sem`` of the distance over the trials (Euclidean, in latent space; Mahalanobis where
+            the target says so), ``chord`` (mean distance of the chords at the same t).
         labels: a row for each label: whether its mean curve approaches the concept below the
             ``whole_chord`` and below the chord at the ``same_time``; ``step`` and ``minimum`` of
             the mean curve, with its ``sem``; the chord's distance ``chord_at_step`` and
@@ -78,7 +76,7 @@ def of_network(network: Trained, experiment: Experiment) -> ClusterCenters:
         experiment.noise,
         experiment.trial_seed,
     )
-    distances, chords, shares, z_first = _follow(network, rows, x0, experiment.steps)
+    distances, chords, shares, z_first = follow(network, rows, x0, experiment.steps)
     names = network.class_names
     readings = {target: _readings(distances[target], chords[target]) for target in TARGETS}
     curves = pd.concat(
@@ -106,79 +104,6 @@ def of_network(network: Trained, experiment: Experiment) -> ClusterCenters:
         targets=targets,
         gains=gains,
     )
-
-
-def _follow(
-    network: Trained, rows: torch.Tensor, x0: torch.Tensor, steps: int
-) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], dict[str, Any], torch.Tensor]:
-    """Distances to the targets and of the chords to them, ``[10, T+1, trials]`` each; two shares.
-
-    Returns:
-        distances and chords by target; ``trials_approaching`` and ``nearest_own`` of each label;
-        z(0) on the CPU.
-    """
-    device, labels = network.device, network.train.labels[rows]
-    concepts = network.concepts.to(device)
-    own, memory = labels.to(device), network.memories[rows].to(device)
-    concept, wrong = concepts[own], concepts[(own + 1) % 10]  # of the next label: a control
-    whitened = _Whitened(network, own)
-    white = whitened(concept, slice(None))
-    ran = rollout.rollout(
-        network.model,
-        x0.to(device),
-        steps,
-        {
-            "concept": geometry.distance_to(concept),
-            "memory": geometry.distance_to(memory),
-            "wrong concept": geometry.distance_to(wrong),
-            "Mahalanobis": lambda x, z, trials: geometry.distance(
-                whitened(z, trials), white[trials]
-            ),
-            "nearest is own": lambda x, z, trials: (
-                torch.cdist(z, concepts).argmin(1) == own[trials]
-            ).float(),
-        },
-    )
-    first, last, every = ran.z_first, ran.z_last, slice(None)
-    ends = dict.fromkeys(TARGETS, (first, last)) | {
-        "Mahalanobis": (whitened(first, every), whitened(last, every))
-    }
-    of_target = {"concept": concept, "memory": memory, "wrong concept": wrong, "Mahalanobis": white}
-    distances = {name: approach.by_group(ran.observed[name], 10) for name in TARGETS}
-    chords = {
-        name: approach.by_group(geometry.chord_distances(*ends[name], target, steps), 10)
-        for name, target in of_target.items()
-    }
-    single = geometry.approach(
-        ran.observed["concept"].cpu(), geometry.chord_minimum(first, last, concept).cpu()
-    )
-    nearest = ran.observed["nearest is own"].cpu().gather(0, single.step[None])
-    shares = {
-        "trials_approaching": single.approaches.float().view(10, -1).mean(1).tolist(),
-        "nearest_own": nearest.view(10, -1).mean(1).tolist(),
-    }
-    return distances, chords, shares, first.cpu()
-
-
-class _Whitened:
-    """Active latents in the coordinates in which the class of each trial is a ball (Suppl. C)."""
-
-    def __init__(self, network: Trained, own: torch.Tensor) -> None:
-        active = geometry.active_latents(network.memories)
-        if not active.any():  # a collapsed model: then all latents are as good as any
-            active[:] = True
-        self.own, self.active = own, active.to(own.device)
-        classes = [network.memories[network.train.labels == k][:, active] for k in range(10)]
-        self.maps = torch.stack([geometry.whitening(of_class) for of_class in classes]).to(
-            own.device
-        )
-
-    def __call__(self, z: torch.Tensor, trials: slice) -> torch.Tensor:
-        z, labels = z[:, self.active], self.own[trials]
-        balls = torch.empty_like(z)
-        for k in labels.unique():  # a matrix for each label, not for each trial
-            balls[labels == k] = z[labels == k] @ self.maps[k]
-        return balls
 
 
 def _readings(distances: torch.Tensor, chords: torch.Tensor) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """The census of chapter 20: where trajectories end, and how far from memories and concepts."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -185,3 +185,35 @@ def _fixed_points(network: Trained, ends: pd.DataFrame, points: torch.Tensor) ->
             "memory": memory[:, 0].numpy(),
         }
     )
+
+
+def outcomes(ends: pd.DataFrame) -> pd.DataFrame:
+    """The study's table ``outcomes``, from its table ``ends``."""
+    counts = ends.outcome.value_counts()
+    return pd.DataFrame(
+        {
+            "outcome": counts.index,
+            "trajectories": counts.to_numpy(),
+            "share": counts.to_numpy() / len(ends),
+        }
+    )
+
+
+def memories_and_concepts(ends: pd.DataFrame) -> dict[str, Any]:
+    """Median distances, and how often an image's own memory or concept is the nearest.
+
+    Args:
+        ends: the study's table of this name.
+    """
+    # Different formulas compute the two distances in float32.
+    own_is_nearest = ends.own_memory <= ends.nearest_memory + ONE_END
+    distances = [
+        "own_memory", "nearest_memory", "random_memory", "memory_to_next", "own_concept",
+        "nearest_concept", "random_concept",
+    ]  # fmt: skip
+    return {
+        "median_distances": ends[distances].median().to_dict(),
+        "share_own_memory_nearest": float(own_is_nearest.mean()),
+        "share_own_concept_nearest": float((ends.concept_label == ends.label).mean()),
+        "share_label_of_nearest_memory": float((ends.memory_label == ends.label).mean()),
+    }

@@ -1,6 +1,6 @@
 """Where do trajectories end?  Fixed points, their spectra, saddles near concepts (chapter 20)."""
 
-import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,6 @@ import torch
 
 from repinf_core import data
 from repinf_core.agreement import rank_correlation
-from repinf_core.dynamics import fixed_points
-from repinf_core.dynamics.jacobian import jacobian
 from repinf_core.profiles import Experiment
 from repinf_core.studies import (
     bridges,
@@ -19,11 +17,11 @@ from repinf_core.studies import (
     null_models,
     other_networks,
     saddles,
+    spectra,
     training_sizes,
 )
+from repinf_core.studies.fixed_point_columns import COLUMNS
 from repinf_core.studies.study import Study, Trained, trained
-
-_POINTS = 100  # random memories, and points of the prior, at which spectra are taken
 
 
 @dataclass(frozen=True)
@@ -91,9 +89,10 @@ class FixedPoints(Study):
             share of the ``trials`` in which the concept nearest to z(t) is of the image's own label
             (``kept``).
         sizes: a row for each ``size`` of a training set and each ``start`` (one of its images, or a
-            point of the prior): the numbers of ``trajectories`` and of their distinct ``ends``; the
-            shares of trajectories whose ends are ``memorised``, ``spurious`` and ``generalised``,
-            and of those ``not_at_rest``.
+            point of the prior): the numbers of ``trajectories``, of their distinct ``ends``, and
+            of those of the ends that are ``memories``; the shares of trajectories whose ends are
+            ``memorised``, ``spurious`` and ``generalised``, and of those ``not_at_rest``.
+        order_of_sizes: in a sentence, whether their order is that of Pham et al.
         images: images that the fixed points with the largest basins generate, ``[n, 784]``.
     """
 
@@ -112,7 +111,13 @@ class FixedPoints(Study):
     score: pd.DataFrame
     kept: pd.DataFrame
     sizes: pd.DataFrame
+    order_of_sizes: str
     images: np.ndarray
+
+    @property
+    def columns(self) -> Mapping[str, Mapping[str, tuple[str, str]]]:
+        """The columns to show of each table: heading and format of each."""
+        return COLUMNS
 
 
 def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
@@ -126,8 +131,8 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
     """
     network = trained(experiment, device)
     census = end_points.census(network, experiment)
-    spectra = _spectra(network, census.points, experiment.trial_seed)
-    attractors = spectra[spectra["where"] == "attractor"]
+    at_points = spectra.at_points(network, census.points, experiment.trial_seed)
+    attractors = at_points[at_points["where"] == "attractor"]
     found = census.fixed_points.assign(
         **{name: attractors[name].to_numpy() for name in ("radius", "index", "stretch")}
     )
@@ -138,19 +143,20 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
     )
     score = bridges.step_and_score(network, experiment, trials)
     systems, linear = null_models.null_models(network, experiment, trials)
-    outcomes = _outcomes(census.ends)
+    sizes = training_sizes.ends_by_size(experiment)
+    outcomes = end_points.outcomes(census.ends)
     numbers = {
         "epochs_trained": network.run.epoch,
         "trajectories": len(census.ends),
         "fixed_points": len(found),
         "outcomes": dict(zip(outcomes.outcome, outcomes.trajectories.tolist(), strict=True)),
         "moving": dict(zip(census.settling.t.tolist(), census.settling.moving, strict=True)),
-        **_memories(census.ends),
+        **end_points.memories_and_concepts(census.ends),
         **_of_saddles(experiment, near, escape),
         "largest_factor_of_the_linear_vae": float(linear.factors.max()),
         "cosine_with_score": _by_place(score, "cosine"),
         "cosine_with_score_elsewhere": _by_place(score, "elsewhere"),
-        "symmetric_share": _by_place(spectra, "symmetric"),
+        "symmetric_share": _by_place(at_points, "symmetric"),
     }
     return FixedPoints(
         experiment=experiment,
@@ -161,8 +167,8 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
         ends=census.ends,
         outcomes=outcomes,
         fixed_points=found,
-        spectra=spectra,
-        kinds=_kinds(spectra),
+        spectra=at_points,
+        kinds=spectra.by_kind(at_points),
         searches=near.searches,
         saddles=near.saddles,
         centres=_centres(near.searches),
@@ -171,92 +177,14 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
         networks=other_networks.networks(network, experiment),
         score=score,
         kept=bridges.label_kept(network, experiment),
-        sizes=training_sizes.ends_by_size(experiment),
+        sizes=sizes,
+        order_of_sizes=training_sizes.order_in_words(sizes),
         images=_images(network, census.points[:20]),
     )
 
 
-def _outcomes(ends: pd.DataFrame) -> pd.DataFrame:
-    counts = ends.outcome.value_counts()
-    return pd.DataFrame(
-        {
-            "outcome": counts.index,
-            "trajectories": counts.to_numpy(),
-            "share": counts.to_numpy() / len(ends),
-        }
-    )
-
-
-def _spectra(network: Trained, attractors: torch.Tensor, seed: int) -> pd.DataFrame:
-    """The table ``spectra``: at the attractors, and at points that need not be fixed."""
-    generator = torch.Generator().manual_seed(seed)
-    rows = torch.randint(len(network.memories), (_POINTS,), generator=generator)
-    concepts = network.concepts.double()
-    pairs = [concepts[[i, j]].mean(0) for i, j in itertools.combinations(range(10), 2)]
-    points = {
-        "attractor": attractors,
-        "memory": network.memories[rows].double(),
-        "concept": concepts,
-        "midpoint": torch.stack(pairs),
-        "prior point": torch.randn(
-            _POINTS, concepts.shape[1], generator=generator, dtype=torch.float64
-        ),
-    }
-    model = fixed_points.in_float64(network.model)
-    tables = []
-    for where, z in points.items():
-        if not len(z):
-            continue
-        maps = jacobian(model, z.to(network.device)).cpu()
-        spectrum = fixed_points.spectrum(maps)
-        step = fixed_points.displacement(model, z.to(network.device)).norm(dim=1).cpu()
-        tables.append(
-            pd.DataFrame(
-                {
-                    "where": where,
-                    "step": step.numpy(),
-                    "radius": spectrum.radius.numpy(),
-                    "index": spectrum.unstable.numpy(),
-                    "stretch": spectrum.stretch.numpy(),
-                    "symmetric": symmetric_share(maps).numpy(),
-                }
-            )
-        )
-    return pd.concat(tables, ignore_index=True)
-
-
-def symmetric_share(maps: torch.Tensor) -> torch.Tensor:
-    """(||(J + J^T) / 2|| / ||J||)^2 in the Frobenius norm, of matrices ``[n, N, N]``: ``[n]``.
-
-    Of a matrix of independent random numbers it is (N + 1) / 2N in the mean.
-    """
-    symmetric = torch.linalg.matrix_norm((maps + maps.mT) / 2)
-    return (symmetric / torch.linalg.matrix_norm(maps)).square()
-
-
-def _kinds(spectra: pd.DataFrame) -> pd.DataFrame:
-    by = spectra.groupby("where", sort=False)
-    return by.median().assign(points=by.size()).reset_index()
-
-
 def _by_place(points: pd.DataFrame, column: str) -> dict[str, float]:
     return points.groupby("where", sort=False)[column].median().dropna().to_dict()
-
-
-def _memories(ends: pd.DataFrame) -> dict[str, Any]:
-    """Median distances, and how often an image's own memory or concept is the nearest."""
-    # Different formulas compute the two distances in float32.
-    own_is_nearest = ends.own_memory <= ends.nearest_memory + end_points.ONE_END
-    distances = [
-        "own_memory", "nearest_memory", "random_memory", "memory_to_next", "own_concept",
-        "nearest_concept", "random_concept",
-    ]  # fmt: skip
-    return {
-        "median_distances": ends[distances].median().to_dict(),
-        "share_own_memory_nearest": float(own_is_nearest.mean()),
-        "share_own_concept_nearest": float((ends.concept_label == ends.label).mean()),
-        "share_label_of_nearest_memory": float((ends.memory_label == ends.label).mean()),
-    }
 
 
 def _centres(searches: pd.DataFrame) -> pd.DataFrame:
@@ -306,8 +234,9 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
         "There is no saddle to look for."
         if saddle is None
         else f"By the criterion below, a saddle lies near {saddle['concept']} of 10 concepts; the "
-        f"same search finds one near {saddle['random memory']} of 10 random memories and near "
-        f"{saddle['prior point']} of 10 points of the prior."
+        f"same search finds one near {saddle['random memory']} of 10 random memories, near "
+        f"{saddle['prior point']} of 10 points of the prior, and near "
+        f"{saddle['prior point, one step on']} of 10 such points after one step."
     )
     return (
         f"On {title} with $N_z = {experiment.n_z}$, {rest:,} of {found['trajectories']:,} "
