@@ -21,7 +21,6 @@ from repinf_core import parallel
 from repinf_core.atomic import replacing
 from repinf_core.training import store
 
-_BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 
 def execute(page: Page, out: Path) -> float:
@@ -75,7 +74,6 @@ def _keep(working: Path, made_of: dict[str, Any], out: Path) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
-        cell.source = cell.source.replace(_BADGE, "_static/colab-badge.svg")
         for output in cell.get("outputs", []):  # the folder of models is this machine's
             if output.output_type == "stream":
                 output.text = output.text.replace(str(store.models_folder()), "the model store")
