@@ -22,7 +22,6 @@ from repinf_core.atomic import replacing
 from repinf_core.training import store
 
 
-
 def execute(page: Page, out: Path) -> float:
     """Execute one page into ``out``; returns the seconds that it took.
 
