@@ -678,7 +678,11 @@ CHANGES = [
     ),
     ("denoising helps", {"dae_minus_cae/low": 0.001}, REPRODUCED),
     ("denoising helps", {"dae_minus_cae/low": 0.0}, PARTLY),
-    ("denoising helps", {"dae_minus_cae/low": -1.0, "dae_minus_cae/difference": 0.0}, NOT_REPRODUCED),
+    (
+        "denoising helps",
+        {"dae_minus_cae/low": -1.0, "dae_minus_cae/difference": 0.0},
+        NOT_REPRODUCED,
+    ),
 ]
 
 

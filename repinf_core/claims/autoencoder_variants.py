@@ -12,8 +12,8 @@ def vae_near_25_db(found: Numbers) -> Measured:
     low, high = min(curves["VAE"]), max(curves["VAE"])
     told = ", ".join(f"{name} {fall:.1f}" for name, fall in falls.items())
     return Measured(
-        f"{low:.1f} to {high:.1f} dB over the levels; fall from the clean images to the highest "
-        f"level: {told} dB",
+        f"{low:.1f} to {high:.1f} dB over the levels; fall from the lowest to the highest level: "
+        f"{told} dB",
         graded(
             NEAR[0] <= low and high <= NEAR[1],
             falls["VAE"] < min(falls["CAE"], falls["DAE"]),
@@ -44,7 +44,7 @@ CLAIMS = (
         "near 25 dB at every noise level, as reported second-hand",
         f"at every level of the Gaussian noise the mean PSNR, against the clean image, of what the "
         f"VAE decodes from its latent mean is {NEAR[0]:g} to {NEAR[1]:g} dB; partly: from the "
-        f"clean images to the highest level it falls by less than the CAE's and the DAE's",
+        f"lowest to the highest level it falls by less than the CAE's and the DAE's",
         "companion",
         "30_autoencoder_variants",
         vae_near_25_db,
