@@ -55,7 +55,7 @@ CLAIMS = (
         "the DAE reconstructs noisy images better than the CAE at the noise level that it was "
         "trained with",
         BEYOND,
-        "says nothing of it that we know",
+        "says nothing of these networks",
         "on test images with Gaussian noise of that level the mean PSNR, against the clean image, "
         "is larger for the DAE, and the 95% interval of the difference, by a paired bootstrap, "
         "lies above zero; partly: it is larger, but the interval includes zero",

@@ -7,6 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from repinf_core.figures.style import (
     CONTROL,
@@ -18,9 +19,12 @@ from repinf_core.figures.style import (
     show_image,
     styled,
 )
-from repinf_core.studies.reconstructions import GAUSSIAN, NOISY, SAMPLED
+from repinf_core.studies.reconstructions import GAUSSIAN, NOISY, PIXEL, SAMPLED
 
-_AXIS = {GAUSSIAN: "standard deviation of the Gaussian noise", "pixel": "share p of the pixels"}
+_AXIS = {
+    GAUSSIAN: "Gaussian noise: standard deviation",
+    PIXEL: "pixel noise: share p of the pixels",
+}
 _DRAWN = {  # colour, marker, line: told apart in grey too
     NOISY: (CONTROL, "", ":"),
     "CAE": ("#E69F00", "s", "-"),
@@ -105,9 +109,10 @@ def training_by_network(history: pd.DataFrame) -> Figure:
             )  # fmt: skip
         axes.set_title(network, loc="left", fontweight="bold")
         axes.set(xlabel="", ylabel="")
-        settled = rows[["training", "test"]].iloc[min(1, len(rows) - 1) :]
+        settled = rows[["training", "test"]].iloc[len(rows) // 10 :]  # the first fall is steep
         margin = 0.1 * np.ptp(settled) + 0.5
         axes.set_ylim(settled.min(axis=None) - margin, settled.max(axis=None) + margin)
+    grid[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.supxlabel("epoch", fontsize=13)
     figure.supylabel("objective (nats per image)", fontsize=13)
     handles, labels = grid[0].get_legend_handles_labels()

@@ -42,7 +42,7 @@ def measured(
         )
         both = torch.cat([z, z_noisy]).numpy()
         in_planes = {
-            "PCA": PCA(2, svd_solver="full").fit(both[: len(z)]).transform(both),
+            "PCA": _principal(both, len(z)),
             "t-SNE": _tsne(both, experiment.trial_seed),
         }
         for method, points in in_planes.items():
@@ -54,6 +54,12 @@ def measured(
         latents.append({"network": name, **_neighbours(z.double(), z_noisy.double(), labels)})
     table = pd.concat(places, names=["network", "method", "state"])
     return table.reset_index([0, 1, 2]).reset_index(drop=True), pd.DataFrame(latents)
+
+
+def _principal(latents: np.ndarray, clean: int) -> np.ndarray:
+    """Places ``[n, 2]`` in the plane of the two leading components of the first ``clean`` ones."""
+    with np.errstate(invalid="ignore"):  # latents that are all equal have no shares of variance
+        return PCA(2, svd_solver="full").fit(latents[:clean]).transform(latents)
 
 
 def _tsne(latents: np.ndarray, seed: int) -> np.ndarray:
