@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from repinf_core import data
-from repinf_core.models import mlp
+from repinf_core.models import Spec, mlp
 from repinf_core.training import paths
 from repinf_core.training.run import TrainingRun
 
@@ -93,7 +93,7 @@ class CompiledLoop(EagerLoop):
 class Ours:
     """This package's training: an epoch of ``fit`` without its evaluation."""
 
-    def __init__(self, spec: mlp.VAESpec, weights: list[np.ndarray], images: torch.Tensor):
+    def __init__(self, spec: Spec, weights: list[np.ndarray], images: torch.Tensor):
         self._run = TrainingRun(spec)
         for parameter, values in zip(self._run.model.parameters(), weights, strict=True):
             parameter.data.copy_(torch.from_numpy(values))

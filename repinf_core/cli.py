@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from repinf_core import profiles
 from repinf_core.errors import ReaderError
@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         )
         parser_of_a_model.add_argument("--family", default="vae", help="of models; default: vae")
         parser_of_a_model.add_argument(
+            "--network", help="of a family with several: --family conv --network DAE; default: CAE"
+        )
+        parser_of_a_model.add_argument(
             "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
             dest="parameters",
             help="a parameter of the model, and again: -p n_z 20 -p beta 3",
@@ -84,11 +87,24 @@ def _experiment(options: argparse.Namespace) -> profiles.Experiment:
     return profiles.experiment(options.profile, given)
 
 
+class _Reading:
+    """An experiment that notes which of its parameters are read."""
+
+    def __init__(self, experiment: profiles.Experiment) -> None:
+        self._experiment = experiment
+        self.read: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.read.append(name)
+        return getattr(self._experiment, name)
+
+
 def _spec(options: argparse.Namespace, experiment: profiles.Experiment) -> "Spec":
-    """The spec of the requested family.
+    """The spec of the requested network.
 
     Raises:
-        ParameterError: the family is unknown, or its specs do not have a given parameter.
+        ParameterError: the family or its network is unknown, a given parameter shapes no network of
+            the family, or a grid is over what is no field of its specs.
     """
     from repinf_core.models import FAMILIES
 
@@ -96,27 +112,36 @@ def _spec(options: argparse.Namespace, experiment: profiles.Experiment) -> "Spec
         raise profiles.ParameterError(
             f"--family is {options.family!r}; allowed is one of {', '.join(FAMILIES)}."
         )
-    spec = FAMILIES[options.family].of(experiment)
-    shaping = [field.name for field in dataclasses.fields(spec)]
-    for name in [*dict(options.parameters), *dict(getattr(options, "over", []))]:
-        if name not in shaping:
-            raise profiles.ParameterError(
-                f"Parameter {name} shapes no model of family {options.family}; allowed are "
-                f"{', '.join(shaping)}."
-            )
+    shaping = _Reading(experiment)
+    networks = FAMILIES[options.family].networks(shaping)
+    network = options.network or next(iter(networks))
+    if network not in networks:
+        raise profiles.ParameterError(
+            f"--network is {network!r}; allowed is one of {', '.join(map(repr, networks))}."
+        )
+    spec = networks[network]
+    fields = [field.name for field in dataclasses.fields(spec)]
+    for given, allowed in (
+        (dict(options.parameters), list(dict.fromkeys(shaping.read))),
+        (dict(getattr(options, "over", [])), fields),
+    ):
+        for name in given:
+            if name not in allowed:
+                raise profiles.ParameterError(
+                    f"Parameter {name} shapes no model of family {options.family}; allowed are "
+                    f"{', '.join(allowed)}."
+                )
     return spec
 
 
 def _train(options: argparse.Namespace) -> None:
-    experiment = _experiment(options)
-    if options.until is not None and not 1 <= options.until <= experiment.epochs:
+    spec, device = _spec(options, _experiment(options)), _device()
+    if options.until is not None and not 1 <= options.until <= spec.epochs:
         raise profiles.ParameterError(
-            f"Epoch --until is {options.until}; allowed is an integer from 1 to "
-            f"{experiment.epochs}."
+            f"Epoch --until is {options.until}; allowed is an integer from 1 to {spec.epochs}."
         )
     from repinf_core.training import progress, store
 
-    spec, device = _spec(options, experiment), _device()
     print(f"{spec.name} in {store.models_folder()}", flush=True)
     _say_if_restarted(spec)
     with _expected_errors(), progress.bar(spec, options.until) as report:

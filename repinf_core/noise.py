@@ -88,6 +88,19 @@ def gaussian(images: torch.Tensor, level: float, generator: torch.Generator) -> 
     return (images + level * noise.to(images.dtype)).clamp(0, 1)
 
 
+def psnr(images: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
+    """Peak signal-to-noise ratio of images to the clean ones, -10 log10 of the mean squared error.
+
+    Args:
+        images: ``[N, 784]``, intensities in [0, 1].
+        clean: likewise, on the same device.
+
+    Returns:
+        dB, float64 ``[N]``; infinite where the two are equal.
+    """
+    return -10 * (images - clean).double().square().mean(1).log10()
+
+
 def draw_trials(
     labels: torch.Tensor, label: int, trials: int, generator: torch.Generator
 ) -> torch.Tensor:

@@ -5,6 +5,7 @@ import platform
 import re
 import sys
 
+import conv as conv_benchmark
 import gpu as gpu_benchmark
 import machine
 import numpy as np
@@ -18,6 +19,7 @@ from torch_loops import DataLoaderLoop, EagerLoop, Ours, network
 
 from repinf_core import profiles
 from repinf_core.models import mlp
+from repinf_core.models.conv import variants
 from repinf_core.training.fast.hand_written import HandWritten
 from repinf_core.training.run import TrainingRun
 
@@ -132,9 +134,41 @@ def test_the_operations_of_a_rollout_are_those_that_torch_counts(name):
     assert counter.get_total_flops() == rollout_benchmark.operations(model, 100, 5)
 
 
+CONVOLUTIONAL = variants(
+    profiles.experiment("smoke", {"channels": 3, "precision": "float32", "minibatch": 50})
+)
+
+
+@pytest.mark.parametrize("network", CONVOLUTIONAL)
+def test_the_plain_loops_objective_is_the_convolutional_models(network):
+    spec, x = CONVOLUTIONAL[network], small.digits(20).images
+    loop = conv_benchmark.contestants(spec, x)[conv_benchmark.PLAIN]
+    torch.manual_seed(0)
+    found = loop._loss(x.view(-1, 1, 28, 28))
+    model = spec.build(torch.Generator().manual_seed(spec.seed))
+    terms = model.loss(x, torch.default_generator.manual_seed(0))
+    torch.testing.assert_close(found, next(iter(terms.values())), rtol=1e-5, atol=0)
+
+
+def test_both_convolutional_contestants_train_and_another_network_is_found():
+    images, test = small.digits(500).images, small.data.load("digits", "test")
+    made = {name: conv_benchmark.contestants(spec, images) for name, spec in CONVOLUTIONAL.items()}
+    spec = CONVOLUTIONAL["CAE"]
+    before = conv_benchmark.objective(spec, made["CAE"]["ours"].weights(), test)
+    for value in conv_benchmark.first_epoch(made["CAE"], spec, test).values():
+        assert value < before
+    untrained = conv_benchmark.PlainLoop(spec, made["DAE"]["plain loop"].weights(), images[:0])
+    for _ in range(10):
+        made["CAE"]["ours"].epoch()
+    with pytest.raises(SystemExit, match=r"^conv-cae-c3: the plain loop reaches .* not the same"):
+        conv_benchmark.first_epoch(made["CAE"] | {"plain loop": untrained}, spec, test)
+
+
 @pytest.mark.parametrize(
     ("benchmark", "option", "value"),
     [
+        (conv_benchmark, "--repeats", "0"),
+        (conv_benchmark, "--images", "0"),
         (training_benchmark, "--repeats", "0"),
         (training_benchmark, "--images", "250"),
         (training_benchmark, "--images", "0"),

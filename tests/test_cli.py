@@ -17,6 +17,7 @@ import torch
 
 import repinf_core
 from repinf_core import cli, results
+from repinf_core.models.conv import ConvSpec
 from repinf_core.training import checkpoint, paths, shipped, store
 from repinf_core.training.fast import hand_written
 from repinf_core.training.fit import fit
@@ -320,6 +321,17 @@ def test_nan_stops_in_one_sentence_and_keeps_the_last_good_state(monkeypatch):
         (["--until", "0"], "Epoch --until is 0; allowed is an integer from 1 to 300."),
         (["--until", "301"], "Epoch --until is 301; allowed is an integer from 1 to 300."),
         (["--family", "vea"], "--family is 'vea'; allowed is one of vae, "),
+        (["--network", "DAE"], "--network is 'DAE'; allowed is one of 'vae'."),
+        (
+            ["--family", "conv", "--network", "dae"],
+            "--network is 'dae'; allowed is one of 'CAE', 'DAE', 'VAE', 'CAE, linear latents', ",
+        ),
+        # Its networks have their own number of epochs.
+        (["--family", "conv", "-p", "epochs", "5"], "Parameter epochs shapes no model of family "),
+        (
+            ["--family", "conv", "--until", "61"],
+            "--until is 61; allowed is an integer from 1 to 60.",
+        ),
     ],
 )
 def test_a_wrong_argument_is_refused_in_one_sentence(arguments, sentence, model_store):
@@ -395,6 +407,34 @@ def test_what_is_reached_ships_finished_or_not(monkeypatch, tmp_path, capsys):
         expected = small.vector(store.latest_run(small.SPEC)).half().float()
         assert torch.equal(small.vector(shipped.load(small.SPEC, folder=tmp_path)), expected)
         assert f"{until} of 4 epochs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("network", "changes"),
+    [
+        (None, {}),
+        ("DAE", {"noise_level": 0.2}),
+        ("VAE", {"variational": True, "rectified": False}),
+        ("CAE, linear latents", {"rectified": False}),
+        ("VAE, rectified mean", {"variational": True}),
+        ("CAE, cropped images", {"border": 4}),
+    ],
+)
+def test_each_convolutional_network_is_trained_and_shipped_by_its_name(
+    monkeypatch, tmp_path, network, changes
+):
+    monkeypatch.setattr(shipped, "ship", functools.partial(shipped.ship, folder=tmp_path))
+    parameters = {"channels": 1, "conv_epochs": 1, "minibatch": 500, "denoising_level": 0.2}
+    words = ["--profile", "smoke", "--family", "conv"]
+    words += [word for name, value in parameters.items() for word in ("-p", name, str(value))]
+    words += ["--network", network] if network else []
+    train(words)
+    cli.main(["ship", *words, "--machine", "a machine"])
+    expected = ConvSpec(dataset="digits", epochs=1, minibatch=500, channels=1, **changes)
+    assert set(shipped.manifest(tmp_path)) == {expected.name}
+    found, trained = shipped.load(expected, folder=tmp_path), store.latest_run(expected)
+    assert (found.epoch, found.history[-1].test) == (1, pytest.approx(trained.history[-1].test))
+    assert torch.equal(small.vector(found), small.vector(trained).half().float())
 
 
 def test_what_ships_is_said_of_which_machine(capsys):

@@ -1,5 +1,6 @@
 """The convolutional networks against numpy, torch.distributions and closed forms."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from scipy.signal import correlate2d
 
+from repinf_core import profiles
 from repinf_core.models import FAMILIES, spec_from_json
 from repinf_core.models.conv import ConvAutoencoder, ConvSpec, ConvVAE
 
@@ -129,3 +131,41 @@ def test_specs_of_the_three_networks_have_their_names_and_come_back_from_json():
         assert spec_from_json(spec.as_json()) == spec
         assert json.loads(spec.as_json())["family"] == "conv"
         assert spec.build(seeded()).n_z == 64 * 49
+
+
+def test_the_networks_differ_as_their_names_say():
+    experiment = profiles.PROFILES["smoke"]
+    networks = ConvSpec.networks(experiment)
+    cae, vae = networks["CAE"], networks["VAE"]
+    expected = {
+        "CAE": (cae, set()),
+        "DAE": (cae, {"noise_level"}),
+        "VAE": (cae, {"variational", "rectified"}),
+        "CAE, linear latents": (cae, {"rectified"}),
+        "VAE, rectified mean": (vae, {"rectified"}),
+        "CAE, cropped images": (cae, {"border"}),
+    }
+    assert list(networks) == list(expected)
+    for name, (to, fields) in expected.items():
+        ours, theirs = dataclasses.asdict(networks[name]), dataclasses.asdict(to)
+        assert {field for field in ours if ours[field] != theirs[field]} == fields
+    assert cae == ConvSpec.of(experiment)
+    assert networks["DAE"].noise_level == experiment.denoising_level
+
+
+def test_the_published_networks_keep_their_names():
+    """Trained weights are found by these names: no default may change."""
+    specs = ConvSpec.networks(profiles.PROFILES["paper"])
+    assert [spec.name for spec in specs.values()] == [
+        "mnist-conv-cae-c64-0736e76d1e98",
+        "mnist-conv-dae-c64-c48543b443c5",
+        "mnist-conv-vae-c64-75e58f49f264",
+        "mnist-conv-cae-c64-1dc1ba7cbc4a",
+        "mnist-conv-vae-c64-8608d1dc6777",
+        "mnist-conv-cae-c64-b46cd5fa584f",
+    ]
+
+
+def test_a_network_that_ships_takes_less_than_two_megabytes():
+    for spec in ConvSpec.networks(profiles.PROFILES["paper"]).values():
+        assert 2 * sum(p.numel() for p in spec.build(seeded()).parameters()) < 2e6

@@ -463,6 +463,45 @@ ACTIVE_BY_EPOCH = pd.DataFrame(
     )
     for e in range(1, 41)
 )
+VARIANTS = ["CAE", "DAE", "VAE"]
+QUALITY = pd.DataFrame(
+    [
+        (noise, image, level, 30 - place - 20 * level, 29 - place - 20 * level, 31 - place)
+        for noise in ("Gaussian", "pixel")
+        for place, image in enumerate(["noisy image", *VARIANTS, "VAE, sampled"])
+        for level in (0.0, 0.3, 1.0)
+        if level or place
+    ],
+    columns=["noise", "image", "level", "psnr", "low", "high"],
+)
+EXAMPLES = {
+    noise: {name: IMAGES[:3] for name in QUALITY.image.unique()} for noise in QUALITY.noise.unique()
+}
+LEVELS = {"Gaussian": ("0", "0.1", "1"), "pixel": ("0", "0.5", "1")}
+PLACES_OF_LATENTS = pd.DataFrame(
+    [
+        (network, method, state, label, NAMES[label], label + 0.1 * i, i % 3 - 0.1 * label)
+        for network in VARIANTS
+        for method in ("PCA", "t-SNE")
+        for state in ("clean", "noisy")
+        for label in range(10)
+        for i in range(4)
+    ],
+    columns=["network", "method", "state", "label", "name", "x", "y"],
+)
+
+
+def objectives_of_variants(epochs):
+    return pd.DataFrame(
+        [
+            (network, epoch, 500 / epoch, 510 / epoch)
+            for network in VARIANTS
+            for epoch in range(1, epochs + 1)
+        ],
+        columns=["network", "epoch", "training", "test"],
+    )
+
+
 FIGURES = {
     "methods_by_noise": lambda: figures.methods_by_noise(STEPS_METHODS),
     "quality_by_step": lambda: figures.quality_by_step(STEPS_CURVES, STEPS_METHODS, "denoise"),
@@ -563,6 +602,14 @@ FIGURES = {
     "saddles_by_centre": lambda: figures.saddles_by_centre(SADDLES),
     "step_along_score": lambda: figures.step_along_score(SCORE),
     "label_against_noise": lambda: figures.label_against_noise(KEPT),
+    "psnr_by_noise": lambda: figures.psnr_by_noise(QUALITY),
+    "examples_by_noise": lambda: figures.examples_by_noise(EXAMPLES, LEVELS),
+    "training_by_network": lambda: figures.training_by_network(objectives_of_variants(20)),
+    "networks of one epoch": lambda: figures.training_by_network(objectives_of_variants(1)),
+    "latents_by_network": lambda: figures.latents_by_network(PLACES_OF_LATENTS),
+    "latents of clothes": lambda: figures.latents_by_network(
+        PLACES_OF_LATENTS.assign(name=[FASHION[label] for label in PLACES_OF_LATENTS.label])
+    ),
 }
 MOVIES = {
     "inference_frames": lambda: figures.inference_frames(IMAGES, IMAGES[0], of_trial(4, 2)),
@@ -618,6 +665,7 @@ def test_the_architecture_names_its_sizes():
     [
         "architecture", "training_curve", "by_setting", "training_ratios", "counts_by_dataset",
         "methods_by_noise", "quality_by_step", "separation_by_score", "steps_by_kind",
+        "psnr_by_noise", "training_by_network",
     ],
 )  # fmt: skip
 def test_the_colours_of_the_centres_stand_for_nothing_else(name):
@@ -1549,3 +1597,30 @@ def test_importing_the_figures_changes_no_setting_of_matplotlib():
         "assert dict(matplotlib.rcParams.copy()) == dict(before)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_psnr_of_each_network_is_drawn_over_both_noises_beside_the_noisy_image():
+    for axes, (_, of_noise) in zip(
+        figures.psnr_by_noise(QUALITY).axes, QUALITY.groupby("noise"), strict=True
+    ):
+        drawn = {line.get_label(): line.get_xydata() for line in axes.lines}
+        for image, rows in of_noise.groupby("image"):
+            np.testing.assert_allclose(drawn[image], rows[["level", "psnr"]])
+
+
+def test_the_examples_stand_under_their_levels_beside_their_names():
+    figure = figures.examples_by_noise(EXAMPLES, LEVELS)
+    named = [axes.get_ylabel().replace("\n", " ") for axes in figure.axes if axes.get_ylabel()]
+    assert named == [*EXAMPLES["Gaussian"], *EXAMPLES["pixel"]]
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles == [*LEVELS["Gaussian"], *LEVELS["pixel"]]
+
+
+def test_every_latent_is_drawn_and_every_label_named_at_the_median_of_its_clean_images():
+    figure = figures.latents_by_network(PLACES_OF_LATENTS)
+    titles = [f"{network}, {method}" for network in VARIANTS for method in ("PCA", "t-SNE")]
+    assert [axes.get_title("left") for axes in figure.axes] == titles
+    for axes in figure.axes:
+        assert sum(len(points.get_offsets()) for points in axes.collections) == 80
+        places = {text.get_text(): text.get_position() for text in axes.texts}
+        assert places["4"] == pytest.approx((4.15, 0.1))

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from repinf_core.data import LabelledImages
-from repinf_core.noise import NOISES, corrupt, draw_trials, label_seed, noisy_trials
+from repinf_core.noise import (
+    NOISES,
+    corrupt,
+    draw_trials,
+    gaussian,
+    label_seed,
+    noisy_trials,
+    psnr,
+)
 
 # Statistical tests have fixed seeds; each would fail a correct program once in a thousand seeds.
 SMALLEST_P_VALUE = 1e-3
@@ -275,3 +283,36 @@ def test_without_noise_no_pixel_is_selected_whatever_is_drawn(monkeypatch):
     images = torch.rand(3, 784, generator=generator())
     monkeypatch.setattr(torch, "rand", lambda shape, **_: torch.zeros(shape))  # which may come
     assert torch.equal(corrupt(images, 0, generator(), "invert"), images)
+
+
+# --- Gaussian noise, and how much noise there is ----------------------------------------------
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1, 1.0])
+def test_gaussian_noise_is_numpys_sum_clipped(level):
+    images = torch.rand(5, 784, generator=generator(1))
+    drawn = torch.randn(5, 784, generator=generator(2)).numpy()
+    expected = np.clip(images.numpy() + np.float32(level) * drawn, 0, 1)
+    np.testing.assert_array_equal(gaussian(images, level, generator(2)), expected)
+
+
+def test_on_grey_pixels_the_deviations_are_normal_with_the_level_as_standard_deviation():
+    images = torch.full((20, 784), 0.5, dtype=torch.float64)
+    deviations = (gaussian(images, 0.05, generator()) - images).flatten() / 0.05
+    assert stats.kstest(deviations, "norm").pvalue > SMALLEST_P_VALUE
+
+
+@pytest.mark.parametrize("level", [-0.1, math.nan])
+def test_a_level_below_0_is_refused(level):
+    with pytest.raises(ValueError, match=f"Noise level is {level}; allowed is a number from 0."):
+        gaussian(torch.zeros(1, 784), level, generator())
+
+
+def test_the_psnr_is_20_db_for_every_factor_10_of_the_error():
+    clean = torch.full((4, 784), 0.2, dtype=torch.float64)
+    images = clean + torch.tensor([1.0, 0.1, 0.01, 0.0])[:, None]
+    found = psnr(images, clean)
+    torch.testing.assert_close(
+        found[:3], torch.tensor([0.0, 20.0, 40.0]).double(), atol=1e-5, rtol=0
+    )
+    assert found[3] == math.inf

@@ -4,6 +4,7 @@ A module holds a claim's words, its criterion, and the function that decides it,
 """
 
 from repinf_core.claims import (
+    autoencoder_variants,
     cluster_centers,
     collective_dynamics,
     fashion_mnist,
@@ -39,6 +40,7 @@ CHAPTERS: dict[str, tuple[Claim, ...]] = {
     "Fixed points": fixed_points.CLAIMS,
     "How many steps": how_many_steps.CLAIMS,
     "Unfamiliar inputs": unfamiliar_inputs.CLAIMS,
+    "Autoencoder variants": autoencoder_variants.CLAIMS,
 }
 """The claims of each chapter, by its subject, in the order of the book."""
 

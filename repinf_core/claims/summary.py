@@ -63,7 +63,7 @@ OTHERS = (
         "Fashion-MNIST",
         "fashion_",
         {"dataset": "fashion_mnist"},
-        (*_PAPER_S, "20_fixed_points", "21_how_many_steps"),
+        (*_PAPER_S, "20_fixed_points", "21_how_many_steps", "30_autoencoder_variants"),
     ),
 )
 """The other networks of the published edition, in the order in which they are shown."""

@@ -46,6 +46,12 @@ from repinf_core.figures.unfamiliar import (
     separation_by_time,
     steps_by_kind,
 )
+from repinf_core.figures.variants import (
+    examples_by_noise,
+    latents_by_network,
+    psnr_by_noise,
+    training_by_network,
+)
 
 __all__ = [
     "active_by_epoch",
@@ -70,6 +76,7 @@ __all__ = [
     "drawn_schematic",
     "embedding",
     "end_distances",
+    "examples_by_noise",
     "facts_by_reading",
     "final_probabilities",
     "group_images",
@@ -79,8 +86,10 @@ __all__ = [
     "label_against_noise",
     "label_map",
     "largest_basins",
+    "latents_by_network",
     "methods_by_noise",
     "neighbour_ratios",
+    "psnr_by_noise",
     "quality_by_step",
     "right_steps",
     "saddles_by_centre",
@@ -99,6 +108,7 @@ __all__ = [
     "still_moving",
     "strip",
     "times_by_reading",
+    "training_by_network",
     "training_curve",
     "training_ratios",
 ]

@@ -84,6 +84,11 @@ class Spec(abc.ABC):
         """The part of an experiment (any object with these attributes) that sets the weights."""
         return cls(**{field.name: getattr(experiment, field.name) for field in fields(cls)})
 
+    @classmethod
+    def networks(cls, experiment: Any) -> dict[str, Self]:
+        """The networks of the family that an experiment has, by name; the first is :meth:`of`."""
+        return {cls.family: cls.of(experiment)}
+
     @abc.abstractmethod
     def build(self, generator: torch.Generator) -> Model:
         """The model with initial weights drawn from ``generator``, on the CPU."""

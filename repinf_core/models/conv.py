@@ -193,6 +193,11 @@ class ConvSpec(Spec):
             channels=experiment.channels,
         )
 
+    @classmethod
+    def networks(cls, experiment: Any) -> dict[str, "ConvSpec"]:
+        """The three of :func:`variants`, and their :func:`controls`."""
+        return variants(experiment) | controls(experiment)
+
     def build(self, generator: torch.Generator) -> ConvAutoencoder:
         """The network with Glorot-uniform weights."""
         model = ConvVAE if self.variational else ConvAutoencoder

@@ -12,7 +12,7 @@ from repinf_core.dynamics import rollout, steps
 from repinf_core.geometry import distance
 from repinf_core.models.classifier import Classifier
 from repinf_core.models.denoiser import DenoisingAutoencoder
-from repinf_core.noise import corrupt, label_seed
+from repinf_core.noise import corrupt, label_seed, psnr
 from repinf_core.profiles import Experiment
 from repinf_core.studies import steps_advice
 from repinf_core.studies.study import Trained
@@ -93,8 +93,8 @@ class _Trials:
         """PSNR (dB, peak 1), and 1 or 0 for a right label: float64 ``[goals, k]`` on the CPU."""
         named = self._networks.classifier.probabilities(images).argmax(1).cpu()
         trials = trials.cpu()
-        error = (images.cpu() - self._sample.clean[trials]).double().square().mean(1)
-        return torch.stack([-10 * error.log10(), (named == self._sample.labels[trials]).double()])
+        right = (named == self._sample.labels[trials]).double()
+        return torch.stack([psnr(images.cpu(), self._sample.clean[trials]), right])
 
     def quality_at(self, stops: torch.Tensor | int) -> torch.Tensor:
         """The quality of all trials at t, one for all or one for each: ``[goals, n]``."""
