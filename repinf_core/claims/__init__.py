@@ -12,6 +12,7 @@ from repinf_core.claims import (
     how_many_steps,
     label_detection,
     latent_dimension,
+    latent_manifolds,
     noise_and_hierarchy,
     unfamiliar_inputs,
 )
@@ -39,6 +40,7 @@ CHAPTERS: dict[str, tuple[Claim, ...]] = {
     "Fixed points": fixed_points.CLAIMS,
     "How many steps": how_many_steps.CLAIMS,
     "Unfamiliar inputs": unfamiliar_inputs.CLAIMS,
+    "Latent manifolds": latent_manifolds.CLAIMS,
 }
 """The claims of each chapter, by its subject, in the order of the book."""
 
