@@ -1,4 +1,4 @@
-"""The companion's claims on latent manifolds, and the other explanation: ties (arXiv:2412.04755)."""
+"""The companion's claims on latent manifolds (arXiv:2412.04755), and another explanation: ties."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -133,14 +133,14 @@ def _turning(found: Numbers, factor: str) -> str:
 
 
 _KNOWN = (
-    "Before the numbers of the networks of this page were seen. Known then: a trial on MNIST (8,000 "
-    "images, 3 epochs), in which the ranks varied for the VAE's mean as for the CAE, and in an "
+    "Before the numbers of the networks of this page were seen. Known then: a trial on MNIST "
+    "(8,000 images, 3 epochs), in which the ranks varied for the VAE's mean as for the CAE, and in an "
     "untrained network, and were fixed for a sampled z."
 )
 _SECOND_HAND = "as reported by others; we had only the abstract"
 _ONE_RANK = (
-    "all images have one rank of S1, of S2 and of S3, at each of five tolerances of a decade around "
-    "numpy's default"
+    "all images have one rank of S1, of S2 and of S3, at each of five tolerances of a decade "
+    "around numpy's default"
 )
 
 CLAIMS = (
@@ -196,8 +196,8 @@ CLAIMS = (
         "them: the ranks do not tell of smoothness",
         BEYOND,
         "the companion's abstract does not speak of ties",
-        "only the sampled z has fixed ranks, among CAE, DAE, VAE by its mean and VAE by a sampled z, "
-        f"or cropping the border makes the CAE's ranks constant (fixed, constant: {_ONE_RANK}), "
+        "only the sampled z has fixed ranks, among CAE, DAE, VAE by its mean and VAE by a sampled "
+        f"z, or cropping the border makes the CAE's ranks constant (fixed, constant: {_ONE_RANK}), "
         "both over the clean test images and over these at all noise levels together; partly: over "
         "one of the two",
         "companion",

@@ -12,6 +12,7 @@ positive definite for every bandwidth.  A Gaussian of a geodesic distance on a c
 """
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -155,10 +156,18 @@ def logarithms(covariances: torch.Tensor, eps: float) -> torch.Tensor:
     Raises:
         ValueError: ``eps`` is not above 0.
     """
-    _positive("eps", eps)
+    return next(logarithms_by_eps(covariances, [eps]))
+
+
+def logarithms_by_eps(
+    covariances: torch.Tensor, epsilons: Iterable[float]
+) -> Iterator[torch.Tensor]:
+    """As :func:`logarithms`, for each of ``epsilons``: the eigenvectors are the same."""
     values, vectors = torch.linalg.eigh(covariances.double())
-    logs = (values.clamp_min(0) + eps).log()
-    return (vectors * logs.unsqueeze(-2) @ vectors.mT).flatten(1)
+    for eps in epsilons:
+        _positive("eps", eps)
+        logs = (values.clamp_min(0) + eps).log()
+        yield (vectors * logs.unsqueeze(-2) @ vectors.mT).flatten(1)
 
 
 def fixed_rank_logarithms(covariances: torch.Tensor, r: int) -> torch.Tensor:
