@@ -134,8 +134,8 @@ def _turning(found: Numbers, factor: str) -> str:
 
 _KNOWN = (
     "Before the numbers of the networks of this page were seen. Known then: a trial on MNIST "
-    "(8,000 images, 3 epochs), in which the ranks varied for the VAE's mean as for the CAE, and in an "
-    "untrained network, and were fixed for a sampled z."
+    "(8,000 images, 3 epochs), in which the ranks varied for the VAE's mean as for the CAE, and in "
+    "an untrained network, and were fixed for a sampled z."
 )
 _SECOND_HAND = "as reported by others; we had only the abstract"
 _ONE_RANK = (

@@ -11,7 +11,12 @@ from repinf_core import data
 from repinf_core.models.conv import controls, variants
 from repinf_core.profiles import Experiment
 from repinf_core.studies import convolutional, rank_controls
-from repinf_core.studies.latent_subspaces import EPSILONS, fixed_rank_subspaces, subspaces
+from repinf_core.studies.latent_subspaces import (
+    EPSILONS,
+    fixed_rank_subspaces,
+    subspaces,
+    turning,
+)
 from repinf_core.studies.latent_tensors import (
     FACTORS,
     Inputs,
@@ -52,8 +57,10 @@ class LatentManifolds(Study):
         reported: a row for each network but VAE sampled and factor: the ranks as ``reported`` of
             the companion, those of ``clean`` images here and those ``with_noise`` of any level.
         ties: a row for each network and pair of the number of ``distinct`` places of a clean
-            image's latent tensor and the ``rank`` of its S3: the number of ``images``.
+            image's latent tensor and the ``rank`` of its S3: the number of ``images``, and the
+            largest rank that so many places leave (``bound``).
         subspaces: of :func:`repinf_core.studies.latent_subspaces.subspaces`, by network.
+        turning: of :func:`repinf_core.studies.latent_subspaces.turning`, a row for each network.
         fixed_rank: of :func:`repinf_core.studies.latent_subspaces.fixed_rank_subspaces`, for
             networks whose ranks are equal for all images and noise levels.
     """
@@ -66,6 +73,7 @@ class LatentManifolds(Study):
     reported: pd.DataFrame
     ties: pd.DataFrame
     subspaces: pd.DataFrame
+    turning: pd.DataFrame
     fixed_rank: pd.DataFrame
 
 
@@ -98,6 +106,8 @@ def run(experiment: Experiment, device: str | None = None) -> LatentManifolds:
     effective = _together(tables, "effective", "condition")
     by_network = {name: tables[name] for name in four}
     turned = {name: subspaces(of, inputs, experiment.log_epsilon) for name, of in four.items()}
+    of_subspaces = _stacked(turned, "network")
+    fixed_rank = _stacked({name: of["fixed_rank"] for name, of in by_network.items()}, "network")
     numbers: dict[str, Any] = {
         "conv_epochs_trained": trained.epochs,
         "images": len(inputs.images),
@@ -106,6 +116,9 @@ def run(experiment: Experiment, device: str | None = None) -> LatentManifolds:
         "ranks": {
             str(name): rank_controls.numbers(of)
             for name, of in tolerances.groupby("condition", sort=False)
+        },
+        "share_at_the_bound_of_ties": {
+            name: _at_bound(of["ties"]) for name, of in by_network.items()
         },
         "angles": _angles(turned),
     }
@@ -121,8 +134,9 @@ def run(experiment: Experiment, device: str | None = None) -> LatentManifolds:
         controls=rank_controls.summary(tolerances, effective),
         reported=_reported(numbers["ranks"]),
         ties=_together(by_network, "ties", "network"),
-        subspaces=_stacked(turned, "network"),
-        fixed_rank=_stacked({name: tables[name]["fixed_rank"] for name in four}, "network"),
+        subspaces=of_subspaces,
+        turning=turning(of_subspaces, fixed_rank),
+        fixed_rank=fixed_rank,
     )
 
 
@@ -177,6 +191,11 @@ def _angles(turned: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, dict[str,
                 "halves": _plain(halves),
             }
     return found
+
+
+def _at_bound(ties: pd.DataFrame) -> float:
+    """Share of the clean images whose rank is the largest that their ties leave."""
+    return float(ties.images[ties["rank"] == ties["bound"]].sum() / ties.images.sum())
 
 
 def _plain(value: float) -> float | None:

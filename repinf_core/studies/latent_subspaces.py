@@ -19,6 +19,7 @@ SHARE = 0.95
 """Of the variance of a set of images in the Hilbert space, that its subspace holds."""
 EPSILONS = (1e-3, 0.03, 1.0, 30.0, 1e3)
 """Multiples of ``log_epsilon`` at which subspaces are compared: three decades to each side."""
+_COLUMNS = ["images", "level", "bandwidth", "dimension", "mean_angle", "largest_angle"]
 _MISSING = {"dimension": torch.nan, "mean_angle": torch.nan, "largest_angle": torch.nan}
 
 
@@ -101,7 +102,7 @@ def fixed_rank_subspaces(
     fixed = [int(ranks[factor][0, 0]) for factor in FACTORS]
     equal = all((ranks[f] == r).all() for f, r in zip(FACTORS, fixed, strict=True))
     if not equal or min(fixed) < 1:
-        return pd.DataFrame()
+        return pd.DataFrame(columns=_COLUMNS)
 
     def embedding(covariances: Covariances) -> Iterable[torch.Tensor]:
         logs = map(manifolds.fixed_rank_logarithms, covariances, fixed)
@@ -139,3 +140,38 @@ def _compared(
 def _row(images: str, level: float, reference: Reference, points: torch.Tensor) -> dict[str, Any]:
     about = {"images": images, "level": level, "bandwidth": reference.bandwidth}
     return about | reference.against(points)
+
+
+def turning(subspaces: pd.DataFrame, fixed_rank: pd.DataFrame) -> pd.DataFrame:
+    """The subspaces of clean images, of those with the strongest noise, and of the other half.
+
+    Args:
+        subspaces: of :func:`subspaces`, by ``network``.
+        fixed_rank: of :func:`fixed_rank_subspaces`, by ``network``.
+
+    Returns:
+        a row for each network: the kernel's ``bandwidth``; the dimensions ``clean`` and ``noisy``;
+        the ``mean`` and ``largest`` angle between the two, and the same for the other half
+        (``halves_mean``, ``halves_largest``); the mean angles by the fixed-rank part
+        (``fixed_rank_mean``, ``fixed_rank_halves``), missing where ranks vary.
+    """
+    rows = []
+    for network, of in subspaces[subspaces.multiple == 1].groupby("network", sort=False):
+        same, halves = of[of.images == "same"], of[of.images == "other half"].iloc[0]
+        last = same.iloc[-1]
+        by_part = fixed_rank[fixed_rank.network == network].groupby("images").mean_angle.last()
+        rows.append(
+            {
+                "network": network,
+                "bandwidth": last.bandwidth,
+                "clean": same.dimension.iloc[0],
+                "noisy": last.dimension,
+                "mean": last.mean_angle,
+                "largest": last.largest_angle,
+                "halves_mean": halves.mean_angle,
+                "halves_largest": halves.largest_angle,
+                "fixed_rank_mean": by_part.get("same", torch.nan),
+                "fixed_rank_halves": by_part.get("other half", torch.nan),
+            }
+        )
+    return pd.DataFrame(rows)

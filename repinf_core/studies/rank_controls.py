@@ -114,10 +114,17 @@ def ties(latents: torch.Tensor, ranks: torch.Tensor) -> pd.DataFrame:
     Args:
         latents: ``[n, c, h, w]``.
         ranks: of S3, ``[n]``.
+
+    Returns:
+        also the largest rank that so many places leave (``bound``), the less of c and
+        ``distinct`` - 1.
     """
     distinct = manifolds.distinct_places(latents, TIED)
     pairs, images = torch.stack([distinct, ranks], 1).unique(dim=0, return_counts=True)
-    return pd.DataFrame({"distinct": pairs[:, 0], "rank": pairs[:, 1], "images": images})
+    bound = (pairs[:, 0] - 1).clamp_max(latents.shape[1])
+    return pd.DataFrame(
+        {"distinct": pairs[:, 0], "bound": bound, "rank": pairs[:, 1], "images": images}
+    )
 
 
 def ends_in_words(ends: Sequence[int]) -> str:
