@@ -22,9 +22,10 @@ from repinf_core.studies.latent_tensors import (
     Inputs,
     Readout,
     Spectra,
-    by_level,
+    distribution,
     readouts,
     spectra,
+    spread,
 )
 from repinf_core.studies.study import Study
 
@@ -49,8 +50,8 @@ class LatentManifolds(Study):
         ranks: at numpy's default tolerance, a row for each ``network``, noise ``level`` and factor:
             the columns of :func:`repinf_core.studies.latent_tensors.distribution`, and the largest
             rank that a tensor of this shape can have (``bound``).
-        effective: a row for each ``condition`` and factor, the columns likewise for effective
-            ranks of clean images.
+        effective: a row for each ``condition`` and factor: the
+            :func:`repinf_core.studies.latent_tensors.spread` of effective ranks of clean images.
         tolerances: a row for each ``condition``, ``scope`` (of ``rank_controls.SCOPES``), factor
             and multiple of the tolerance: the columns likewise for ranks.
         controls: of :func:`repinf_core.studies.rank_controls.summary`, a row for each condition.
@@ -153,10 +154,12 @@ def _by_condition(
     found = {}
     for name, (readout, inputs) in conditions.items():
         of = spectra(readout, inputs)
-        clean = {factor: ranks[:1] for factor, ranks in of.effective_ranks().items()}
+        effective = of.effective_ranks().items()
         found[name] = {
             "tolerances": rank_controls.tolerances(of),
-            "effective": by_level(clean, [0.0]).drop(columns="level"),
+            "effective": pd.DataFrame(
+                [{"factor": factor, **spread(ranks[0])} for factor, ranks in effective]
+            ),
         }
         if name in four:
             found[name] |= _of_network(readout, inputs, of)
@@ -171,7 +174,13 @@ def _of_network(readout: Readout, inputs: Inputs, of: Spectra) -> dict[str, pd.D
         "S2": min(columns, channels * rows - 1),
         "S3": min(channels, rows * columns - 1),
     }
-    table = by_level(ranks, inputs.levels)
+    table = pd.DataFrame(
+        [
+            {"level": level, "factor": factor, **distribution(of_factor[i])}
+            for i, level in enumerate(inputs.levels)
+            for factor, of_factor in ranks.items()
+        ]
+    )
     return {
         "ranks": table.assign(bound=table.factor.map(bounds)),
         "ties": rank_controls.ties(next(inputs.latents(readout)), ranks["S3"][0]),

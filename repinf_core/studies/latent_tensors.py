@@ -4,7 +4,6 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-import pandas as pd
 import torch
 
 from repinf_core import noise
@@ -128,34 +127,33 @@ def spectra(readout: Readout, inputs: Inputs) -> Spectra:
     return Spectra(values, epsilon)
 
 
-def distribution(ranks: torch.Tensor) -> dict[str, float]:
-    """Ranks ``[m]`` in a few numbers.
+def spread(values: torch.Tensor) -> dict[str, float]:
+    """Smallest, quartiles and largest of values ``[m]``.
 
     Returns:
-        ``min``, ``lower`` quartile, ``median``, ``upper`` quartile, ``max``, the ``most_frequent``
-        rank, the ``share`` of images that have it, and whether all have it (``fixed``).
+        ``min``, ``lower`` quartile, ``median``, ``upper`` quartile, ``max``.
     """
-    values, counts = ranks.unique(return_counts=True)
     quartiles = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
-    lower, median, upper = torch.quantile(ranks.double(), quartiles).tolist()
+    lower, median, upper = torch.quantile(values.double(), quartiles).tolist()
     return {
-        "min": int(values[0]),
+        "min": values.min().item(),
         "lower": lower,
         "median": median,
         "upper": upper,
-        "max": int(values[-1]),
+        "max": values.max().item(),
+    }
+
+
+def distribution(ranks: torch.Tensor) -> dict[str, float]:
+    """Ranks ``[m]`` of images in a few numbers.
+
+    Returns:
+        beside their :func:`spread` the ``most_frequent`` rank, the ``share`` of images that have
+        it, and whether all have it (``fixed``).
+    """
+    values, counts = ranks.unique(return_counts=True)
+    return spread(ranks) | {
         "most_frequent": int(values[counts.argmax()]),
         "share": float(counts.max() / len(ranks)),
         "fixed": len(values) == 1,
     }
-
-
-def by_level(of_factors: Mapping[str, torch.Tensor], levels: Sequence[float]) -> pd.DataFrame:
-    """The :func:`distribution` of ranks ``[levels, n]``: a row for each level and factor."""
-    return pd.DataFrame(
-        [
-            {"level": level, "factor": factor, **distribution(ranks[i])}
-            for i, level in enumerate(levels)
-            for factor, ranks in of_factors.items()
-        ]
-    )
