@@ -125,7 +125,8 @@ class Experiment:
         checks.grid("numbers from 0 to 1", checks.real("", lambda level: 0 <= level <= 1)),
     )
     manifold_images: int = _parameter(
-        "test images whose latent tensors are compared", checks.integer(2, 1_000_000)
+        "test images whose latent tensors are compared; two halves span a subspace each",
+        checks.integer(4, 1_000_000),
     )
     log_epsilon: float = _parameter(
         "added to the eigenvalues of a covariance before its logarithm",

@@ -502,6 +502,68 @@ def objectives_of_variants(epochs):
     )
 
 
+MANIFOLD_NETWORKS = ("CAE", "DAE", "VAE mean", "VAE sampled")
+
+
+def spread_of_ranks(network, **at):
+    """One row of ranks; they are lower for the first of the networks."""
+    low = 20 + 7 * MANIFOLD_NETWORKS.index(network)
+    ends = {"min": low, "lower": low + 2, "median": low + 3, "upper": low + 4, "max": low + 7}
+    return {"network": network, "condition": network, **at, **ends}
+
+
+RANKS = pd.DataFrame(
+    [
+        spread_of_ranks(network, level=level, factor=factor, bound=48)
+        for network in MANIFOLD_NETWORKS
+        for level in (0.0, 0.1, 0.5)
+        for factor in ("S1", "S2", "S3")
+    ]
+)
+TOLERANCES = pd.DataFrame(
+    [
+        spread_of_ranks(network, multiple=multiple, factor="S3", scope="clean images")
+        for network in MANIFOLD_NETWORKS
+        for multiple in (0.1, 1.0, 10.0)
+    ]
+)
+EFFECTIVE = pd.DataFrame(
+    [spread_of_ranks(network, factor="S3") for network in MANIFOLD_NETWORKS]
+).assign(min=2.5, median=3.5, max=5.0)
+TIES = pd.DataFrame(
+    [
+        {
+            "network": network,
+            "distinct": distinct,
+            "bound": distinct - 1,
+            "rank": distinct - 3,
+            "images": distinct,
+        }
+        for network in MANIFOLD_NETWORKS
+        for distinct in range(20, 50)
+    ]
+)
+SUBSPACES = pd.DataFrame(
+    [
+        {
+            "network": network,
+            "multiple": multiple,
+            "images": images,
+            "level": level,
+            "dimension": 10,
+            "mean_angle": angle + place,
+            "largest_angle": 2 * angle + place,
+        }
+        for place, network in enumerate(MANIFOLD_NETWORKS)
+        for multiple in (0.1, 1.0, 10.0)
+        for images, level, angle in (
+            ("other half", 0.0, 30),
+            ("same", 0.0, 0),
+            ("same", 0.1, 10),
+            ("same", 0.5, 40),
+        )
+    ]
+)
 FIGURES = {
     "methods_by_noise": lambda: figures.methods_by_noise(STEPS_METHODS),
     "quality_by_step": lambda: figures.quality_by_step(STEPS_CURVES, STEPS_METHODS, "denoise"),
@@ -610,6 +672,14 @@ FIGURES = {
     "latents of clothes": lambda: figures.latents_by_network(
         PLACES_OF_LATENTS.assign(name=[FASHION[label] for label in PLACES_OF_LATENTS.label])
     ),
+    "rank_by_noise": lambda: figures.rank_by_noise(RANKS),
+    "mode_ranks_by_noise": lambda: figures.mode_ranks_by_noise(RANKS),
+    "rank_by_tolerance": lambda: figures.rank_by_tolerance(TOLERANCES, EFFECTIVE),
+    "rank_by_ties": lambda: figures.rank_by_ties(TIES),
+    "angle_by_noise": lambda: figures.angle_by_noise(SUBSPACES),
+    "angle_by_epsilon": lambda: figures.angle_by_epsilon(SUBSPACES),
+    "no angle": lambda: figures.angle_by_noise(SUBSPACES.assign(mean_angle=np.nan)),
+    "one noise level": lambda: figures.angle_by_epsilon(SUBSPACES[SUBSPACES.level < 0.2]),
 }
 MOVIES = {
     "inference_frames": lambda: figures.inference_frames(IMAGES, IMAGES[0], of_trial(4, 2)),
@@ -1248,6 +1318,44 @@ def test_the_curves_of_a_kind_are_those_of_its_quantity_and_network():
         for kind in INPUTS[1:]:
             expected = rows[(rows.network == network) & (rows.kind == kind)].auroc
             np.testing.assert_allclose(drawn[kind], expected)
+
+
+def test_the_ranks_of_a_network_are_in_its_panel_with_their_spread_and_their_bound():
+    figure = figures.rank_by_noise(RANKS)
+    for axes, network in zip(figure.axes, MANIFOLD_NETWORKS, strict=True):
+        assert axes.get_title(loc="left") == network
+        rows = RANKS[(RANKS.network == network) & (RANKS.factor == "S3")]
+        median, bound = axes.lines
+        np.testing.assert_array_equal(median.get_xdata(), rows.level)
+        np.testing.assert_array_equal(median.get_ydata(), rows["median"])
+        assert set(bound.get_ydata()) == {48}
+        for band, (low, high) in zip(
+            axes.collections, (("min", "max"), ("lower", "upper")), strict=True
+        ):
+            heights = band.get_paths()[0].vertices[:, 1]
+            assert (heights.min(), heights.max()) == (rows[low].min(), rows[high].max())
+
+
+def test_ranks_are_drawn_against_what_ties_leave_by_the_share_of_images():
+    figure = figures.rank_by_ties(TIES)
+    for axes, network in zip(figure.axes, MANIFOLD_NETWORKS, strict=True):
+        rows = TIES[TIES.network == network]
+        (dots,) = axes.collections
+        np.testing.assert_array_equal(dots.get_offsets(), rows[["bound", "rank"]])
+        assert (np.diff(dots.get_sizes()) > 0).all()
+        (line,) = axes.lines
+        np.testing.assert_array_equal(line.get_xdata(), line.get_ydata())
+
+
+def test_angles_with_noise_stand_beside_those_between_two_clean_halves():
+    figure = figures.angle_by_noise(SUBSPACES)
+    for axes, network in zip(figure.axes, MANIFOLD_NETWORKS, strict=True):
+        rows = SUBSPACES[(SUBSPACES.network == network) & (SUBSPACES.multiple == 1)]
+        mean, halves, largest, _ = axes.lines
+        same = rows[rows.images == "same"]
+        np.testing.assert_array_equal(mean.get_ydata(), same.mean_angle)
+        np.testing.assert_array_equal(largest.get_ydata(), same.largest_angle)
+        assert set(halves.get_ydata()) == set(rows[rows.images == "other half"].mean_angle)
 
 
 def test_saddles_are_counted_near_each_centre():

@@ -65,6 +65,31 @@ def test_a_generic_tensor_has_the_ranks_7_7_48_and_ties_of_the_border_lower_them
     assert ranks == [[7] * 4, [7] * 4, [48] * 4]
 
 
+@given(seed=SEEDS, c=st.sampled_from([3, 64]), groups=st.integers(1, 49))
+def test_the_rank_of_s3_is_what_centring_and_ties_leave(seed, c, groups):
+    """Of generic features in g groups of equal places, and at most c and h * w - 1."""
+    order = torch.randperm(49, generator=torch.Generator().manual_seed(seed)) % groups
+    latents = normal(1, c, groups, seed=seed)[..., order].unflatten(2, (7, 7))
+    assert manifolds.distinct_places(latents, 1e-9).tolist() == [groups]
+    expected = min(c, groups - 1)
+    found = manifolds.rank(manifolds.mode_covariances(latents).channels, 1e-12)
+    # A single group has covariance zero, but for rounding errors, of which nothing is asked.
+    assert groups == 1 or found.tolist() == [expected]
+
+
+def test_distinct_places_are_counted_and_nearly_equal_ones_within_the_tolerance():
+    generic = normal(2, 64, 7, 7)
+    columns = generic.clone()
+    columns[..., :2] = normal(2, 64, 1, 1, seed=1)
+    border = normal(2, 64, 1, 1, seed=2).expand(2, 64, 7, 7).clone()
+    border[..., 1:6, 1:6] = generic[..., 1:6, 1:6]
+    counts = [manifolds.distinct_places(z, 1e-6).tolist() for z in (generic, columns, border)]
+    assert counts == [[49] * 2, [36] * 2, [26] * 2]  # ranks of 48, 35 and 25
+    nearly = border + 1e-3 * normal(2, 64, 7, 7, seed=3)
+    assert manifolds.distinct_places(nearly, 1e-6).tolist() == [49] * 2
+    assert manifolds.distinct_places(nearly, 1e-1).tolist() == [26] * 2
+
+
 @given(seed=SEEDS, r=st.integers(1, 4))
 def test_a_tensor_of_known_ranks_has_them(seed, r):
     """A sum of r generic products a_i b_i c_i has rank r along each mode, if centring keeps it."""
@@ -218,6 +243,8 @@ def test_angles_are_those_of_scipy(seed):
     [
         (lambda: manifolds.mode_covariances(torch.zeros(3, 7, 7)), "3 dimensions"),
         (lambda: manifolds.rank(torch.eye(2), 0.0), "tolerance is 0.0"),
+        (lambda: manifolds.rank(torch.eye(2), -1e-6), "tolerance is -1e-06"),
+        (lambda: manifolds.distinct_places(torch.zeros(1, 2, 2, 2), 0.0), "tolerance is 0.0"),
         (lambda: manifolds.logarithms(torch.eye(2)[None], 0.0), "eps is 0.0"),
         (lambda: manifolds.fixed_rank_logarithms(torch.eye(2)[None], 3), "r is 3"),
         (lambda: manifolds.fixed_rank_logarithms(torch.zeros(1, 2, 2), 1), "below r = 1"),

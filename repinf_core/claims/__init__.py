@@ -13,6 +13,7 @@ from repinf_core.claims import (
     how_many_steps,
     label_detection,
     latent_dimension,
+    latent_manifolds,
     noise_and_hierarchy,
     unfamiliar_inputs,
 )
@@ -41,6 +42,7 @@ CHAPTERS: dict[str, tuple[Claim, ...]] = {
     "How many steps": how_many_steps.CLAIMS,
     "Unfamiliar inputs": unfamiliar_inputs.CLAIMS,
     "Autoencoder variants": autoencoder_variants.CLAIMS,
+    "Latent manifolds": latent_manifolds.CLAIMS,
 }
 """The claims of each chapter, by its subject, in the order of the book."""
 

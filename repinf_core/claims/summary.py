@@ -63,7 +63,14 @@ OTHERS = (
         "Fashion-MNIST",
         "fashion_",
         {"dataset": "fashion_mnist"},
-        (*_PAPER_S, "20_fixed_points", "21_how_many_steps", "30_autoencoder_variants"),
+        (
+            *_PAPER_S,
+            "20_fixed_points",
+            "21_how_many_steps",
+            "30_autoencoder_variants",
+            "31_latent_manifolds",
+            "32_iterating_them",
+        ),
     ),
 )
 """The other networks of the published edition, in the order in which they are shown."""

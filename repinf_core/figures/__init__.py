@@ -35,6 +35,14 @@ from repinf_core.figures.hierarchy import closest_by_noise
 from repinf_core.figures.images import image_rows, inference_frames, samples_at, strip
 from repinf_core.figures.labels import final_probabilities, label_map, right_steps, staying
 from repinf_core.figures.latent import embedding, schematic
+from repinf_core.figures.manifolds import (
+    angle_by_epsilon,
+    angle_by_noise,
+    mode_ranks_by_noise,
+    rank_by_noise,
+    rank_by_ties,
+    rank_by_tolerance,
+)
 from repinf_core.figures.network import architecture
 from repinf_core.figures.performance import inference_shares, neighbour_ratios, training_ratios
 from repinf_core.figures.readings import active_by_epoch, facts_by_reading, times_by_reading
@@ -56,6 +64,8 @@ from repinf_core.figures.variants import (
 __all__ = [
     "active_by_epoch",
     "against_dimension",
+    "angle_by_epsilon",
+    "angle_by_noise",
     "approach_by_dataset",
     "approach_by_dimension",
     "approach_counts",
@@ -88,9 +98,13 @@ __all__ = [
     "largest_basins",
     "latents_by_network",
     "methods_by_noise",
+    "mode_ranks_by_noise",
     "neighbour_ratios",
     "psnr_by_noise",
     "quality_by_step",
+    "rank_by_noise",
+    "rank_by_ties",
+    "rank_by_tolerance",
     "right_steps",
     "saddles_by_centre",
     "samples_at",

@@ -12,6 +12,7 @@ positive definite for every bandwidth.  A Gaussian of a geodesic distance on a c
 """
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -75,8 +76,16 @@ def rank(covariances: torch.Tensor, tolerance: float | None = None) -> torch.Ten
         ValueError: ``tolerance`` is not above 0.
     """
     tolerance = default_tolerance(covariances) if tolerance is None else tolerance
+    return rank_of_spectrum(eigenvalues(covariances), tolerance)
+
+
+def rank_of_spectrum(values: torch.Tensor, tolerance: float) -> torch.Tensor:
+    """As :func:`rank`, of eigenvalues ``[..., d]``, largest first: for many tolerances.
+
+    Raises:
+        ValueError: ``tolerance`` is not above 0.
+    """
     _positive("tolerance", tolerance)
-    values = eigenvalues(covariances)
     return (values > tolerance * values[..., :1]).sum(-1)
 
 
@@ -91,11 +100,42 @@ def effective_rank(covariances: torch.Tensor) -> torch.Tensor:
     Returns:
         ``[...]``; 0 for a matrix of zeros.
     """
-    values = eigenvalues(covariances).clamp_min(0)
+    return effective_rank_of_spectrum(eigenvalues(covariances))
+
+
+def effective_rank_of_spectrum(values: torch.Tensor) -> torch.Tensor:
+    """As :func:`effective_rank`, of eigenvalues ``[..., d]``."""
+    values = values.clamp_min(0)
     total = values.sum(-1, keepdim=True)
     shares = values / total.where(total > 0, torch.ones_like(total))
     entropy = torch.special.entr(shares).sum(-1)
     return torch.where(total[..., 0] > 0, entropy.exp(), torch.zeros_like(entropy))
+
+
+def distinct_places(latents: torch.Tensor, tolerance: float) -> torch.Tensor:
+    """Number of places of each latent tensor whose features differ from all places before them.
+
+    Of g distinct places, centring leaves g - 1 independent ones: the rank of S3 is at most g - 1,
+    and at most c.
+
+    Args:
+        latents: ``[n, c, h, w]``.
+        tolerance: two places are equal if their distance is at most this share of the largest
+            norm of a centred place.
+
+    Returns:
+        ``[n]`` integers from 1 to h * w.
+
+    Raises:
+        ValueError: ``tolerance`` is not above 0.
+    """
+    _positive("tolerance", tolerance)
+    places = latents.flatten(2).mT.double()
+    places = places - places.mean(1, keepdim=True)
+    largest = places.norm(dim=2).amax(1)
+    distances = torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
+    equal = distances <= tolerance * largest[:, None, None]
+    return equal.shape[1] - equal.tril(-1).any(2).sum(1)
 
 
 def eigenvalues(covariances: torch.Tensor) -> torch.Tensor:
@@ -116,10 +156,18 @@ def logarithms(covariances: torch.Tensor, eps: float) -> torch.Tensor:
     Raises:
         ValueError: ``eps`` is not above 0.
     """
-    _positive("eps", eps)
+    return next(logarithms_by_eps(covariances, [eps]))
+
+
+def logarithms_by_eps(
+    covariances: torch.Tensor, epsilons: Iterable[float]
+) -> Iterator[torch.Tensor]:
+    """As :func:`logarithms`, for each of ``epsilons``: the eigenvectors are the same."""
     values, vectors = torch.linalg.eigh(covariances.double())
-    logs = (values.clamp_min(0) + eps).log()
-    return (vectors * logs.unsqueeze(-2) @ vectors.mT).flatten(1)
+    for eps in epsilons:
+        _positive("eps", eps)
+        logs = (values.clamp_min(0) + eps).log()
+        yield (vectors * logs.unsqueeze(-2) @ vectors.mT).flatten(1)
 
 
 def fixed_rank_logarithms(covariances: torch.Tensor, r: int) -> torch.Tensor:
@@ -148,9 +196,11 @@ def fixed_rank_logarithms(covariances: torch.Tensor, r: int) -> torch.Tensor:
 def squared_distances(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """Squared Euclidean distances of vectors, ``[m, d]`` and ``[n, d]`` to ``[m, n]``.
 
-    Those of a product of manifolds are the sum over its factors.
+    Those of a product of manifolds are the sum over its factors.  By a matrix product: the rounding
+    error is that of the squared norms.
     """
-    return torch.cdist(first, second, compute_mode="donot_use_mm_for_euclid_dist").square()
+    norms = first.square().sum(1, keepdim=True) + second.square().sum(1)
+    return (norms - 2 * first @ second.mT).clamp_min(0)
 
 
 def gaussian_kernel(squared: torch.Tensor, bandwidth: float) -> torch.Tensor:
