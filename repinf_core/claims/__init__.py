@@ -10,6 +10,7 @@ from repinf_core.claims import (
     fixed_points,
     generalization,
     how_many_steps,
+    iterating_them,
     label_detection,
     latent_dimension,
     noise_and_hierarchy,
@@ -39,6 +40,7 @@ CHAPTERS: dict[str, tuple[Claim, ...]] = {
     "Fixed points": fixed_points.CLAIMS,
     "How many steps": how_many_steps.CLAIMS,
     "Unfamiliar inputs": unfamiliar_inputs.CLAIMS,
+    "Iterating them": iterating_them.CLAIMS,
 }
 """The claims of each chapter, by its subject, in the order of the book."""
 
