@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from repinf_core.claims.judging import BEYOND, Claim, Measured, Numbers, graded
 
-VAES = ("paper's VAE", "convolutional VAE")
+VAES = ("paper's VAE", "conv VAE")
 OTHERS = ("CAE", "DAE")
 
 

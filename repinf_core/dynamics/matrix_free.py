@@ -5,6 +5,7 @@ and Lanczos's method the largest singular value from such products alone.  Autom
 gives J^T u.  The map u -> J^T u is linear, so differentiating it in turn gives J v.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,6 @@ from repinf_core.dynamics.rollout import Autoencoder
 DENSE = 256
 """Up to so many latent variables the whole Jacobian is computed; ARPACK needs some in any case."""
 _TOLERANCE = 1e-6  # relative, of an eigenvalue and of a squared singular value
-_VECTORS = 40  # that span ARPACK's subspace
 
 
 class Leading(NamedTuple):
@@ -54,12 +54,16 @@ def leading(model: Autoencoder, z: torch.Tensor, dense: int = DENSE) -> Leading:
 
 def _derivative(model: Autoencoder, at: torch.Tensor) -> LinearOperator:
     """The Jacobian at a point ``[N_z]``, as its products with vectors from both sides."""
-    _, from_left = torch.func.vjp(lambda z: model.encode_mean(model.decode_mean(z[None]))[0], at)
-    _, from_right = torch.func.vjp(lambda u: from_left(u)[0], torch.zeros_like(at))
 
-    def product(by: object, vector: np.ndarray) -> np.ndarray:
-        given = torch.from_numpy(np.ascontiguousarray(vector.ravel())).to(at)
-        return by(given)[0].detach().cpu().numpy()  # type: ignore[operator]
+    def step(z: torch.Tensor) -> torch.Tensor:
+        return model.encode_mean(model.decode_mean(z[None]))[0]
+
+    from_left = torch.func.vjp(step, at)[1]
+    from_right = torch.func.vjp(lambda u: from_left(u)[0], torch.zeros_like(at))[1]
+
+    def product(by: Callable, vector: np.ndarray) -> np.ndarray:
+        (result,) = by(torch.from_numpy(vector.ravel().copy()).to(at))
+        return result.detach().cpu().numpy()
 
     return LinearOperator(
         (len(at), len(at)),
@@ -71,19 +75,20 @@ def _derivative(model: Autoencoder, at: torch.Tensor) -> LinearOperator:
 
 def _radius(step: LinearOperator) -> float:
     # The eigenvalues of J^T are those of J, and products with it take one differentiation less.
-    return _largest(step.H, lambda by, **how: eigs(by, return_eigenvectors=False, **how))
+    return _largest(eigs, step.H, return_eigenvectors=False)
 
 
 def _stretch(step: LinearOperator) -> float:
-    return _largest(step, lambda by, **how: svds(by, return_singular_vectors=False, **how))
+    return _largest(svds, step, return_singular_vectors=False)
 
 
-def _largest(step: LinearOperator, solve: object) -> float:
+def _largest(solve: Callable, step: LinearOperator, **returned: bool) -> float:
+    """The largest modulus that ``solve`` finds, from a start that is always the same."""
     start = np.random.default_rng(0).standard_normal(step.shape[0])
-    if not step.matvec(start).any():  # a step that forgets everything, of which ARPACK makes an error
+    if not step.matvec(start).any():  # such as J = 0, of which ARPACK makes an error
         return 0.0
     try:
-        (found,) = solve(step, k=1, ncv=_VECTORS, tol=_TOLERANCE, v0=start)  # type: ignore[operator]
+        (found,) = solve(step, k=1, tol=_TOLERANCE, v0=start, **returned)
     except ArpackError:
         return float("nan")
     return float(abs(found))
