@@ -61,7 +61,7 @@ OTHERS = (
         "Fashion-MNIST",
         "fashion_",
         {"dataset": "fashion_mnist"},
-        (*_PAPER_S, "20_fixed_points", "21_how_many_steps"),
+        (*_PAPER_S, "20_fixed_points", "21_how_many_steps", "32_iterating_them"),
     ),
 )
 """The other networks of the published edition, in the order in which they are shown."""

@@ -142,10 +142,11 @@ def run(experiment: Experiment, device: str | None = None) -> IteratingThem:
         places=_places(spectra),
         times=times,
         samples={
-            name: _sample(models[name], x0[[shown]], times, papers.device) for name in NETWORKS
+            name: _sample(model, x0[[shown]], times, papers.device)
+            for name, model in models.items()
         },
         concept_images=np.concatenate(
-            [_decoded(models[name], measured[name].found, experiment.label) for name in NETWORKS]
+            [_decoded(model, measured[name].found, label) for name, model in models.items()]
         ),
     )
 
