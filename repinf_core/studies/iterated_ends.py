@@ -56,19 +56,17 @@ def ends(
         steps,
         rest=settling.AT_REST * float(spread.mean()),
     )
-    z = settled.z.to(concepts)
+    period, z = settled.period.numpy(), settled.z.to(concepts)
     last_step = fixed_points.displacement(model, z).norm(dim=1).cpu() / spread[own]
     away = torch.cdist(z, concepts).cpu()
     table = pd.DataFrame(
         {
             "label": np.repeat(names, per_label),
-            "outcome": np.select(
-                [settled.period == 1, settled.period > 1], ["at rest", "cycle"], "not at rest"
-            ),
-            "steps": settled.steps,
-            "last_step": last_step,
-            "concept": away.gather(1, own[:, None])[:, 0] / spread[own],
-            "nearest_own": away.argmin(1) == own,
+            "outcome": np.select([period == 1, period > 1], ["at rest", "cycle"], "not at rest"),
+            "steps": settled.steps.numpy(),
+            "last_step": last_step.numpy(),
+            "concept": (away.gather(1, own[:, None])[:, 0] / spread[own]).numpy(),
+            "nearest_own": (away.argmin(1) == own).numpy(),
         }
     )
     places = {"concept": concepts, "end point": z[::per_label]}
@@ -83,5 +81,10 @@ def _spectra(
         factors = matrix_free.leading(model, at)
     step = fixed_points.displacement(model, at).norm(dim=1).cpu() / spread
     return pd.DataFrame(
-        {"label": names, "step": step, "radius": factors.radius, "stretch": factors.stretch}
+        {
+            "label": names,
+            "step": step.numpy(),
+            "radius": factors.radius.numpy(),
+            "stretch": factors.stretch.numpy(),
+        }
     )

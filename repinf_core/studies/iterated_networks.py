@@ -128,12 +128,12 @@ def follow(
         wrong_whole_chord=wrong.whole_chord,
         wrong_same_time=wrong.same_time,
         wrong_depth=wrong.depth,
-        memory_first=distances["memory"].mean(2)[:, 0],
-        memory_last=distances["memory"].mean(2)[:, -1],
-        nearest_first=nearest[:, 0],
-        nearest_last=nearest[:, -1],
-        travelled=travelled.view(labels, -1).mean(1).cpu(),
-        spread=found.spread.cpu(),
+        memory_first=distances["memory"].mean(2)[:, 0].numpy(),
+        memory_last=distances["memory"].mean(2)[:, -1].numpy(),
+        nearest_first=nearest[:, 0].numpy(),
+        nearest_last=nearest[:, -1].numpy(),
+        travelled=travelled.view(labels, -1).mean(1).cpu().numpy(),
+        spread=found.spread.cpu().numpy(),
     )
     of_labels["excess_depth"] = of_labels.depth - of_labels.wrong_depth
     of_labels.insert(0, "label", names)
@@ -178,14 +178,13 @@ def readings(distances: torch.Tensor, chords: torch.Tensor) -> pd.DataFrame:
     whole_chord, same_time = geometry.approach_of_means(distances, chords)
     mean, chord = distances.mean(2), chords.mean(2)
     below = chord.gather(1, whole_chord.step[:, None])[:, 0] - whole_chord.minimum
-    return pd.DataFrame(
-        {
-            "whole_chord": whole_chord.approaches,
-            "same_time": same_time,
-            "step": whole_chord.step,
-            "minimum": whole_chord.minimum,
-            "first": mean[:, 0],
-            "last": mean[:, -1],
-            "depth": torch.where(same_time, below, 0.0),
-        }
-    )
+    columns = {
+        "whole_chord": whole_chord.approaches,
+        "same_time": same_time,
+        "step": whole_chord.step,
+        "minimum": whole_chord.minimum,
+        "first": mean[:, 0],
+        "last": mean[:, -1],
+        "depth": torch.where(same_time, below, 0.0),
+    }
+    return pd.DataFrame({name: values.numpy() for name, values in columns.items()})
