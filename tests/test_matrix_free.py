@@ -66,7 +66,7 @@ def test_of_a_convolutional_network_it_is_that_of_the_dense_jacobian(kind):
     generator = torch.Generator().manual_seed(1)
     for parameter in model.parameters():  # biases too, and factors of about one
         parameter.data += 0.2 * torch.randn(parameter.shape, generator=generator)
-    z = points(3, model.n_z)
+    z = points(2, model.n_z)
     found = free(model, z)
     step = torch.func.jacrev(lambda at: model.encode_mean(model.decode_mean(at[None]))[0])
     model.double()

@@ -28,19 +28,21 @@ LABELS = pages.TRAIN.labels.numpy()
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A store with the small networks."""
-    folder = tmp_path_factory.mktemp("small")
+def small_models(tmp_path_factory):
+    """A store of the small networks."""
+    return tmp_path_factory.mktemp("small")
+
+
+@pytest.fixture(autouse=True)
+def store_of_small_models(small_models, monkeypatch):
+    monkeypatch.setenv("REPINF_MODELS", str(small_models))
+
+
+@pytest.fixture(scope="module")
+def study(small_models):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REPINF_MODELS", str(folder))
-        networks()
-    return folder
-
-
-@pytest.fixture
-def study(trained, monkeypatch):
-    monkeypatch.setenv("REPINF_MODELS", str(trained))
-    return iterating_them.run(SMALL, "cpu")
+        patch.setenv("REPINF_MODELS", str(small_models))
+        return iterating_them.run(SMALL, "cpu")
 
 
 def networks():
@@ -127,8 +129,8 @@ def test_ends_and_factors_are_those_of_the_network_in_float64(study):
     for name, model in networks().items():
         xi, _ = reference(model, x0, 0)
         concepts = torch.from_numpy(references.concepts(xi, LABELS))
-        maps = torch.stack([dense(model, at) for at in concepts])
-        at_concepts = of_network(study.spectra, name, where="concept")
+        maps = torch.stack([dense(model, at) for at in concepts[::4]])
+        at_concepts = of_network(study.spectra, name, where="concept")[::4]
         radius = torch.linalg.eigvals(maps).abs().max(1).values
         np.testing.assert_allclose(at_concepts.radius, radius, rtol=1e-3, atol=1e-5)
         stretch = torch.linalg.matrix_norm(maps, 2)
@@ -173,10 +175,10 @@ def test_the_images_shown_begin_with_the_same_noisy_image(study):
     assert study.concept_images.shape == (4, 784)
 
 
-def test_the_noisy_images_are_the_first_of_chapter_4s(monkeypatch, trained):
+@pytest.mark.slow
+def test_the_noisy_images_are_the_first_of_chapter_4s(monkeypatch):
     """However many there are."""
     _, x0 = pages.trials(range(10), SMALL.trials, SMALL)
-    monkeypatch.setenv("REPINF_MODELS", str(trained))
     monkeypatch.setattr(iterating_them, "MOST_TRIALS", 3)
     study = iterating_them.run(SMALL, "cpu")
     assert study.numbers["trials"] == 3
@@ -184,6 +186,7 @@ def test_the_noisy_images_are_the_first_of_chapter_4s(monkeypatch, trained):
     np.testing.assert_allclose(shown, x0[SMALL.label * SMALL.trials], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers_and_another_one_others(study):
     assert iterating_them.run(SMALL, "cpu").numbers == study.numbers
     other = iterating_them.run(dataclasses.replace(SMALL, trial_seed=1), "cpu").numbers
@@ -240,6 +243,7 @@ def test_a_planted_step_ends_as_it_must(factor, outcome):
     assert (ends.ends.steps == 100).all() == (outcome == "not at rest")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{"n_z": 1}, {"beta": 0.0}, {"beta": 1000.0}, {"p": 0.0}, {"steps": 2}, {"trials": 3}],

@@ -23,10 +23,10 @@ _TARGETS = {
     "wrong concept": {"color": ABSTRACT, "linestyle": "-."},
 }
 _NETWORKS = {  # colour, marker, line
-    "paper's VAE": (CONCEPT, "o", "-"),
+    "paper's VAE": ("black", "o", "-"),
     "conv VAE": ("#56B4E9", "s", "--"),
-    "CAE": (MEMORY, "^", "-."),
-    "DAE": ("#E69F00", "D", ":"),
+    "CAE": ("#E69F00", "^", "-."),
+    "DAE": ("#882255", "D", ":"),
 }
 _UNIT = "in units of the spread"
 
