@@ -18,7 +18,7 @@ from repinf_core.studies.iterated_ends import Ends, ends
 from repinf_core.studies.iterated_networks import Clusters, Followed, clusters, follow
 from repinf_core.studies.study import Study, trained
 
-MOST_TRIALS = 50
+MOST_TRIALS = 100
 """A label has no more trials than this, for a convolutional step takes long on a CPU."""
 MOST_STEPS = 1000
 """No trajectory is followed to its end for longer."""
@@ -215,17 +215,11 @@ def _networks(labels: pd.DataFrame) -> pd.DataFrame:
 
 
 def _outcomes(of_ends: pd.DataFrame) -> pd.DataFrame:
-    by = of_ends.groupby("network", sort=False)
-    told = {
-        outcome.replace(" ", "_"): by.outcome.agg(
-            lambda column, one=outcome: (column == one).mean()
-        )
-        for outcome in ("at rest", "cycle", "not at rest")
-    }
-    medians = by[["last_step", "concept"]].median()
-    return medians.assign(
-        trajectories=by.size(), nearest_own=by.nearest_own.mean(), **told
-    ).reset_index()
+    outcomes = ("at rest", "cycle", "not at rest")
+    met = {outcome.replace(" ", "_"): of_ends.outcome == outcome for outcome in outcomes}
+    by = of_ends.assign(**met).groupby("network", sort=False)
+    medians, shares = by[["last_step", "concept"]].median(), by[[*met, "nearest_own"]].mean()
+    return medians.join(shares).assign(trajectories=by.size()).reset_index()
 
 
 def _places(spectra: pd.DataFrame) -> pd.DataFrame:
@@ -239,7 +233,7 @@ def _numbers(
     networks: pd.DataFrame, labels: pd.DataFrame, outcomes: pd.DataFrame, spectra: pd.DataFrame
 ) -> dict[str, Any]:
     """By network all that its rows of these tables tell."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, own in labels.groupby("network", sort=False):
         places = spectra[spectra.network == name].groupby("where", sort=False)
         found[name] = {
