@@ -31,6 +31,7 @@ STATED = {
     "Steps": NETWORK,  # the advice on their number
     "unfamiliar inputs": NETWORK,  # beyond the paper: its network
     "companion": ("dataset",),  # of its settings we know no more
+    "other networks": (*NETWORK, "p"),  # beyond the paper: its network beside others
 }
 """The parameters that the paper states, by figure."""
 
@@ -40,6 +41,7 @@ NOT_STATED = {
     "Fig. 8": ("grid of N_z", *_NOWHERE_STATED),
     "Fig. 9": ("grid of N_z",),
     "unfamiliar inputs": ("minibatch", "steps"),
+    "other networks": ("the convolutional networks", *_NOWHERE_STATED),
     "companion": ("the networks", "their training", "the noise", "the tolerance of a rank"),
 }
 """The settings that the paper does not state and this book chose, by figure.

@@ -281,6 +281,17 @@ PAPER = {
     },
     "22_unfamiliar_inputs": {"lacks_data": False, **kinds()},
     "31_latent_manifolds": MANIFOLDS,
+    "32_iterating_them": {
+        "networks": {
+            name: {"excess_depth": [depth] * 10}
+            for name, depth in (
+                ("paper's VAE", 0.3),
+                ("conv VAE", 0.2),
+                ("CAE", 0.1),
+                ("DAE", -0.1),
+            )
+        }
+    },
     "20_fixed_points": {
         "labels_with_a_saddle": {
             "concept": 10,
@@ -882,6 +893,23 @@ CHANGES = [
     ),
     ("ties", fixed_at("CAE, cropped images", [True] * 4 + [False]), NOT_REPRODUCED),
     ("ties", fixed_at("CAE", [True] * 5), NOT_REPRODUCED),  # they were constant before
+    # One label with as much in another network, or with none in one of the VAEs.
+    ("belongs to the VAE", {"networks/CAE/excess_depth/3": 0.199}, REPRODUCED),
+    ("belongs to the VAE", {"networks/CAE/excess_depth/3": 0.2}, PARTLY),
+    ("belongs to the VAE", {"networks/DAE/excess_depth/3": 0.2}, PARTLY),
+    ("belongs to the VAE", {"networks/paper's VAE/excess_depth/3": 0.101}, REPRODUCED),
+    ("belongs to the VAE", {"networks/paper's VAE/excess_depth/3": 0.1}, PARTLY),
+    ("belongs to the VAE", {"networks/conv VAE/excess_depth/3": 0.1}, PARTLY),
+    *(
+        (
+            "belongs to the VAE",
+            {f"networks/{name}/excess_depth": [0.0 if name == "conv VAE" else -1.0] * n + rest}
+            | {f"networks/{other}/excess_depth": [-1.0] * 10 for other in ("CAE", "DAE")},
+            verdict,
+        )
+        for name in ("paper's VAE", "conv VAE")
+        for n, rest, verdict in ((5, [0.2] * 5, PARTLY), (6, [0.2] * 4, NOT_REPRODUCED))
+    ),
 ]
 
 

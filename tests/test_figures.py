@@ -346,6 +346,33 @@ CURVES_BY_KIND = pd.DataFrame(
     ],
     columns=["network", "kind", "quantity", "t", "median", "lower", "upper", "auroc"],
 )
+ITERATED = ("paper's VAE", "conv VAE", "CAE", "DAE")
+MEANS = pd.DataFrame(
+    [
+        (network, target, t, *RANDOM.random(2))
+        for network in ITERATED
+        for target in ("concept", "wrong concept", "memory")
+        for t in range(31)
+    ],
+    columns=["network", "target", "t", "mean", "chord"],
+)
+DEPTHS = pd.DataFrame(
+    [(network, str(k), RANDOM.random()) for network in ITERATED for k in range(10)],
+    columns=["network", "label", "excess_depth"],
+)
+LENGTHS = pd.DataFrame(
+    [(network, t, 0.9**t, 0.8**t, 0.95**t) for network in ITERATED for t in range(1, 31)],
+    columns=["network", "t", "median", "lower", "upper"],
+)
+FACTORS = pd.DataFrame(
+    [
+        (network, where, *RANDOM.random(2))
+        for network in ITERATED
+        for where in ("concept", "end point")
+        for _ in range(10)
+    ],
+    columns=["network", "where", "radius", "stretch"],
+)
 SAMPLES = {name: dict.fromkeys(INPUTS, IMAGES[:8]) for name in ("MNIST", "clothes")}
 EPOCHS = pd.DataFrame(
     [("loop", "float32", 1.5), ("loop", "float32", 1.7), ("loop", "float32", 1.6),
@@ -653,6 +680,13 @@ FIGURES = {
         CURVES_BY_KIND[CURVES_BY_KIND.network == "MNIST"]
     ),
     "samples_by_network": lambda: figures.samples_by_network(SAMPLES, range(8)),
+    "distances_by_network": lambda: figures.distances_by_network(MEANS),
+    "depth_by_label": lambda: figures.depth_by_label(DEPTHS),
+    "steps_by_network": lambda: figures.steps_by_network(LENGTHS),
+    "factors_by_network": lambda: figures.factors_by_network(FACTORS),
+    "factors that did not converge": lambda: figures.factors_by_network(
+        FACTORS.assign(radius=FACTORS.radius.where(FACTORS.network != "CAE"))
+    ),
     "training_ratios": lambda: figures.training_ratios(EPOCHS),
     "inference_shares": lambda: figures.inference_shares(ROLLOUTS),
     "neighbour_ratios": lambda: figures.neighbour_ratios(NEIGHBOURS),
@@ -736,6 +770,7 @@ def test_the_architecture_names_its_sizes():
         "architecture", "training_curve", "by_setting", "training_ratios", "counts_by_dataset",
         "methods_by_noise", "quality_by_step", "separation_by_score", "steps_by_kind",
         "psnr_by_noise", "training_by_network",
+        "depth_by_label", "steps_by_network", "factors_by_network",
     ],
 )  # fmt: skip
 def test_the_colours_of_the_centres_stand_for_nothing_else(name):
@@ -1356,6 +1391,33 @@ def test_angles_with_noise_stand_beside_those_between_two_clean_halves():
         np.testing.assert_array_equal(mean.get_ydata(), same.mean_angle)
         np.testing.assert_array_equal(largest.get_ydata(), same.largest_angle)
         assert set(halves.get_ydata()) == set(rows[rows.images == "other half"].mean_angle)
+
+
+def test_each_network_has_a_panel_with_its_distances_and_its_chord():
+    figure = figures.distances_by_network(MEANS)
+    for axes, network in zip(figure.axes, ITERATED, strict=True):
+        assert axes.get_title(loc="left") == network
+        drawn = {line.get_label(): line.get_ydata() for line in axes.lines}
+        rows = MEANS[MEANS.network == network]
+        for target in ("concept", "wrong concept", "memory"):
+            np.testing.assert_allclose(drawn[target], rows[rows.target == target]["mean"])
+        np.testing.assert_allclose(
+            drawn["chord, to the concept"], rows[rows.target == "concept"].chord
+        )
+
+
+def test_each_label_has_a_depth_of_each_network():
+    axes = figures.depth_by_label(DEPTHS).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [*"0123456789"]
+    places = {}
+    for line in axes.lines:
+        at = np.ravel(line.get_ydata()).astype(float).round().tolist()
+        if len(at) == 10:
+            values = np.ravel(line.get_xdata()).astype(float)
+            places[tuple(np.sort(values))] = dict(zip(at, values, strict=True))
+    for network in ITERATED:
+        expected = DEPTHS[DEPTHS.network == network].excess_depth.to_numpy()
+        assert list(places[tuple(np.sort(expected))].values()) == pytest.approx(expected)
 
 
 def test_saddles_are_counted_near_each_centre():

@@ -11,6 +11,7 @@ from repinf_core.claims import (
     fixed_points,
     generalization,
     how_many_steps,
+    iterating_them,
     label_detection,
     latent_dimension,
     latent_manifolds,
@@ -43,6 +44,7 @@ CHAPTERS: dict[str, tuple[Claim, ...]] = {
     "Unfamiliar inputs": unfamiliar_inputs.CLAIMS,
     "Autoencoder variants": autoencoder_variants.CLAIMS,
     "Latent manifolds": latent_manifolds.CLAIMS,
+    "Iterating them": iterating_them.CLAIMS,
 }
 """The claims of each chapter, by its subject, in the order of the book."""
 

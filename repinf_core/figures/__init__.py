@@ -33,6 +33,12 @@ from repinf_core.figures.fixed_points import (
 from repinf_core.figures.generalization import best_of_settings, by_setting
 from repinf_core.figures.hierarchy import closest_by_noise
 from repinf_core.figures.images import image_rows, inference_frames, samples_at, strip
+from repinf_core.figures.iterating import (
+    depth_by_label,
+    distances_by_network,
+    factors_by_network,
+    steps_by_network,
+)
 from repinf_core.figures.labels import final_probabilities, label_map, right_steps, staying
 from repinf_core.figures.latent import embedding, schematic
 from repinf_core.figures.manifolds import (
@@ -82,11 +88,14 @@ __all__ = [
     "cosine_matrices",
     "cosine_matrix",
     "counts_by_dataset",
+    "depth_by_label",
     "dimension_opening",
+    "distances_by_network",
     "drawn_schematic",
     "embedding",
     "end_distances",
     "examples_by_noise",
+    "factors_by_network",
     "facts_by_reading",
     "final_probabilities",
     "group_images",
@@ -119,6 +128,7 @@ __all__ = [
     "staying",
     "step_along_score",
     "steps_by_kind",
+    "steps_by_network",
     "still_moving",
     "strip",
     "times_by_reading",

@@ -1,7 +1,6 @@
 """Familiar and unfamiliar inputs: how scores tell them apart, and how their trajectories move."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -81,7 +80,7 @@ def steps_by_kind(curves: pd.DataFrame) -> Figure:
             _curve(axes, rows, "median", kind)
         axes.set_yscale("log")
         axes.set_title(f"network of {network}", loc="left", fontweight="bold")
-    _time_axis(figure, grid, steps.t.max())
+    time_axis(figure, grid, steps.t.max())
     figure.supylabel("length of the step from z(t) to z(t+1)", fontsize=13)
     return figure
 
@@ -110,7 +109,7 @@ def separation_by_time(curves: pd.DataFrame) -> Figure:
             annotation_clip=False, fontsize=12,
         )  # fmt: skip
     grid[0, 0].set(ylim=(-0.04, 1.04), yticks=(0, 0.5, 1))
-    _time_axis(figure, grid.flat, told.t.max())
+    time_axis(figure, grid.flat, told.t.max())
     figure.supylabel("AUROC against test images", fontsize=13)
     return figure
 
@@ -139,8 +138,11 @@ def _curve(axes: Axes, rows: pd.DataFrame, y: str, kind: str) -> None:
     axes.set(xlabel="", ylabel="")
 
 
-def _time_axis(figure: Figure, grid: Any, last: int) -> None:
-    """The first ten steps, in which most happens, have as much room as the next ninety."""
+def time_axis(figure: Figure, grid: Iterable[Axes], last: int, columns: int = 3) -> None:
+    """Label the time axes t = 0 ... ``last``, and give all of them one legend of ``columns``.
+
+    The first ten steps, in which most happens, have as much room as the next ninety.
+    """
     for axes in grid:
         axes.set_xscale("symlog", linthresh=10, linscale=1)
         axes.set_xlim(-0.3, 1.05 * last)
@@ -149,4 +151,4 @@ def _time_axis(figure: Figure, grid: Any, last: int) -> None:
         axes.xaxis.set_minor_locator(NullLocator())
     figure.supxlabel("t (steps, logarithmic from 10 on)", fontsize=13)
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=12)
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns, fontsize=12)

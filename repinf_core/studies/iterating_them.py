@@ -1,0 +1,271 @@
+"""Does the approach to the cluster centre belong to the VAE?  Other autoencoders, iterated."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import torch
+
+from repinf_core import data
+from repinf_core.dynamics import rollout
+from repinf_core.dynamics.rollout import Autoencoder
+from repinf_core.noise import noisy_trials
+from repinf_core.profiles import Experiment
+from repinf_core.studies import convolutional
+from repinf_core.studies.familiarity import times_of
+from repinf_core.studies.iterated_ends import Ends, ends
+from repinf_core.studies.iterated_networks import Clusters, Followed, clusters, follow
+from repinf_core.studies.study import Study, trained
+
+MOST_TRIALS = 100
+"""A label has no more trials than this, for a convolutional step takes long on a CPU."""
+MOST_STEPS = 1000
+"""No trajectory is followed to its end for longer."""
+
+
+@dataclass(frozen=True)
+class IteratingThem(Study):
+    """The tables of four networks, iterated from the same noisy images.
+
+    All lengths in latent space are in units of the typical distance of memories from their concept,
+    the root of its mean square over the training images of the label.
+
+    Attributes:
+        networks: a row for each ``network``: the number ``n_z`` of its latent variables and of
+            ``epochs`` trained; over the labels the mean ``spread`` (the typical distance,
+            Euclidean), ``first``, ``minimum`` and ``last`` distance to the concept and
+            ``travelled``, the median ``step``, the mean ``depth``, ``wrong_depth`` and
+            ``excess_depth`` and the shares ``nearest_first`` and ``nearest_last``; the numbers of
+            labels that approach the concept by the ``whole_chord`` and at the ``same_time``, and
+            likewise the wrong concept.
+        labels: a row for each network and ``label``: whether the mean curve of the distance to the
+            concept approaches it by the ``whole_chord`` and at the ``same_time``; ``step`` and
+            ``minimum`` of the curve, its ``first`` and ``last`` distance; the ``depth`` of the
+            approach below the chord at the same time (0 if there is none); ``wrong_whole_chord``,
+            ``wrong_same_time`` and ``wrong_depth`` of the next label's concept, and the difference
+            ``excess_depth``; the distance to the own memory at the first and the last step
+            (``memory_first``, ``memory_last``); the share of trials to which the own concept is the
+            nearest at t = 0 (``nearest_first``) and at T (``nearest_last``); the mean distance
+            ``travelled`` from z(0) to z(T); the ``spread`` (Euclidean).
+        curves: a row for each network, ``target`` (of ``iterated_networks.TARGETS``), label and
+            ``t`` (steps): ``mean`` and ``sem`` of the distance over trials, and of the ``chord``
+            the mean.
+        means: a row for each network, target and ``t``: over the labels the means of ``mean`` and
+            ``chord``.
+        steps: a row for each network and ``t`` from 1 on: ``median`` and quartiles (``lower``,
+            ``upper``) over all trials of the length of the step to z(t).
+        ends: a row for each network and trajectory: ``label``, ``outcome`` (at rest, cycle, not at
+            rest), ``steps`` taken, length of the ``last_step``, distance from the end to the own
+            ``concept``, and whether this is the nearest (``nearest_own``).
+        outcomes: a row for each network: the number of ``trajectories``, the shares ``at_rest``, on
+            a ``cycle`` and ``not_at_rest``, the medians of ``last_step`` and ``concept``, and the
+            share ``nearest_own``.
+        spectra: a row for each network, label and place ``where`` (concept, end point): length of
+            the ``step`` taken there, spectral ``radius`` and largest singular value ``stretch`` of
+            its Jacobian (missing where the iteration did not converge).
+        places: a row for each network and ``where``: ``points``, how many of them are ``missing``,
+            and medians of ``step``, ``radius`` and ``stretch``.
+        times: of the images shown, in steps.
+        samples: by network, x(t) at these times of one noisy image, ``[times, 784]``.
+        concept_images: what the networks decode from its concept, ``[networks, 784]``.
+    """
+
+    networks: pd.DataFrame
+    labels: pd.DataFrame
+    curves: pd.DataFrame
+    means: pd.DataFrame
+    steps: pd.DataFrame
+    ends: pd.DataFrame
+    outcomes: pd.DataFrame
+    spectra: pd.DataFrame
+    places: pd.DataFrame
+    times: tuple[int, ...]
+    samples: dict[str, np.ndarray]
+    concept_images: np.ndarray
+
+
+def run(experiment: Experiment, device: str | None = None) -> IteratingThem:
+    """Iterate the paper's VAE and the three convolutional networks from the same noisy images.
+
+    Args:
+        experiment: uses ``trials`` (at most :data:`MOST_TRIALS`), ``p``, ``noise``, ``trial_seed``,
+            ``steps``, ``settling_steps`` (at most :data:`MOST_STEPS`), ``label`` of the images
+            shown, and all that names the networks.
+        device: as in :func:`repinf_core.studies.study.trained`, whose errors it raises.
+    """
+    papers = trained(experiment, device)
+    companions = convolutional.trained(experiment, papers.device)
+    runs = {
+        "paper's VAE": papers.run,
+        "conv VAE": companions.runs["VAE"],
+        "CAE": companions.runs["CAE"],
+        "DAE": companions.runs["DAE"],
+    }
+    models = {name: cast(Autoencoder, run.model) for name, run in runs.items()}
+    rows, x0 = _trials(papers.train, experiment)
+    label = experiment.label
+    shown = label * (len(x0) // 10)
+    times = times_of(experiment.steps)
+    measured = {
+        name: _measure(model, papers.train, rows, x0, papers.class_names, experiment, papers.device)
+        for name, model in models.items()
+    }
+    labels = _together({name: one.followed.labels for name, one in measured.items()})
+    curves = _together({name: one.followed.curves for name, one in measured.items()})
+    of_ends = _together({name: one.ends.ends for name, one in measured.items()})
+    spectra = _together({name: one.ends.spectra for name, one in measured.items()})
+    networks, outcomes = _networks(labels), _outcomes(of_ends)
+    networks.insert(1, "n_z", [one.found.concepts.shape[1] for one in measured.values()])
+    networks.insert(2, "epochs", [run.epoch for run in runs.values()])
+    numbers = {
+        "epochs_trained": papers.run.epoch,
+        "conv_epochs_trained": companions.epochs,
+        "trials": len(x0) // 10,
+        "networks": _numbers(networks, labels, outcomes, spectra),
+    }
+    return IteratingThem(
+        experiment=experiment,
+        device=papers.device,
+        numbers=numbers,
+        finding=_finding(experiment, networks),
+        networks=networks,
+        labels=labels,
+        curves=curves,
+        means=curves.groupby(["network", "target", "t"], sort=False)[["mean", "chord"]]
+        .mean()
+        .reset_index(),
+        steps=_together({name: one.followed.steps for name, one in measured.items()}),
+        ends=of_ends,
+        outcomes=outcomes,
+        spectra=spectra,
+        places=_places(spectra),
+        times=times,
+        samples={
+            name: _sample(model, x0[[shown]], times, papers.device)
+            for name, model in models.items()
+        },
+        concept_images=np.concatenate(
+            [_decoded(model, measured[name].found, label) for name, model in models.items()]
+        ),
+    )
+
+
+def _trials(
+    train: data.LabelledImages, experiment: Experiment
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The first of chapter 4's noisy images of each label."""
+    rows, x0 = noisy_trials(
+        train, range(10), experiment.trials, experiment.p, experiment.noise, experiment.trial_seed
+    )
+    first = [part.unflatten(0, (10, -1))[:, :MOST_TRIALS].flatten(0, 1) for part in (rows, x0)]
+    return first[0], first[1]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    found: Clusters
+    followed: Followed
+    ends: Ends
+
+
+def _measure(
+    model: Autoencoder,
+    train: data.LabelledImages,
+    rows: torch.Tensor,
+    x0: torch.Tensor,
+    names: tuple[str, ...],
+    experiment: Experiment,
+    device: str,
+) -> _Measured:
+    found = clusters(model, train, device)
+    return _Measured(
+        found,
+        follow(model, found, train.images[rows], x0, names, experiment.steps),
+        ends(model, found, x0, names, min(experiment.settling_steps, MOST_STEPS)),
+    )
+
+
+def _sample(
+    model: Autoencoder, x0: torch.Tensor, times: tuple[int, ...], device: str
+) -> np.ndarray:
+    observe = {"x": rollout.images}
+    ran = rollout.rollout(model, x0.to(device), times[-1], observe, at=times)
+    return ran.observed["x"][:, 0].cpu().numpy()
+
+
+@torch.no_grad()
+def _decoded(model: Autoencoder, found: Clusters, label: int) -> np.ndarray:
+    return model.decode_mean(found.concepts[[label]]).cpu().numpy()
+
+
+def _together(by_network: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    tables = pd.concat(by_network, names=["network"])
+    return tables.reset_index("network").reset_index(drop=True)
+
+
+def _networks(labels: pd.DataFrame) -> pd.DataFrame:
+    by = labels.groupby("network", sort=False)
+    counted = ["whole_chord", "same_time", "wrong_whole_chord", "wrong_same_time"]
+    averaged = [
+        "spread", "first", "minimum", "last", "travelled", "depth", "wrong_depth", "excess_depth",
+        "memory_first", "memory_last", "nearest_first", "nearest_last",
+    ]  # fmt: skip
+    return by[counted].sum().join(by[averaged].mean()).join(by[["step"]].median()).reset_index()
+
+
+def _outcomes(of_ends: pd.DataFrame) -> pd.DataFrame:
+    outcomes = ("at rest", "cycle", "not at rest")
+    met = {outcome.replace(" ", "_"): of_ends.outcome == outcome for outcome in outcomes}
+    by = of_ends.assign(**met).groupby("network", sort=False)
+    medians, shares = by[["last_step", "concept"]].median(), by[[*met, "nearest_own"]].mean()
+    return medians.join(shares).assign(trajectories=by.size()).reset_index()
+
+
+def _places(spectra: pd.DataFrame) -> pd.DataFrame:
+    by = spectra.groupby(["network", "where"], sort=False)
+    missing = by[["radius", "stretch"]].agg(lambda column: column.isna().sum()).max(axis=1)
+    medians = by[["step", "radius", "stretch"]].median()
+    return medians.assign(points=by.size(), missing=missing.astype(int)).reset_index()
+
+
+def _numbers(
+    networks: pd.DataFrame, labels: pd.DataFrame, outcomes: pd.DataFrame, spectra: pd.DataFrame
+) -> dict[str, Any]:
+    """By network all that its rows of these tables tell."""
+    found: dict[str, Any] = {}
+    for name, own in labels.groupby("network", sort=False):
+        places = spectra[spectra.network == name].groupby("where", sort=False)
+        found[name] = {
+            "labels_approaching_whole_chord": int(own.whole_chord.sum()),
+            "labels_approaching_same_time": int(own.same_time.sum()),
+            "wrong_concept": {
+                "labels_approaching_whole_chord": int(own.wrong_whole_chord.sum()),
+                "labels_approaching_same_time": int(own.wrong_same_time.sum()),
+            },
+            **{column: own[column].tolist() for column in ("depth", "wrong_depth", "excess_depth")},
+            **_row(networks, name, ("n_z", "spread", "first", "minimum", "last", "travelled")),
+            **_row(outcomes, name, ("trajectories", "at_rest", "cycle", "not_at_rest")),
+            "radius": places.radius.median().dropna().to_dict(),
+            "stretch": places.stretch.median().dropna().to_dict(),
+        }
+    return found
+
+
+def _row(table: pd.DataFrame, network: str, columns: tuple[str, ...]) -> dict[str, Any]:
+    (row,) = table.loc[table.network == network, [*columns]].to_dict("records")
+    return row
+
+
+def _finding(experiment: Experiment, networks: pd.DataFrame) -> str:
+    title = data.DATASETS[experiment.dataset].title
+    approaching = ", ".join(
+        f"{one.same_time} in the {one.network}" for one in networks.itertuples()
+    )
+    deeper = ", ".join(f"{one.excess_depth:.2f}" for one in networks.itertuples())
+    return (
+        f"On {title} with $p = {experiment.p:g}$ the mean trajectory passes below its chord to the "
+        f"concept at the same time for {approaching}, of 10 labels each. Beyond what it does at a "
+        f"wrong concept it passes below by {deeper} of the typical distance of memories from their "
+        f"concept."
+    )

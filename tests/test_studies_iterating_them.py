@@ -1,0 +1,256 @@
+"""Four networks iterated from the same images, against a plain numpy loop in float64."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pages
+import pytest
+import references
+import torch
+
+from repinf_core import claims, data, profiles
+from repinf_core.models import memories
+from repinf_core.models.conv import variants
+from repinf_core.models.mlp import VAESpec
+from repinf_core.studies import iterated_ends, iterated_networks, iterating_them
+from repinf_core.training import store
+
+SMALL = profiles.experiment(
+    "smoke",
+    {
+        "n_z": 3, "n_hidden": 32, "epochs": 4, "channels": 1, "conv_epochs": 1, "steps": 6,
+        "trials": 4, "settling_steps": 40,
+    },
+)  # fmt: skip
+NETWORKS = ["paper's VAE", "conv VAE", "CAE", "DAE"]
+LABELS = pages.TRAIN.labels.numpy()
+
+
+@pytest.fixture(scope="module")
+def small_models(tmp_path_factory):
+    """A store of the small networks."""
+    return tmp_path_factory.mktemp("small")
+
+
+@pytest.fixture(autouse=True)
+def store_of_small_models(small_models, monkeypatch):
+    monkeypatch.setenv("REPINF_MODELS", str(small_models))
+
+
+@pytest.fixture(scope="module")
+def study(small_models):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REPINF_MODELS", str(small_models))
+        return iterating_them.run(SMALL, "cpu")
+
+
+def networks():
+    """The same networks in float64."""
+    specs = variants(SMALL)
+    specs = [VAESpec.of(SMALL), specs["VAE"], specs["CAE"], specs["DAE"]]
+    return {
+        name: store.load_or_train(spec).model.double()
+        for name, spec in zip(NETWORKS, specs, strict=True)
+    }
+
+
+def of_network(table, name, **where):
+    rows = table[table.network == name]
+    for column, value in where.items():
+        rows = rows[rows[column] == value]
+    return rows
+
+
+@torch.no_grad()
+def reference(model, x0, steps):
+    """Memories of the training set, and trajectories ``[T+1, trials, N_z]``, in float64."""
+    xi = model.encode_mean(pages.TRAIN.images.double()).numpy()
+    z = [model.encode_mean(torch.from_numpy(x0))]
+    for _ in range(steps):
+        z.append(model.encode_mean(model.decode_mean(z[-1])))
+    return xi, torch.stack(z).numpy()
+
+
+def dense(model, z):
+    def step(at):
+        return model.encode_mean(model.decode_mean(at[None]))[0]
+
+    return torch.func.jacrev(step)(z).detach()
+
+
+def test_each_network_is_followed_as_a_plain_loop_does(study):
+    rows, x0 = pages.trials(range(10), SMALL.trials, SMALL)
+    assert list(study.networks.network) == NETWORKS
+    for name, model in networks().items():
+        xi, z = reference(model, x0, SMALL.steps)
+        concepts = references.concepts(xi, LABELS)
+        for k in range(10):
+            of_label = slice(k * SMALL.trials, (k + 1) * SMALL.trials)
+            away = np.linalg.norm(xi[k == LABELS] - concepts[k], axis=1)
+            spread = np.sqrt((away**2).mean())
+            said = of_network(study.labels, name, label=str(k)).iloc[0]
+            assert said.spread == pytest.approx(spread, rel=1e-4)
+            fractions = np.linspace(0, 1, SMALL.steps + 1)[:, None, None]
+            line = z[0, of_label] * (1 - fractions) + z[-1, of_label] * fractions
+            depths = {}
+            for target, points in {
+                "concept": concepts[k],
+                "wrong concept": concepts[(k + 1) % 10],
+                "memory": xi[rows[of_label]],
+            }.items():
+                mean, chord = (
+                    pages.distances(at, points).mean(1) / spread for at in (z[:, of_label], line)
+                )
+                curve = of_network(study.curves, name, target=target, label=str(k))
+                np.testing.assert_allclose(curve["mean"], mean, rtol=1e-3, atol=1e-4)
+                np.testing.assert_allclose(curve.chord, chord, rtol=1e-3, atol=1e-4)
+                at = mean.argmin()
+                approaches = references.approaches(mean, chord[at])
+                depths[target] = (chord[at] - mean[at]) if approaches else 0.0
+            assert said.depth == pytest.approx(depths["concept"], abs=1e-4)
+            assert said.wrong_depth == pytest.approx(depths["wrong concept"], abs=1e-4)
+            assert said.excess_depth == said.depth - said.wrong_depth
+            nearest = np.linalg.norm(z[-1, of_label, None] - concepts, axis=2).argmin(1)
+            assert said.nearest_last == pytest.approx((nearest == k).mean())
+            travelled = pages.distances(z[-1, of_label], z[0, of_label]).mean() / spread
+            assert said.travelled == pytest.approx(travelled, rel=1e-3, abs=1e-4)
+        spreads = study.labels[study.labels.network == name].spread.to_numpy()
+        lengths = np.linalg.norm(np.diff(z, axis=0), axis=2) / spreads.repeat(SMALL.trials)
+        steps = of_network(study.steps, name)
+        assert steps.t.tolist() == list(range(1, SMALL.steps + 1))
+        for column, quantile in (("lower", 0.25), ("median", 0.5), ("upper", 0.75)):
+            expected = np.quantile(lengths, quantile, axis=1)
+            np.testing.assert_allclose(steps[column], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_ends_and_factors_are_those_of_the_network_in_float64(study):
+    _, x0 = pages.trials(range(10), SMALL.trials, SMALL)
+    for name, model in networks().items():
+        xi, _ = reference(model, x0, 0)
+        concepts = torch.from_numpy(references.concepts(xi, LABELS))
+        maps = torch.stack([dense(model, at) for at in concepts[::4]])
+        at_concepts = of_network(study.spectra, name, where="concept")[::4]
+        radius = torch.linalg.eigvals(maps).abs().max(1).values
+        np.testing.assert_allclose(at_concepts.radius, radius, rtol=1e-3, atol=1e-5)
+        stretch = torch.linalg.matrix_norm(maps, 2)
+        np.testing.assert_allclose(at_concepts.stretch, stretch, rtol=1e-3, atol=1e-5)
+        ends = of_network(study.ends, name)
+        assert len(ends) == 10 * iterated_ends.PER_LABEL
+        resting = ends[ends.outcome == "at rest"]
+        mean_spread = of_network(study.labels, name).spread.mean()
+        smallest = of_network(study.labels, name).spread.min()
+        # The next step is about as short as the last.
+        assert (resting.last_step < 2e-5 * mean_spread / smallest).all()
+        assert (ends.steps <= SMALL.settling_steps).all()
+        shares = of_network(study.outcomes, name)
+        told = shares[["at_rest", "cycle", "not_at_rest"]].to_numpy().sum()
+        assert told == pytest.approx(1)
+        assert shares.at_rest.item() == pytest.approx(len(resting) / len(ends))
+
+
+def test_the_tables_agree_with_one_another(study):
+    for name, found in study.numbers["networks"].items():
+        labels = of_network(study.labels, name)
+        assert found["excess_depth"] == labels.excess_depth.tolist()
+        assert found["labels_approaching_same_time"] == labels.same_time.sum()
+        row = of_network(study.networks, name).iloc[0]
+        assert row.same_time == labels.same_time.sum()
+        assert row.excess_depth == pytest.approx(labels.excess_depth.mean())
+        means = of_network(study.means, name, target="concept")
+        assert means["mean"].iloc[0] == pytest.approx(labels["first"].mean())
+        assert means["mean"].iloc[-1] == pytest.approx(labels["last"].mean())
+        np.testing.assert_allclose(means.chord.iloc[[0, -1]], means["mean"].iloc[[0, -1]])
+    epochs = dict(zip(study.networks.network, study.networks.epochs, strict=True))
+    assert epochs == {"paper's VAE": 4, "conv VAE": 1, "CAE": 1, "DAE": 1}
+    assert study.networks.n_z.tolist() == [3, 49, 49, 49]
+
+
+def test_the_images_shown_begin_with_the_same_noisy_image(study):
+    _, x0 = pages.trials(range(10), SMALL.trials, SMALL)
+    assert list(study.samples) == NETWORKS
+    for shown in study.samples.values():
+        assert shown.shape == (len(study.times), 784)
+        np.testing.assert_allclose(shown[0], x0[SMALL.label * SMALL.trials], atol=1e-6)
+    assert study.concept_images.shape == (4, 784)
+
+
+@pytest.mark.slow
+def test_the_noisy_images_are_the_first_of_chapter_4s(monkeypatch):
+    """However many there are."""
+    _, x0 = pages.trials(range(10), SMALL.trials, SMALL)
+    monkeypatch.setattr(iterating_them, "MOST_TRIALS", 3)
+    study = iterating_them.run(SMALL, "cpu")
+    assert study.numbers["trials"] == 3
+    shown = study.samples["CAE"][0]
+    np.testing.assert_allclose(shown, x0[SMALL.label * SMALL.trials], atol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_numbers_and_another_one_others(study):
+    assert iterating_them.run(SMALL, "cpu").numbers == study.numbers
+    other = iterating_them.run(dataclasses.replace(SMALL, trial_seed=1), "cpu").numbers
+    assert other != study.numbers
+
+
+def planted(step):
+    return SimpleNamespace(encode_mean=lambda x: x[:, :2], decode_mean=step)
+
+
+def test_a_bent_path_has_the_depth_of_its_bend():
+    """From (1, 0) by (0, 0) to (0, 1): the chord passes the origin at sqrt(1/2)."""
+    path = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]).norm(dim=1)[None, :, None]
+    chord = torch.tensor([1.0, 0.5**0.5, 1.0])[None, :, None]
+    found = iterated_networks.readings(path, chord).iloc[0]
+    assert found.whole_chord
+    assert found.same_time
+    assert (found.step, found.minimum) == (1, 0)
+    assert found.depth == pytest.approx(0.5**0.5)
+
+
+@pytest.mark.parametrize("path", [[1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [1.0, 1.0, 1.0]])
+def test_without_a_minimum_inside_there_is_no_depth(path):
+    path = torch.tensor(path)[None, :, None]
+    assert iterated_networks.readings(path, path + 1).depth.item() == 0
+
+
+def test_clusters_are_the_means_of_all_memories_and_their_spread(monkeypatch):
+    """In chunks, and without keeping the memories."""
+    monkeypatch.setattr(iterated_networks, "_CHUNK", 7)
+    images = torch.rand(40, 784, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(40) % 10
+    model = planted(None)
+    found = iterated_networks.clusters(model, data.LabelledImages(images, labels), "cpu")
+    xi = memories(model, images).double().numpy()
+    for k in range(10):
+        own = xi[labels.numpy() == k]
+        np.testing.assert_allclose(found.concepts[k], own.mean(0), rtol=1e-6)
+        spread = np.sqrt(((own - own.mean(0)) ** 2).sum(1).mean())
+        assert found.spread[k].item() == pytest.approx(spread, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("factor", "outcome"), [(0.5, "at rest"), (-1.0, "cycle"), (1.1, "not at rest")]
+)
+def test_a_planted_step_ends_as_it_must(factor, outcome):
+    model = planted(lambda z: factor * z)
+    found = iterated_networks.Clusters(torch.zeros(10, 2), torch.full((10,), 2.0))
+    x0 = torch.rand(20, 784, generator=torch.Generator().manual_seed(0)) + 0.1
+    ends = iterated_ends.ends(model, found, x0, tuple("0123456789"), 100)
+    assert set(ends.ends.outcome) == {outcome}
+    np.testing.assert_allclose(ends.spectra.radius, abs(factor))
+    np.testing.assert_allclose(ends.spectra.stretch, abs(factor))
+    assert (ends.ends.steps == 100).all() == (outcome == "not at rest")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [{"n_z": 1}, {"beta": 0.0}, {"beta": 1000.0}, {"p": 0.0}, {"steps": 2}, {"trials": 3}],
+)
+def test_degenerate_parameters_leave_tables_whole(changes):
+    study = iterating_them.run(dataclasses.replace(SMALL, **changes), "cpu")
+    assert study.labels.notna().all(axis=None)
+    assert study.spectra.notna().all(axis=None)
+    (card,) = claims.cards(claims.iterating_them.CLAIMS, study.numbers, vars(study.experiment))
+    assert card.judged.verdict != claims.NOT_RUN
