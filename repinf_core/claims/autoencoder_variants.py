@@ -32,7 +32,7 @@ def denoising_helps(found: Numbers) -> Measured:
 
 
 _FIXED = (
-    "Before any PSNR was seen. Known then: the reported value, and the CAE's test objective on "
+    "Before any PSNR on MNIST was seen. Known then: the reported value, and the CAE's objective on "
     "MNIST (47.0 nats per image)."
 )
 
