@@ -18,7 +18,8 @@ from repinf_core.studies.study import mean_curves
 
 TARGETS = ("concept", "wrong concept", "memory")
 """To what distances are measured; the wrong concept is that of the next label, a control."""
-_CHUNK = 2000  # images encoded at once
+_CHUNK = 1000  # images encoded at once
+_TOGETHER = 250  # trials; a convolutional step takes much memory
 
 
 class Clusters(NamedTuple):
@@ -112,6 +113,7 @@ def follow(
                 torch.cdist(z, concepts).argmin(1) == own[trials]
             ).float(),
         },
+        chunk=_TOGETHER,
     )
     unit = found.spread[own]
     distances = {name: approach.by_group(ran.observed[name] / unit, labels) for name in TARGETS}

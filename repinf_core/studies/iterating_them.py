@@ -13,7 +13,6 @@ from repinf_core.dynamics.rollout import Autoencoder
 from repinf_core.noise import noisy_trials
 from repinf_core.profiles import Experiment
 from repinf_core.studies import convolutional
-from repinf_core.studies.familiarity import times_of
 from repinf_core.studies.iterated_ends import Ends, ends
 from repinf_core.studies.iterated_networks import Clusters, Followed, clusters, follow
 from repinf_core.studies.study import Study, trained
@@ -22,6 +21,7 @@ MOST_TRIALS = 100
 """A label has no more trials than this, for a convolutional step takes long on a CPU."""
 MOST_STEPS = 1000
 """No trajectory is followed to its end for longer."""
+_SHOWN = (0, 1, 2, 5, 10, 30)  # times of images, besides the last
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def run(experiment: Experiment, device: str | None = None) -> IteratingThem:
     rows, x0 = _trials(papers.train, experiment)
     label = experiment.label
     shown = label * (len(x0) // 10)
-    times = times_of(experiment.steps)
+    times = (*(t for t in _SHOWN if t < experiment.steps), experiment.steps)
     measured = {
         name: _measure(model, papers.train, rows, x0, papers.class_names, experiment, papers.device)
         for name, model in models.items()
