@@ -212,7 +212,7 @@ def _panels(
     draw: Callable[[Axes, str], None], xlabel: str, ylabel: str
 ) -> tuple[Figure, np.ndarray]:
     """Four panels with common axes, one for each network."""
-    figure = Figure(figsize=(WIDTH, 6.6))
+    figure = Figure(figsize=(WIDTH, 6.2))
     panels = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
     for network, axes in zip(_NETWORKS, panels, strict=True):
         draw(axes, network)

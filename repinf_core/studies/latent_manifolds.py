@@ -7,10 +7,9 @@ from typing import Any
 import pandas as pd
 import torch
 
-from repinf_core import data
 from repinf_core.models.conv import controls, variants
 from repinf_core.profiles import Experiment
-from repinf_core.studies import convolutional, rank_controls
+from repinf_core.studies import convolutional, rank_controls, ranks_in_words
 from repinf_core.studies.latent_subspaces import (
     EPSILONS,
     fixed_rank_subspaces,
@@ -18,7 +17,6 @@ from repinf_core.studies.latent_subspaces import (
     turning,
 )
 from repinf_core.studies.latent_tensors import (
-    FACTORS,
     Inputs,
     Readout,
     Spectra,
@@ -28,12 +26,6 @@ from repinf_core.studies.latent_tensors import (
     spread,
 )
 from repinf_core.studies.study import Study
-
-REPORTED = {
-    "CAE and DAE": {"S1": (5, 7), "S2": (6, 7), "S3": (29, 48)},
-    "VAE": {"S1": (7, 7), "S2": (7, 7), "S3": (48, 48)},
-}
-"""Ranks that others report of the companion: the smallest and the largest."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +44,7 @@ class LatentManifolds(Study):
             rank that a tensor of this shape can have (``bound``).
         effective: a row for each ``condition`` and factor: the
             :func:`repinf_core.studies.latent_tensors.spread` of effective ranks of clean images.
-        tolerances: a row for each ``condition``, ``scope`` (of ``rank_controls.SCOPES``), factor
+        tolerances: a row for each ``condition``, ``scope`` (of ``ranks_in_words.SCOPES``), factor
             and multiple of the tolerance: the columns likewise for ranks.
         controls: of :func:`repinf_core.studies.rank_controls.summary`, a row for each condition.
         reported: a row for each network but VAE sampled and factor: the ranks as ``reported`` of
@@ -113,13 +105,13 @@ def run(experiment: Experiment, device: str | None = None) -> LatentManifolds:
         "conv_epochs_trained": trained.epochs,
         "images": len(inputs.images),
         "noise_levels": list(inputs.levels),
-        "reported": REPORTED,
+        "reported": ranks_in_words.REPORTED,
         "ranks": {
             str(name): rank_controls.numbers(of)
             for name, of in tolerances.groupby("condition", sort=False)
         },
-        "share_at_the_bound_of_ties": {
-            name: _at_bound(of["ties"]) for name, of in by_network.items()
+        "correlation_with_ties": {
+            name: rank_controls.correlation(of["ties"]) for name, of in by_network.items()
         },
         "angles": _angles(turned),
     }
@@ -127,13 +119,13 @@ def run(experiment: Experiment, device: str | None = None) -> LatentManifolds:
         experiment=experiment,
         device=trained.device,
         numbers=numbers,
-        finding=_finding(experiment, numbers),
+        finding=ranks_in_words.finding(experiment, numbers),
         networks=_networks(trained),
         ranks=_together(by_network, "ranks", "network"),
         effective=effective,
         tolerances=tolerances,
         controls=rank_controls.summary(tolerances, effective),
-        reported=_reported(numbers["ranks"]),
+        reported=ranks_in_words.beside_reported(numbers["ranks"]),
         ties=_together(by_network, "ties", "network"),
         subspaces=of_subspaces,
         turning=turning(of_subspaces, fixed_rank),
@@ -202,11 +194,6 @@ def _angles(turned: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, dict[str,
     return found
 
 
-def _at_bound(ties: pd.DataFrame) -> float:
-    """Share of the clean images whose rank is the largest that their ties leave."""
-    return float(ties.images[ties["rank"] == ties["bound"]].sum() / ties.images.sum())
-
-
 def _plain(value: float) -> float | None:
     return None if pd.isna(value) else float(value)
 
@@ -219,24 +206,6 @@ def _networks(trained: convolutional.Convolutional) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _reported(ranks: Mapping[str, Any]) -> pd.DataFrame:
-    of = {"CAE": "CAE and DAE", "DAE": "CAE and DAE", "VAE mean": "VAE"}
-    clean, noisy = rank_controls.SCOPES
-    return pd.DataFrame(
-        [
-            {
-                "network": network,
-                "factor": factor,
-                "reported": rank_controls.ends_in_words(REPORTED[theirs][factor]),
-                "clean": rank_controls.ends_in_words(ranks[network][clean][factor]),
-                "with_noise": rank_controls.ends_in_words(ranks[network][noisy][factor]),
-            }
-            for network, theirs in of.items()
-            for factor in FACTORS
-        ]
-    )
-
-
 def _together(
     tables: Mapping[str, Mapping[str, pd.DataFrame]], name: str, column: str
 ) -> pd.DataFrame:
@@ -246,25 +215,3 @@ def _together(
 def _stacked(tables: Mapping[str, pd.DataFrame], column: str) -> pd.DataFrame:
     """Tables one below the other, with their names in a first ``column``."""
     return pd.concat(tables, names=[column]).reset_index(column).reset_index(drop=True)
-
-
-def _finding(experiment: Experiment, numbers: Mapping[str, Any]) -> str:
-    of = {name: numbers["ranks"][name][rank_controls.SCOPES[0]]["S3"] for name in _IN_WORDS}
-    told = ", ".join(f"{_told(of[name])} for {words}" for name, words in _IN_WORDS.items())
-    return (
-        f"Over {numbers['images']:,} clean test images of "
-        f"{data.DATASETS[experiment.dataset].title}, the rank of $S_3$ is {told}."
-    )
-
-
-_IN_WORDS = {
-    "CAE": "the CAE",
-    "DAE": "the DAE",
-    "VAE mean": "the VAE's mean",
-    "VAE sampled": "the VAE's sampled $z$",
-}
-
-
-def _told(ends: list[int]) -> str:
-    low, high = ends
-    return f"{low}" if low == high else f"{low} to {high}"

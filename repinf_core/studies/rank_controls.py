@@ -1,15 +1,15 @@
 """Ranks of latent tensors under conditions in which smoothness and ties predict different ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 import torch
 
+from repinf_core.agreement import rank_correlation
 from repinf_core.geometry import manifolds
 from repinf_core.studies.latent_tensors import FACTORS, Inputs, Readout, Spectra, distribution
+from repinf_core.studies.ranks_in_words import SCOPES, ends_in_words
 
-SCOPES = ("clean images", "all noise levels")
-"""Images over which ranks are compared; the second are the first and their noisy versions."""
 DECADE = tuple(10 ** (k / 4) for k in range(-2, 3))
 """Tolerances at which ranks are judged, as multiples of numpy's default."""
 SWEEP = tuple(10 ** (k / 4) for k in range(-8, 9))
@@ -127,7 +127,13 @@ def ties(latents: torch.Tensor, ranks: torch.Tensor) -> pd.DataFrame:
     )
 
 
-def ends_in_words(ends: Sequence[int]) -> str:
-    """The smallest and the largest rank as a range, or as one number."""
-    low, high = ends
-    return str(low) if low == high else f"{low}–{high}"
+def correlation(ties: pd.DataFrame) -> float | None:
+    """Rank correlation over images of ``rank`` and ``distinct``; None if one is constant.
+
+    Args:
+        ties: of :func:`ties`.
+    """
+    of_images = ties.loc[ties.index.repeat(ties.images)]
+    if min(of_images["rank"].nunique(), of_images.distinct.nunique()) < 2:
+        return None
+    return rank_correlation(of_images.distinct, of_images["rank"])
