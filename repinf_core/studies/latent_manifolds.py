@@ -49,7 +49,7 @@ class LatentManifolds(Study):
         controls: of :func:`repinf_core.studies.rank_controls.summary`, a row for each condition.
         reported: a row for each network but VAE sampled and factor: the ranks as ``reported`` of
             the companion, those of ``clean`` images here and those ``with_noise`` of any level.
-        ties: a row for each network and pair of the number of ``distinct`` places of a clean
+        ties: a row for each condition and pair of the number of ``distinct`` places of a clean
             image's latent tensor and the ``rank`` of its S3: the number of ``images``, and the
             largest rank that so many places leave (``bound``).
         subspaces: of :func:`repinf_core.studies.latent_subspaces.subspaces`, by network.
@@ -97,6 +97,7 @@ def run(experiment: Experiment, device: str | None = None) -> LatentManifolds:
     tables = _by_condition(conditions, four)
     tolerances = _together(tables, "tolerances", "condition")
     effective = _together(tables, "effective", "condition")
+    ties = _together(tables, "ties", "condition")
     by_network = {name: tables[name] for name in four}
     turned = {name: subspaces(of, inputs, experiment.log_epsilon) for name, of in four.items()}
     of_subspaces = _stacked(turned, "network")
@@ -110,8 +111,9 @@ def run(experiment: Experiment, device: str | None = None) -> LatentManifolds:
             str(name): rank_controls.numbers(of)
             for name, of in tolerances.groupby("condition", sort=False)
         },
-        "correlation_with_ties": {
-            name: rank_controls.correlation(of["ties"]) for name, of in by_network.items()
+        "share_left_by_ties": {
+            str(name): rank_controls.share_left_by_ties(of)
+            for name, of in ties.groupby("condition", sort=False)
         },
         "angles": _angles(turned),
     }
@@ -124,9 +126,9 @@ def run(experiment: Experiment, device: str | None = None) -> LatentManifolds:
         ranks=_together(by_network, "ranks", "network"),
         effective=effective,
         tolerances=tolerances,
-        controls=rank_controls.summary(tolerances, effective),
+        controls=rank_controls.summary(tolerances, effective, ties),
         reported=ranks_in_words.beside_reported(numbers["ranks"]),
-        ties=_together(by_network, "ties", "network"),
+        ties=ties,
         subspaces=of_subspaces,
         turning=turning(of_subspaces, fixed_rank),
         fixed_rank=fixed_rank,
@@ -147,11 +149,13 @@ def _by_condition(
     for name, (readout, inputs) in conditions.items():
         of = spectra(readout, inputs)
         effective = of.effective_ranks().items()
+        clean = next(inputs.latents(readout))
         found[name] = {
             "tolerances": rank_controls.tolerances(of),
             "effective": pd.DataFrame(
                 [{"factor": factor, **spread(ranks[0])} for factor, ranks in effective]
             ),
+            "ties": rank_controls.ties(clean, of.ranks()["S3"][0]),
         }
         if name in four:
             found[name] |= _of_network(readout, inputs, of)
@@ -175,7 +179,6 @@ def _of_network(readout: Readout, inputs: Inputs, of: Spectra) -> dict[str, pd.D
     )
     return {
         "ranks": table.assign(bound=table.factor.map(bounds)),
-        "ties": rank_controls.ties(next(inputs.latents(readout)), ranks["S3"][0]),
         "fixed_rank": fixed_rank_subspaces(readout, inputs, ranks),
     }
 

@@ -52,7 +52,7 @@ def beside_reported(ranks: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def finding(experiment: Experiment, numbers: Mapping[str, Any]) -> str:
-    """The ranks of S3 over clean images, and how they go with ties.
+    """The ranks of S3 over clean images, and whether they are those that ties leave.
 
     Args:
         experiment: whose data set it is.
@@ -60,17 +60,18 @@ def finding(experiment: Experiment, numbers: Mapping[str, Any]) -> str:
     """
     of = {name: numbers["ranks"][name][SCOPES[0]]["S3"] for name in _NETWORKS}
     told = _listed(f"{ends_in_words(of[name], ' to ')} for {_NETWORKS[name]}" for name in of)
-    sentences = [
+    shares = numbers["share_left_by_ties"]
+    ties = _listed(f"{shares[double(name)]:.0%} for {words}" for name, words in _NETWORKS.items())
+    return (
         f"Over {numbers['images']:,} clean test images of "
-        f"{data.DATASETS[experiment.dataset].title}, the rank of $S_3$ is {told}."
-    ]
-    follows = {name: r for name, r in numbers["correlation_with_ties"].items() if r is not None}
-    if follows:
-        ties = _listed(f"{r:.2f} for {_NETWORKS[name]}" for name, r in follows.items())
-        sentences.append(
-            f"Its rank correlation with the number of places whose features differ is {ties}."
-        )
-    return " ".join(sentences)
+        f"{data.DATASETS[experiment.dataset].title}, the rank of $S_3$ is {told}. The share of "
+        f"images whose rank in double precision is just what ties leave of it is {ties}."
+    )
+
+
+def double(network: str) -> str:
+    """The condition in which a network computes in double precision."""
+    return f"{network}, float64"
 
 
 def _listed(parts: Iterable[str]) -> str:
