@@ -16,7 +16,7 @@ SWEEP = tuple(10 ** (k / 4) for k in range(-8, 9))
 TEXTURE = 0.05
 """Largest intensity of the texture on blank pixels."""
 TIED = 100
-"""Distance of two places, as a share of the largest norm and in units of rounding, that is a tie."""
+"""Distance of two places, in rounding units of the largest norm, up to which they are tied."""
 
 
 def textured(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
