@@ -10,6 +10,7 @@ import gpu as gpu_benchmark
 import machine
 import numpy as np
 import pytest
+import ranks as ranks_benchmark
 import rollout as rollout_benchmark
 import small
 import torch
@@ -164,6 +165,22 @@ def test_both_convolutional_contestants_train_and_another_network_is_found():
         conv_benchmark.first_epoch(made["CAE"] | {"plain loop": untrained}, spec, test)
 
 
+def test_the_loop_over_images_finds_the_same_ranks():
+    z = ranks_benchmark.latents(6)
+    found = ranks_benchmark.ours(z)
+    np.testing.assert_array_equal(found, ranks_benchmark.numpy_loop(z))
+    assert found.tolist() == [[7, 6, 35], [7, 7, 48]] * 3
+    measured = ranks_benchmark.measure(3, 1)
+    assert measured["median_seconds"].keys() == ranks_benchmark.CONTESTANTS.keys()
+
+
+def test_ranks_that_differ_are_not_timed(monkeypatch):
+    other = {"numpy loop": lambda z: ranks_benchmark.numpy_loop(z) + 1}
+    monkeypatch.setattr(ranks_benchmark, "CONTESTANTS", ranks_benchmark.CONTESTANTS | other)
+    with pytest.raises(SystemExit, match="different ranks"):
+        ranks_benchmark.measure(3, 1)
+
+
 @pytest.mark.parametrize(
     ("benchmark", "option", "value"),
     [
@@ -173,6 +190,8 @@ def test_both_convolutional_contestants_train_and_another_network_is_found():
         (training_benchmark, "--images", "250"),
         (training_benchmark, "--images", "0"),
         (rollout_benchmark, "--repeats", "0"),
+        (ranks_benchmark, "--repeats", "0"),
+        (ranks_benchmark, "--images", "0"),
         (gpu_benchmark, "--repeats", "0"),
     ],
 )

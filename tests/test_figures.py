@@ -559,15 +559,10 @@ EFFECTIVE = pd.DataFrame(
 ).assign(min=2.5, median=3.5, max=5.0)
 TIES = pd.DataFrame(
     [
-        {
-            "network": network,
-            "distinct": distinct,
-            "bound": distinct - 1,
-            "rank": distinct - 3,
-            "images": distinct,
-        }
+        {"condition": condition, "bound": places - 1, "rank": places - loss, "images": places}
         for network in MANIFOLD_NETWORKS
-        for distinct in range(20, 50)
+        for condition, loss in ((network, 3), (f"{network}, float64", 1), ("untrained", 9))
+        for places in range(20, 50)
     ]
 )
 SUBSPACES = pd.DataFrame(
@@ -1374,10 +1369,10 @@ def test_the_ranks_of_a_network_are_in_its_panel_with_their_spread_and_their_bou
 def test_ranks_are_drawn_against_what_ties_leave_by_the_share_of_images():
     figure = figures.rank_by_ties(TIES)
     for axes, network in zip(figure.axes, MANIFOLD_NETWORKS, strict=True):
-        rows = TIES[TIES.network == network]
-        (dots,) = axes.collections
-        np.testing.assert_array_equal(dots.get_offsets(), rows[["bound", "rank"]])
-        assert (np.diff(dots.get_sizes()) > 0).all()
+        for dots, condition in zip(axes.collections, (network, f"{network}, float64"), strict=True):
+            rows = TIES[TIES.condition == condition]
+            np.testing.assert_array_equal(dots.get_offsets(), rows[["bound", "rank"]])
+            assert (np.diff(dots.get_sizes()) > 0).all()
         (line,) = axes.lines
         np.testing.assert_array_equal(line.get_xdata(), line.get_ydata())
 

@@ -13,6 +13,7 @@ from repinf_core import claims, data, noise, profiles
 from repinf_core.models.conv import ConvSpec, variants
 from repinf_core.studies import latent_manifolds, latent_subspaces, latent_tensors, rank_controls
 from repinf_core.studies.latent_tensors import Inputs, Readout
+from repinf_core.studies.ranks_in_words import SCOPES
 from repinf_core.training import store
 
 COUNT = 12
@@ -116,9 +117,7 @@ def test_ranks_are_those_of_a_plain_loop_in_numpy(study, network, level):
 @pytest.mark.parametrize("multiple", [rank_controls.SWEEP[0], *rank_controls.DECADE])
 def test_ranks_at_other_tolerances_are_those_of_numpy(study, multiple):
     clean, noisy = (ranks_of(latents_of("DAE", level), multiple) for level in (0.0, 0.3))
-    for scope, of in zip(
-        rank_controls.SCOPES, (clean, np.concatenate([clean, noisy])), strict=True
-    ):
+    for scope, of in zip(SCOPES, (clean, np.concatenate([clean, noisy])), strict=True):
         rows = study.tolerances[
             (study.tolerances.condition == "DAE")
             & (study.tolerances.scope == scope)
@@ -201,7 +200,7 @@ def test_the_tables_are_tidy_and_agree_with_one_another(study):
         "tolerances": ["condition", "scope", "factor", "multiple"],
         "controls": ["condition"],
         "reported": ["network", "factor"],
-        "ties": ["network", "distinct", "rank"],
+        "ties": ["condition", "distinct", "rank"],
         "subspaces": ["network", "multiple", "images", "level"],
         "turning": ["network"],
         "fixed_rank": ["network", "images", "level"],
@@ -212,13 +211,33 @@ def test_the_tables_are_tidy_and_agree_with_one_another(study):
     assert study.networks.epochs.tolist() == [1] * 6
     assert set(rank_controls.DECADE) <= set(study.tolerances.multiple)
     assert (study.ties["rank"] <= study.ties["bound"]).all()
-    assert study.ties.groupby("network").images.sum().tolist() == [COUNT] * 4
+    assert study.ties.groupby("condition").images.sum().tolist() == [COUNT] * 19
     assert study.reported.reported.tolist() == ["5–7", "6–7", "29–48"] * 2 + ["7", "7", "48"]
     always = study.ranks.groupby("network").apply(
         lambda of: (of.groupby("factor")["min"].min() == of.groupby("factor")["max"].max()).all()
     )
     assert set(study.fixed_rank.network) == {name for name in FOUR if always[name]}
     assert "VAE sampled" in set(study.fixed_rank.network)
+
+
+def test_ranks_and_distinct_places_of_images_are_counted_together(study):
+    latents = latents_of("CAE", 0.0)
+    distinct = []
+    for image in latents:
+        places = image.reshape(6, 49).T
+        size = np.linalg.norm(places - places.mean(0), axis=1).max()
+        apart = (
+            np.linalg.norm(places[:, None] - places[None], axis=2)
+            > 100 * np.finfo(np.float32).eps * size
+        )
+        distinct.append(sum(apart[i, :i].all() for i in range(49)))
+    pairs = sorted(zip(distinct, ranks_of(latents)[:, 2].tolist(), strict=True))
+    table = study.ties[study.ties.condition == "CAE"]
+    found = table.loc[table.index.repeat(table.images), ["distinct", "rank"]]
+    assert [tuple(row) for row in found.to_numpy().tolist()] == pairs
+    left = [rank == min(6, places - 1) for places, rank in pairs]
+    share = study.controls.set_index("condition").left_by_ties["CAE"]
+    assert share == study.numbers["share_left_by_ties"]["CAE"] == pytest.approx(np.mean(left))
 
 
 def test_every_control_has_its_row(study):
@@ -280,7 +299,7 @@ def verdicts(study):
 
 
 def test_the_claims_read_the_studys_numbers(study):
-    assert claims.latent_manifolds.SCOPES == rank_controls.SCOPES
+    assert claims.latent_manifolds.SCOPES == SCOPES
     assert claims.NOT_RUN not in verdicts(study)
     assert f"Over {COUNT} clean test images of scikit-learn's digits" in study.finding
 

@@ -195,7 +195,7 @@ CLAIMS = (
         "exact ties between places of the latent tensor lower the ranks, and sampling z breaks "
         "them: the ranks do not tell of smoothness",
         BEYOND,
-        "the companion's abstract does not speak of ties",
+        "says nothing of ranks",
         "only the sampled z has fixed ranks, among CAE, DAE, VAE by its mean and VAE by a sampled "
         f"z, or cropping the border makes the CAE's ranks constant (fixed, constant: {_ONE_RANK}), "
         "both over the clean test images and over these at all noise levels together; partly: over "

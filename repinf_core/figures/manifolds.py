@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from repinf_core.figures.style import CONTROL, WIDTH, Figure, styled
+from repinf_core.studies.ranks_in_words import double
 
 _NETWORKS = {  # colour, marker, line
     "CAE": ("#E69F00", "s", "-"),
@@ -18,6 +19,7 @@ _NETWORKS = {  # colour, marker, line
     "VAE mean": ("#56B4E9", "v", "-"),
     "VAE sampled": ("#56B4E9", "v", "--"),
 }
+_SINGLE = "#D0D0D0"  # of ranks in single precision beside those in double precision
 _NOISE = "standard deviation of the noise"
 _BANDS = [
     Line2D([], [], color=CONTROL, marker="o", markersize=5, label="median"),
@@ -100,32 +102,42 @@ def rank_by_tolerance(tolerances: pd.DataFrame, effective: pd.DataFrame) -> Figu
 
 @styled
 def rank_by_ties(ties: pd.DataFrame) -> Figure:
-    """Rank of S3 of clean images against the largest that their ties leave.
+    """Rank of S3 of clean images against the largest that their ties leave, in both precisions.
 
     The area of a dot is the share of images.
 
     Args:
         ties: of :class:`repinf_core.studies.latent_manifolds.LatentManifolds`.
     """
-    low = min(ties["rank"].min(), ties["bound"].min())
-    high = ties["bound"].max()
+    both = {name: {name: _SINGLE, double(name): _network_colour(name)} for name in _NETWORKS}
+    shown = ties[ties.condition.isin([condition for of in both.values() for condition in of])]
+    low = min(shown["rank"].min(), shown["bound"].min()) - 1
+    high = shown["bound"].max() + 1
 
     def draw(axes: Axes, network: str) -> None:
         axes.plot([low, high], [low, high], color="0.6", linewidth=1)
-        rows = ties[ties.network == network]
-        axes.scatter(
-            rows["bound"], rows["rank"], s=6 + 900 * rows.images / rows.images.sum(),
-            color=_NETWORKS[network][0], edgecolors="black", linewidths=0.5, clip_on=False,
-            zorder=3,
-        )  # fmt: skip
-        axes.set(xlim=(low - 1, high + 1), ylim=(low - 1, high + 1))
+        for condition, colour in both[network].items():
+            rows = shown[shown.condition == condition]
+            axes.scatter(
+                rows["bound"], rows["rank"], s=8 + 500 * rows.images / rows.images.sum(),
+                color=colour, edgecolors="black", linewidths=0.4, clip_on=False, zorder=3,
+            )  # fmt: skip
+        axes.set(xlim=(low, high), ylim=(low, high))
 
     figure, panels = _panels(
         draw, "distinct places of the latent tensor, less one", "rank of $S_3$ (channels)"
     )
     for axis in (panels[0].xaxis, panels[0].yaxis):
         axis.set_major_locator(MaxNLocator(5, integer=True))
-    _legend(figure, [Line2D([], [], color="0.6", linewidth=1, label="rank as ties leave it")])
+    dot = {"marker": "o", "linestyle": "", "markeredgecolor": "black", "markersize": 8}
+    _legend(
+        figure,
+        [
+            Line2D([], [], color=_network_colour("CAE"), label="float64 (in colour)", **dot),
+            Line2D([], [], color=_SINGLE, label="float32", **dot),
+            Line2D([], [], color="0.6", linewidth=1, label="what ties leave"),
+        ],
+    )
     return figure
 
 
@@ -208,11 +220,15 @@ def angle_by_epsilon(subspaces: pd.DataFrame) -> Figure:
     return figure
 
 
+def _network_colour(network: str) -> str:
+    return _NETWORKS[network][0]
+
+
 def _panels(
     draw: Callable[[Axes, str], None], xlabel: str, ylabel: str
 ) -> tuple[Figure, np.ndarray]:
     """Four panels with common axes, one for each network."""
-    figure = Figure(figsize=(WIDTH, 6.6))
+    figure = Figure(figsize=(WIDTH, 6.2))
     panels = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
     for network, axes in zip(_NETWORKS, panels, strict=True):
         draw(axes, network)

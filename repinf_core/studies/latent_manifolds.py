@@ -7,10 +7,9 @@ from typing import Any
 import pandas as pd
 import torch
 
-from repinf_core import data
 from repinf_core.models.conv import controls, variants
 from repinf_core.profiles import Experiment
-from repinf_core.studies import convolutional, rank_controls
+from repinf_core.studies import convolutional, rank_controls, ranks_in_words
 from repinf_core.studies.latent_subspaces import (
     EPSILONS,
     fixed_rank_subspaces,
@@ -18,7 +17,6 @@ from repinf_core.studies.latent_subspaces import (
     turning,
 )
 from repinf_core.studies.latent_tensors import (
-    FACTORS,
     Inputs,
     Readout,
     Spectra,
@@ -28,12 +26,6 @@ from repinf_core.studies.latent_tensors import (
     spread,
 )
 from repinf_core.studies.study import Study
-
-REPORTED = {
-    "CAE and DAE": {"S1": (5, 7), "S2": (6, 7), "S3": (29, 48)},
-    "VAE": {"S1": (7, 7), "S2": (7, 7), "S3": (48, 48)},
-}
-"""Ranks that others report of the companion: the smallest and the largest."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +44,12 @@ class LatentManifolds(Study):
             rank that a tensor of this shape can have (``bound``).
         effective: a row for each ``condition`` and factor: the
             :func:`repinf_core.studies.latent_tensors.spread` of effective ranks of clean images.
-        tolerances: a row for each ``condition``, ``scope`` (of ``rank_controls.SCOPES``), factor
+        tolerances: a row for each ``condition``, ``scope`` (of ``ranks_in_words.SCOPES``), factor
             and multiple of the tolerance: the columns likewise for ranks.
         controls: of :func:`repinf_core.studies.rank_controls.summary`, a row for each condition.
         reported: a row for each network but VAE sampled and factor: the ranks as ``reported`` of
             the companion, those of ``clean`` images here and those ``with_noise`` of any level.
-        ties: a row for each network and pair of the number of ``distinct`` places of a clean
+        ties: a row for each condition and pair of the number of ``distinct`` places of a clean
             image's latent tensor and the ``rank`` of its S3: the number of ``images``, and the
             largest rank that so many places leave (``bound``).
         subspaces: of :func:`repinf_core.studies.latent_subspaces.subspaces`, by network.
@@ -105,6 +97,7 @@ def run(experiment: Experiment, device: str | None = None) -> LatentManifolds:
     tables = _by_condition(conditions, four)
     tolerances = _together(tables, "tolerances", "condition")
     effective = _together(tables, "effective", "condition")
+    ties = _together(tables, "ties", "condition")
     by_network = {name: tables[name] for name in four}
     turned = {name: subspaces(of, inputs, experiment.log_epsilon) for name, of in four.items()}
     of_subspaces = _stacked(turned, "network")
@@ -113,13 +106,14 @@ def run(experiment: Experiment, device: str | None = None) -> LatentManifolds:
         "conv_epochs_trained": trained.epochs,
         "images": len(inputs.images),
         "noise_levels": list(inputs.levels),
-        "reported": REPORTED,
+        "reported": ranks_in_words.REPORTED,
         "ranks": {
             str(name): rank_controls.numbers(of)
             for name, of in tolerances.groupby("condition", sort=False)
         },
-        "share_at_the_bound_of_ties": {
-            name: _at_bound(of["ties"]) for name, of in by_network.items()
+        "share_left_by_ties": {
+            str(name): rank_controls.share_left_by_ties(of)
+            for name, of in ties.groupby("condition", sort=False)
         },
         "angles": _angles(turned),
     }
@@ -127,14 +121,14 @@ def run(experiment: Experiment, device: str | None = None) -> LatentManifolds:
         experiment=experiment,
         device=trained.device,
         numbers=numbers,
-        finding=_finding(experiment, numbers),
+        finding=ranks_in_words.finding(experiment, numbers),
         networks=_networks(trained),
         ranks=_together(by_network, "ranks", "network"),
         effective=effective,
         tolerances=tolerances,
-        controls=rank_controls.summary(tolerances, effective),
-        reported=_reported(numbers["ranks"]),
-        ties=_together(by_network, "ties", "network"),
+        controls=rank_controls.summary(tolerances, effective, ties),
+        reported=ranks_in_words.beside_reported(numbers["ranks"]),
+        ties=ties,
         subspaces=of_subspaces,
         turning=turning(of_subspaces, fixed_rank),
         fixed_rank=fixed_rank,
@@ -155,11 +149,13 @@ def _by_condition(
     for name, (readout, inputs) in conditions.items():
         of = spectra(readout, inputs)
         effective = of.effective_ranks().items()
+        clean = next(inputs.latents(readout))
         found[name] = {
             "tolerances": rank_controls.tolerances(of),
             "effective": pd.DataFrame(
                 [{"factor": factor, **spread(ranks[0])} for factor, ranks in effective]
             ),
+            "ties": rank_controls.ties(clean, of.ranks()["S3"][0]),
         }
         if name in four:
             found[name] |= _of_network(readout, inputs, of)
@@ -183,7 +179,6 @@ def _of_network(readout: Readout, inputs: Inputs, of: Spectra) -> dict[str, pd.D
     )
     return {
         "ranks": table.assign(bound=table.factor.map(bounds)),
-        "ties": rank_controls.ties(next(inputs.latents(readout)), ranks["S3"][0]),
         "fixed_rank": fixed_rank_subspaces(readout, inputs, ranks),
     }
 
@@ -202,11 +197,6 @@ def _angles(turned: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, dict[str,
     return found
 
 
-def _at_bound(ties: pd.DataFrame) -> float:
-    """Share of the clean images whose rank is the largest that their ties leave."""
-    return float(ties.images[ties["rank"] == ties["bound"]].sum() / ties.images.sum())
-
-
 def _plain(value: float) -> float | None:
     return None if pd.isna(value) else float(value)
 
@@ -219,24 +209,6 @@ def _networks(trained: convolutional.Convolutional) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _reported(ranks: Mapping[str, Any]) -> pd.DataFrame:
-    of = {"CAE": "CAE and DAE", "DAE": "CAE and DAE", "VAE mean": "VAE"}
-    clean, noisy = rank_controls.SCOPES
-    return pd.DataFrame(
-        [
-            {
-                "network": network,
-                "factor": factor,
-                "reported": rank_controls.ends_in_words(REPORTED[theirs][factor]),
-                "clean": rank_controls.ends_in_words(ranks[network][clean][factor]),
-                "with_noise": rank_controls.ends_in_words(ranks[network][noisy][factor]),
-            }
-            for network, theirs in of.items()
-            for factor in FACTORS
-        ]
-    )
-
-
 def _together(
     tables: Mapping[str, Mapping[str, pd.DataFrame]], name: str, column: str
 ) -> pd.DataFrame:
@@ -246,25 +218,3 @@ def _together(
 def _stacked(tables: Mapping[str, pd.DataFrame], column: str) -> pd.DataFrame:
     """Tables one below the other, with their names in a first ``column``."""
     return pd.concat(tables, names=[column]).reset_index(column).reset_index(drop=True)
-
-
-def _finding(experiment: Experiment, numbers: Mapping[str, Any]) -> str:
-    of = {name: numbers["ranks"][name][rank_controls.SCOPES[0]]["S3"] for name in _IN_WORDS}
-    told = ", ".join(f"{_told(of[name])} for {words}" for name, words in _IN_WORDS.items())
-    return (
-        f"Over {numbers['images']:,} clean test images of "
-        f"{data.DATASETS[experiment.dataset].title}, the rank of $S_3$ is {told}."
-    )
-
-
-_IN_WORDS = {
-    "CAE": "the CAE",
-    "DAE": "the DAE",
-    "VAE mean": "the VAE's mean",
-    "VAE sampled": "the VAE's sampled $z$",
-}
-
-
-def _told(ends: list[int]) -> str:
-    low, high = ends
-    return f"{low}" if low == high else f"{low} to {high}"

@@ -1,23 +1,22 @@
 """Ranks of latent tensors under conditions in which smoothness and ties predict different ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 import torch
 
 from repinf_core.geometry import manifolds
 from repinf_core.studies.latent_tensors import FACTORS, Inputs, Readout, Spectra, distribution
+from repinf_core.studies.ranks_in_words import SCOPES, double, ends_in_words
 
-SCOPES = ("clean images", "all noise levels")
-"""Images over which ranks are compared; the second are the first and their noisy versions."""
 DECADE = tuple(10 ** (k / 4) for k in range(-2, 3))
 """Tolerances at which ranks are judged, as multiples of numpy's default."""
 SWEEP = tuple(10 ** (k / 4) for k in range(-8, 9))
 """Tolerances of the sweep, likewise."""
 TEXTURE = 0.05
 """Largest intensity of the texture on blank pixels."""
-TIED = 1e-5
-"""Distance of two places, as a share of the largest norm, up to which they are tied."""
+TIED = 100
+"""Distance of two places, in rounding units of the largest norm, up to which they are tied."""
 
 
 def textured(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -47,7 +46,7 @@ def conditions(
         **{name: (readout, inputs) for name, readout in (*four.items(), *controls.items())},
         **{f"{name}, untrained": (readout, inputs) for name, readout in untrained.items()},
         **{f"{name}, textured ground": (readout, on_texture) for name, readout in four.items()},
-        **{f"{name}, float64": (readout.double(), inputs) for name, readout in four.items()},
+        **{double(name): (readout.double(), inputs) for name, readout in four.items()},
     }
 
 
@@ -62,19 +61,21 @@ def tolerances(spectra: Spectra) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def summary(tolerances: pd.DataFrame, effective: pd.DataFrame) -> pd.DataFrame:
+def summary(tolerances: pd.DataFrame, effective: pd.DataFrame, ties: pd.DataFrame) -> pd.DataFrame:
     """The control table: a row for each condition.
 
     Args:
         tolerances: of all conditions.
         effective: their effective ranks, of clean images and by factor.
+        ties: their :func:`ties`.
 
     Returns:
         ``condition``; at numpy's default tolerance, the ranges of ``S1``, ``S2`` and ``S3`` over
         clean images and of S3 over all noise levels (``S3_with_noise``), as texts; whether all
         ranks are fixed over clean images at each tolerance of :data:`DECADE` (``fixed_1`` to
         ``fixed_5``), at how many of them they are over all noise levels (``fixed_with_noise``);
-        and the median ``effective`` rank of S3 of clean images.
+        of clean images the median ``effective`` rank of S3, and the share whose rank of S3 is the
+        largest that their ties leave (``left_by_ties``).
     """
     rows = []
     for condition, of in tolerances.groupby("condition", sort=False):
@@ -89,6 +90,7 @@ def summary(tolerances: pd.DataFrame, effective: pd.DataFrame) -> pd.DataFrame:
                 **{f"fixed_{i}": fixed for i, fixed in enumerate(clean["fixed"], 1)},
                 "fixed_with_noise": sum(noisy["fixed"]),
                 "effective": medians["S3"],
+                "left_by_ties": share_left_by_ties(ties[ties.condition == condition]),
             }
         )
     return pd.DataFrame(rows)
@@ -119,7 +121,7 @@ def ties(latents: torch.Tensor, ranks: torch.Tensor) -> pd.DataFrame:
         also the largest rank that so many places leave (``bound``), the less of c and
         ``distinct`` - 1.
     """
-    distinct = manifolds.distinct_places(latents, TIED)
+    distinct = manifolds.distinct_places(latents, TIED * torch.finfo(latents.dtype).eps)
     pairs, images = torch.stack([distinct, ranks], 1).unique(dim=0, return_counts=True)
     bound = (pairs[:, 0] - 1).clamp_max(latents.shape[1])
     return pd.DataFrame(
@@ -127,7 +129,10 @@ def ties(latents: torch.Tensor, ranks: torch.Tensor) -> pd.DataFrame:
     )
 
 
-def ends_in_words(ends: Sequence[int]) -> str:
-    """The smallest and the largest rank as a range, or as one number."""
-    low, high = ends
-    return str(low) if low == high else f"{low}–{high}"
+def share_left_by_ties(ties: pd.DataFrame) -> float:
+    """The share of images whose rank is the largest that their ties leave.
+
+    Args:
+        ties: of :func:`ties`.
+    """
+    return float(ties.images[ties["rank"] == ties["bound"]].sum() / ties.images.sum())
