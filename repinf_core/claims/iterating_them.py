@@ -45,6 +45,7 @@ CLAIMS = (
         "Before the convolutional networks were iterated on any data set. Known then: of the "
         "paper's VAE what chapter 4 tells (on MNIST 10 of 10 labels approach at the same time, "
         "and 7 a wrong concept), and of the CAE on MNIST the spectral radius at two memories "
-        "(2.0 and 1.8).",
+        "(2.0 and 1.8). The number of trials was raised from 50 to 100 before the first result "
+        "was looked at; with 50 it was 'partly' on MNIST, 9 of 10 labels.",
     ),
 )

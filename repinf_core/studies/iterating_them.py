@@ -259,13 +259,12 @@ def _row(table: pd.DataFrame, network: str, columns: tuple[str, ...]) -> dict[st
 
 def _finding(experiment: Experiment, networks: pd.DataFrame) -> str:
     title = data.DATASETS[experiment.dataset].title
-    approaching = ", ".join(
-        f"{one.same_time} in the {one.network}" for one in networks.itertuples()
-    )
-    deeper = ", ".join(f"{one.excess_depth:.2f}" for one in networks.itertuples())
+    rows = list(networks.itertuples())
+    approaching = ", ".join(f"{one.same_time} in the {one.network}" for one in rows)
+    deeper = ", ".join(f"{one.excess_depth:.3f}" for one in rows)
     return (
-        f"On {title} with $p = {experiment.p:g}$ the mean trajectory passes below its chord to the "
-        f"concept at the same time for {approaching}, of 10 labels each. Beyond what it does at a "
-        f"wrong concept it passes below by {deeper} of the typical distance of memories from their "
-        f"concept."
+        f"On {title} with $p = {experiment.p:g}$ the mean trajectory approaches its concept, below "
+        f"the chord at the same time, for {approaching}, of 10 labels each. The approach is deeper "
+        f"than that of a wrong concept by {deeper}, on average and in units of the typical "
+        f"distance of memories from their concept."
     )
