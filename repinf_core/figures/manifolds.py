@@ -228,7 +228,7 @@ def _panels(
     draw: Callable[[Axes, str], None], xlabel: str, ylabel: str
 ) -> tuple[Figure, np.ndarray]:
     """Four panels with common axes, one for each network."""
-    figure = Figure(figsize=(WIDTH, 6.2))
+    figure = Figure(figsize=(WIDTH, 5.6))
     panels = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
     for network, axes in zip(_NETWORKS, panels, strict=True):
         draw(axes, network)
