@@ -166,7 +166,7 @@ REFUSED = [
     ("conv_epochs", 0, "an integer from 1 to"),
     ("denoising_level", 0.0, "a number above 0"),
     ("noise_levels", [0.0], "two or more increasing numbers from 0 to 1"),
-    ("manifold_images", 1, "an integer from 2 to"),
+    ("manifold_images", 3, "an integer from 4 to"),
     ("log_epsilon", 0.0, "a number above 0"),
     ("seed", -1, "an integer from 0 to"),
     ("seed", 2**31, "an integer from 0 to"),

@@ -95,7 +95,7 @@ def rank_by_tolerance(tolerances: pd.DataFrame, effective: pd.DataFrame) -> Figu
     panels[0].set_ylim(0, 1.06 * clean["max"].max())
     panels[0].yaxis.set_major_locator(MaxNLocator(6, integer=True))
     effective_rank = Line2D([], [], color="#882255", linestyle="-.", label="effective rank")
-    decade = Patch(color="0.92", linewidth=0, label="the decade of the claims")
+    decade = Patch(color="0.92", linewidth=0, label="decade judged")
     _legend(figure, [*_BANDS, effective_rank, decade])
     return figure
 
@@ -119,7 +119,7 @@ def rank_by_ties(ties: pd.DataFrame) -> Figure:
         for condition, colour in both[network].items():
             rows = shown[shown.condition == condition]
             axes.scatter(
-                rows["bound"], rows["rank"], s=8 + 500 * rows.images / rows.images.sum(),
+                rows["bound"], rows["rank"], s=8 + 300 * rows.images / rows.images.sum(),
                 color=colour, edgecolors="black", linewidths=0.4, clip_on=False, zorder=3,
             )  # fmt: skip
         axes.set(xlim=(low, high), ylim=(low, high))
@@ -228,7 +228,7 @@ def _panels(
     draw: Callable[[Axes, str], None], xlabel: str, ylabel: str
 ) -> tuple[Figure, np.ndarray]:
     """Four panels with common axes, one for each network."""
-    figure = Figure(figsize=(WIDTH, 6.2))
+    figure = Figure(figsize=(WIDTH, 5.6))
     panels = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
     for network, axes in zip(_NETWORKS, panels, strict=True):
         draw(axes, network)

@@ -61,11 +61,12 @@ def finding(experiment: Experiment, numbers: Mapping[str, Any]) -> str:
     of = {name: numbers["ranks"][name][SCOPES[0]]["S3"] for name in _NETWORKS}
     told = _listed(f"{ends_in_words(of[name], ' to ')} for {_NETWORKS[name]}" for name in of)
     shares = numbers["share_left_by_ties"]
-    ties = _listed(f"{shares[double(name)]:.0%} for {words}" for name, words in _NETWORKS.items())
+    of_means = [name for name in _NETWORKS if name != "VAE sampled"]
+    ties = _listed(f"{shares[double(name)]:.0%} ({name})" for name in of_means)
     return (
         f"Over {numbers['images']:,} clean test images of "
-        f"{data.DATASETS[experiment.dataset].title}, the rank of $S_3$ is {told}. The share of "
-        f"images whose rank in double precision is just what ties leave of it is {ties}."
+        f"{data.DATASETS[experiment.dataset].title}, the rank of $S_3$ is {told}. In double "
+        f"precision it is just what ties leave for {ties} of the images."
     )
 
 
