@@ -9,9 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import FigureBase
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
 
-from repinf_core.figures.style import CONCEPT, MEMORY, WIDTH, Figure, outline, show_image, styled
+from repinf_core.figures.style import (
+    CONCEPT,
+    MEMORY,
+    TIME_AXIS,
+    WIDTH,
+    Figure,
+    outline,
+    set_time,
+    show_image,
+    styled,
+)
 
 
 @styled
@@ -137,12 +146,8 @@ def inference_frames(
         (of_target.distance.to_numpy(), *_growing(axes, of_target, *_TARGETS[target]))
         for target, of_target in curves.groupby("target")
     ]
-    # Most changes happen in the first ten steps: they get as much room as the next ninety.
-    axes.set_xscale("symlog", linthresh=10, linscale=1)
-    axes.set_xticks([t for t in (0, 5, 10, 20, 50, 100) if t < len(images)])
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set(xlabel="t (steps, logarithmic from 10 on)", ylabel="distance of z(t)")
+    set_time(axes, [t for t in (0, 5, 10, 20, 50, 100) if t < len(images)])
+    axes.set(xlabel=TIME_AXIS, ylabel="distance of z(t)")
     right.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     for t, image in enumerate(images):
         upper.images[0].set_data(np.asarray(image).reshape(28, 28))

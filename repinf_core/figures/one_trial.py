@@ -1,10 +1,18 @@
 """The distances and steps of a single trial."""
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator
 
-from repinf_core.figures.style import ABSTRACT, CONCEPT, CONTROL, MEMORY, WIDTH, Figure, styled
+from repinf_core.figures.style import (
+    ABSTRACT,
+    CONCEPT,
+    CONTROL,
+    MEMORY,
+    TIME_AXIS,
+    WIDTH,
+    Figure,
+    set_time,
+    styled,
+)
 
 _LINES = {
     "memory": {"color": MEMORY, "linestyle": "--", "label": "memory"},
@@ -34,14 +42,7 @@ def distances_and_lengths(curves: pd.DataFrame, lengths: pd.DataFrame) -> Figure
     figure.legend(*upper.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     lower.plot(lengths.t, lengths.length, color="black")
     lower.set(ylabel="length of the step", yscale="log")
-    _set_time(lower, int(curves.t.max()))
+    steps = int(curves.t.max())
+    set_time(lower, [t for t in (0, 5, 10, 20, 50, 100, 200, 500, 1000) if t <= steps])
+    lower.set(xlabel=TIME_AXIS, xlim=(0, steps))
     return figure
-
-
-def _set_time(axes: Axes, steps: int) -> None:
-    """A time axis that is logarithmic from t = 10 on: most changes happen before."""
-    axes.set_xscale("symlog", linthresh=10, linscale=1)
-    axes.set_xticks([t for t in (0, 5, 10, 20, 50, 100, 200, 500, 1000) if t <= steps])
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set(xlabel="t (steps, logarithmic from 10 on)", xlim=(0, steps))

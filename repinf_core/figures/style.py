@@ -6,14 +6,16 @@ colour means the same thing on every page, and no meaning depends on colour alon
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import matplotlib as mpl
 import matplotlib.figure
 import matplotlib.style
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import NullLocator
 
 # Okabe and Ito's colours, which colour-blind readers can distinguish.
 CONCEPT, MEMORY, ABSTRACT = "#0072B2", "#D55E00", "#CC79A7"
@@ -118,3 +120,20 @@ def same_scale(axes: mpl.axes.Axes, points: np.ndarray, height: float) -> None:
     half = span * np.array([1, height]) / 2
     xlim, ylim = zip((low + high) / 2 - half, (low + high) / 2 + half, strict=True)
     axes.set(xlim=xlim, ylim=ylim, aspect="equal")
+
+
+TIME_AXIS = "t (steps, logarithmic from 10 on)"
+"""The label of :func:`set_time`'s axis."""
+
+
+def set_time(axes: Axes, ticks: Iterable[int]) -> None:
+    """A time axis on which the first ten steps, where most happens, take as much room as the next 90.
+
+    Args:
+        axes: whose x is t, in steps.
+        ticks: the steps that are labelled.
+    """
+    axes.set_xscale("symlog", linthresh=10, linscale=1)
+    axes.set_xticks([*ticks])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator
 
 from repinf_core.figures.images import sample_rows
-from repinf_core.figures.style import CONTROL, TEST, WIDTH, Figure, styled
+from repinf_core.figures.style import CONTROL, TEST, TIME_AXIS, WIDTH, Figure, set_time, styled
 from repinf_core.studies.familiarity import PLAIN, QUANTITIES, SCORES
 
 _KINDS = {
@@ -139,16 +138,10 @@ def _curve(axes: Axes, rows: pd.DataFrame, y: str, kind: str) -> None:
 
 
 def time_axis(figure: Figure, grid: Iterable[Axes], last: int, columns: int = 3) -> None:
-    """Label the time axes t = 0 ... ``last``, and give all of them one legend of ``columns``.
-
-    The first ten steps, in which most happens, have as much room as the next ninety.
-    """
+    """Label the time axes t = 0 ... ``last``, and give them one legend of ``columns``."""
     for axes in grid:
-        axes.set_xscale("symlog", linthresh=10, linscale=1)
+        set_time(axes, [t for t in (0, 5, 10, 30, 100) if t <= 1.05 * last])
         axes.set_xlim(-0.3, 1.05 * last)
-        axes.set_xticks([t for t in (0, 5, 10, 30, 100) if t <= 1.05 * last])
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_locator(NullLocator())
-    figure.supxlabel("t (steps, logarithmic from 10 on)", fontsize=13)
+    figure.supxlabel(TIME_AXIS, fontsize=13)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=columns, fontsize=12)
