@@ -127,7 +127,7 @@ TIME_AXIS = "t (steps, logarithmic from 10 on)"
 
 
 def set_time(axes: Axes, ticks: Iterable[int]) -> None:
-    """A time axis with as much room for the first ten steps, where most happens, as for the next 90.
+    """A time axis with as much room for the first ten steps as for the next ninety.
 
     Args:
         axes: whose x is t, in steps.
