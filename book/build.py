@@ -17,12 +17,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import folders
 import joblib
 import landing
 import nbformat
+import playground_data
 import rewrite
 import yaml
 from check import problems, unchecked
@@ -56,7 +58,13 @@ def shown(edition: list[Page], out: Path, read: bool) -> list[Page]:
     return pages
 
 
-def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
+def render(
+    out: Path,
+    pages: list[Page],
+    html: Path,
+    strict: bool,
+    played: Sequence[playground_data.Played] = (),
+) -> None:
     """Render executed pages to HTML with jupyter-book, which executes nothing.
 
     Args:
@@ -65,6 +73,7 @@ def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
         html: folder of the rendered book, replaced as :func:`folders.replace` does.
         strict: whether a warning is an error.  For tests: a reader's book must not fail because a
             later release of a Sphinx extension deprecates something.
+        played: the models of the playground; without any, the book has none.
 
     Raises:
         BuildError: jupyter-book failed or, if ``strict``, warned; or ``html`` may not be replaced.
@@ -74,7 +83,7 @@ def render(out: Path, pages: list[Page], html: Path, strict: bool) -> None:
     command += ["-W", "--keep-going"] * strict
     with tempfile.TemporaryDirectory(prefix=f".{html.name}-", dir=html.parent) as folder:
         source = Path(folder)
-        findings = _write_sources(out, pages, source)
+        findings = _write_sources(out, pages, source, played)
         done = subprocess.run(
             [*command, str(source)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -93,7 +102,9 @@ def _copy_tables(out: Path, pages: list[Page], html: Path) -> None:
             folders.copy_writable(tables, html / "results" / page.name)
 
 
-def _write_sources(out: Path, pages: list[Page], source: Path) -> dict[str, str]:
+def _write_sources(
+    out: Path, pages: list[Page], source: Path, played: Sequence[playground_data.Played]
+) -> dict[str, str]:
     """Write jupyter-book's sources: the pages, and the files that all books share.
 
     Returns the findings of the pages, in Markdown, by page name.
@@ -108,6 +119,10 @@ def _write_sources(out: Path, pages: list[Page], source: Path) -> dict[str, str]
     titles = {chapter["file"]: chapter["title"] for chapter in chapters if "title" in chapter}
     names = [page.name for page in pages]
     _write_texts(source, names)
+    if played:
+        playground_data.write(source / "_static" / "playground", played)
+    else:
+        (source / "playground.md").unlink()
     found = {}
     for page in pages:
         notebook, results = _executed(out, page.name)
@@ -206,7 +221,8 @@ def main() -> None:
                 with cluster(options.cluster):
                     execute_all(pages, out, options.jobs, options.force)
             locks.enter_context(folders.html_lock(html))
-            render(out, shown(edition, out, options.read), html, strict=whole)
+            played = playground_data.of_edition(options.profile, given)
+            render(out, shown(edition, out, options.read), html, whole, played)
             found = problems(html)
         if found:
             raise BuildError("The rendered book has problems:\n" + "\n".join(found))

@@ -1,0 +1,504 @@
+"use strict";
+
+/* The page: what a reader does goes into the state, and what follows from it is shown. */
+(() => {
+  const { geometry, library, noise, pictures, state: fragments } = repinf;
+  const root = document.getElementById("pg");
+  const one = (selector) => root.querySelector(selector);
+  const all = (selector) => [...root.querySelectorAll(selector)];
+  const view = (name) => one(`[data-view="${name}"]`);
+  const say = (name, text) => {
+    for (const element of all(`[data-say="${name}"]`)) {
+      if (element.textContent !== text) element.textContent = text;
+    }
+  };
+  // The image to begin with: a '1' of MNIST that comes close to its concept and goes on.  Of the
+  // other nine some do not, which the first prompt asks the reader to see.
+  const OPENING = 18;
+  const BLANK = new Float32Array(784);
+  const LETTER = [[[7, 23], [14, 5], [21, 23]], [[9.5, 17], [18.5, 17]]]; // strokes of an A
+
+  let models = []; // entries of the catalogue
+  const images = {}; // by data set
+  const networks = new Map(); // promises, by model
+  let state; // as repinf.state has it
+  let landscape; // of the model
+  let tab; // the label whose images are offered, or "draw"
+
+  const plane = new repinf.Plane(view("plane"));
+  const distances = new repinf.Curves(view("distances"), seek);
+  const lengths = new repinf.Curves(view("lengths"), seek);
+  const strip = new pictures.Strip(one(".pg-strip"), seek);
+  const player = new repinf.Player(draw, tell);
+  const pad = new repinf.Pad(view("pad"), (pixels) => change({ drawn: fragments.rounded(pixels) }));
+
+  // What follows from the state.
+  const entryOf = (name) => models.find((entry) => entry.name === name);
+  const entry = () => entryOf(state.model);
+  const names = () => images[entry().dataset].classNames;
+  const sample = () => images[entry().dataset].samples.find(({ row }) => row === state.row);
+  const clean = () => state.drawn ?? sample().pixels;
+  const noisy = () =>
+    noise.corrupt(clean(), state.p, new repinf.Generator(state.seed), state.noise);
+
+  /* The label whose concept is followed; of a drawing, that of the concept nearest to it. */
+  function label() {
+    if (!state.drawn) return sample().label;
+    const trial = player.trial;
+    if (!trial) return 0;
+    return geometry.nearest(landscape.concepts.map((c) => geometry.distance(trial.memory, c)));
+  }
+
+  /* The network of a model, loaded when it is first asked for. */
+  function networkOf(model, progress = () => {}) {
+    if (!networks.has(model)) {
+      const loading = library.network(entryOf(model), progress);
+      networks.set(model, loading);
+      loading.catch(() => networks.delete(model));
+    }
+    return networks.get(model);
+  }
+
+  /* Load the network if need be, and begin the trial. */
+  async function begin() {
+    if (player.trial) return true;
+    const bar = one(".pg-progress");
+    const asked = state;
+    setLoading(true);
+    try {
+      const loaded = await networkOf(asked.model, (share) => {
+        bar.value = share;
+      });
+      if (asked.model !== state.model) return false; // the reader has chosen another one
+      const trial = new repinf.Trial(loaded, clean(), noisy(), landscape.concepts);
+      player.open(trial);
+      complain("");
+      return true;
+    } catch (error) {
+      complain(`${error.message} Download this book, or build it, again.`);
+      return false;
+    } finally {
+      setLoading(false);
+    }
+  }
+
+  function setLoading(loading) {
+    one(".pg-progress").hidden = !loading;
+    one(".pg-play").disabled = loading;
+    one(".pg-begin").hidden = loading || Boolean(player.trial);
+  }
+
+  function complain(text) {
+    one(".pg-alert[role]").hidden = !text;
+    one(".pg-alert[role]").textContent = text;
+  }
+
+  /* Take over changes of the state that begin another trial. */
+  async function change(changes) {
+    const running = Boolean(player.trial);
+    const playing = player.playing;
+    const place = images[entry().dataset].samples.indexOf(sample());
+    state = { ...state, t: 0, many: 0, ...changes };
+    state.row = changes.row ?? images[entry().dataset].samples[place].row; // of another data set too
+    player.playing = false;
+    player.open(null);
+    strip.clear();
+    if (changes.model) {
+      await openModel();
+      if (state.model !== changes.model) return;
+    }
+    showChoices();
+    if (running && (await begin()) && playing) player.play();
+    draw();
+    tell();
+  }
+
+  async function openModel() {
+    const asked = state.model;
+    const found = await library.landscape(entry());
+    if (asked !== state.model) return;
+    landscape = found;
+    plane.open(landscape, names());
+    tab = state.drawn ? "draw" : sample().label;
+  }
+
+  async function seek(t) {
+    if (!(await begin())) return;
+    player.seek(t);
+  }
+
+  async function play() {
+    if (player.playing) player.pause();
+    else if (await begin()) player.play();
+    draw();
+  }
+
+  /* Noisy images of one label, as many as asked for: its images one after the other. */
+  async function release(many) {
+    if (!(await begin())) return;
+    player.open(player.trial);
+    state.many = many;
+    const own = images[entry().dataset].samples.filter((s) => s.label === sample().label);
+    const from = state.drawn ? [state.drawn] : own.map(({ pixels }) => pixels);
+    const generator = new repinf.Generator(state.seed);
+    const batch = new Float32Array(784 * many);
+    for (let k = 0; k < many; k++) {
+      batch.set(noise.corrupt(from[k % from.length], state.p, generator, state.noise), 784 * k);
+    }
+    const { Crowd } = repinf.crowd;
+    player.crowd = new Crowd(player.trial.network, batch, many, landscape, label(), state.steps);
+    player.play();
+  }
+
+  // What is shown.
+
+  function draw() {
+    if (!landscape) return;
+    const { trial, crowd, shown: t } = player;
+    const whole = Math.floor(t);
+    const known = trial || !state.drawn; // of a drawing, the network tells the concept
+    const k = known ? label() : -1;
+    if (trial) {
+      const next = trial.x[Math.min(whole + 1, trial.computed)];
+      pictures.paint(view("now"), trial.x[whole], next, t - whole);
+      strip.show(trial, whole);
+    } else {
+      pictures.paint(view("now"), noisy());
+      strip.show({ x: [noisy()] }, 0);
+    }
+    pictures.paint(view("clean"), clean());
+    pictures.paint(view("concept"), known ? landscape.conceptImages[k] : BLANK);
+    plane.draw({ t, trial, crowd, label: k, far: player.far });
+    drawCurves(t);
+    say("t", String(whole));
+    say("memory", trial ? trial.toMemory[whole].toFixed(2) : "");
+    const name = known ? `‘${names()[k]}’ ` : "";
+    say("concept", trial ? name + trial.toConcepts[k][whole].toFixed(2) : name);
+    say("rate", rate());
+    const slider = one('[data-set="t"]');
+    slider.max = state.steps;
+    slider.value = whole;
+    slider.setAttribute("aria-valuetext", `t = ${whole} of ${state.steps}`);
+    one(".pg-play").textContent = player.playing ? "Pause" : "Play";
+    one(".pg-begin").hidden = Boolean(trial) || one(".pg-play").disabled;
+    one('[data-do="recall"]').hidden = !crowd;
+    one(".pg-of-many").hidden = !crowd;
+  }
+
+  function drawCurves(t) {
+    const colours = repinf.drawing.palette();
+    const { trial, crowd } = player;
+    const steps = state.steps;
+    if (!trial) {
+      for (const curves of [distances, lengths]) curves.draw({ curves: [], steps, t });
+      return;
+    }
+    const k = label();
+    const others = trial.toConcepts.map((values, j) => ({
+      values,
+      colour: colours.labels[j],
+      name: names()[j],
+      alpha: 0.75,
+    }));
+    others[k] = { ...others[k], colour: colours.concept, width: 2.6, alpha: 1 };
+    const { toMemory, toAbstract, stepLengths, computed, z } = trial;
+    const end = Math.min(computed, steps);
+    const chord = geometry.chord(z[0], z[end], landscape.concepts[k], Math.max(end, 1));
+    const curves = [
+      ...others.filter((_, j) => j !== k),
+      { values: chord, colour: colours.chord, width: 1.2 },
+      { values: toAbstract, colour: colours.abstract, width: 2, dash: [2, 3] },
+      { values: toMemory, colour: colours.memory, width: 2, dash: [6, 4] },
+      others[k],
+    ];
+    if (crowd?.computed > 0) {
+      curves.push({ values: crowd.toConcept, colour: colours.many, width: 3, dash: [1, 1.5] });
+    }
+    const cut = curves.map((curve) => ({ ...curve, values: curve.values.slice(0, steps + 1) }));
+    distances.draw({ curves: cut, steps, t });
+    const values = stepLengths.slice(0, steps);
+    const length = { values, colour: colours.text, width: 2 };
+    lengths.draw({ curves: [length], steps, t, logarithmic: true });
+  }
+
+  /* What is told of the speed: frames drawn, and steps computed. */
+  function rate() {
+    const { crowd } = player;
+    if (!crowd) return "";
+    const computed = Math.max(crowd.computed, 0);
+    const steps = `${crowd.stepsPerSecond.toFixed(1)} steps/s computed`;
+    const frames = player.playing ? `, ${player.framesPerSecond} frames/s drawn` : "";
+    return `${crowd.count} trials, t = ${computed} of ${state.steps}: ${steps}${frames}`;
+  }
+
+  /* Say, and keep in the address, what is shown when time stands still. */
+  function tell() {
+    if (!state) return;
+    state.t = player.trial ? Math.floor(player.t) : state.t;
+    state.steps = player.steps;
+    const { trial } = player;
+    const where = `Image at t = ${state.t}`;
+    view("now").setAttribute("aria-label", where);
+    view("clean").setAttribute("aria-label", state.drawn ? "Your drawing" : "The clean image");
+    view("concept").setAttribute("aria-label", "Image of the concept");
+    if (trial) {
+      const near = geometry.nearest(trial.toConcepts.map((values) => values[state.t]));
+      const text =
+        `t = ${state.t}. The nearest concept is '${names()[near]}', at a distance of ` +
+        `${trial.toConcepts[near][state.t].toFixed(2)}. Its memory is at ` +
+        `${trial.toMemory[state.t].toFixed(2)}, the last step was ` +
+        `${(trial.stepLengths[state.t - 1] ?? 0).toFixed(3)} long.`;
+      one(".pg-live").textContent = text;
+      view("plane").setAttribute("aria-label", `Plane of latent space with memories, ten concepts and the trajectory. ${text}`);
+      view("distances").setAttribute("aria-label", `Distances against time. ${text}`);
+      view("lengths").setAttribute("aria-label", `Length of each step against time. ${text}`);
+      history.replaceState(null, "", `#${fragments.written(state)}`);
+    }
+    say("command", command());
+  }
+
+  /* The command that follows the same trial with the Python core. */
+  function command() {
+    if (state.drawn) return "A drawing has no row in the training set: choose an image for a command.";
+    const { row, p, noise: reading, seed, steps } = state;
+    const own = { image: row, p, noise: reading, trial_seed: seed, steps, page: "one_trial" };
+    const parameters = { ...entry().parameters, ...own };
+    const text = (value) => (Array.isArray(value) ? `'${JSON.stringify(value)}'` : String(value));
+    const given = Object.entries(parameters).map(([name, value]) => `-p ${name} ${text(value)}`);
+    return `papermill notebooks/40_one_trial.ipynb one_trial.ipynb ${given.join(" ")}`;
+  }
+
+  /* Show what is chosen, and what can be. */
+  function showChoices() {
+    const { samples, attribution } = images[entry().dataset];
+    const labels = one('[data-list="labels"]');
+    const tabs = [...names().keys(), "draw"];
+    labels.replaceChildren(
+      ...tabs.map((key) => {
+        const made = document.createElement("button");
+        made.type = "button";
+        made.textContent = key === "draw" ? "Draw" : names()[key];
+        made.setAttribute("aria-pressed", key === tab);
+        made.addEventListener("click", () => openTab(key));
+        return made;
+      }),
+    );
+    const offered = one('[data-list="samples"]');
+    const own = samples.filter((s) => s.label === tab);
+    offered.hidden = tab === "draw";
+    offered.replaceChildren(
+      ...own.map(({ row, label: k, pixels }) => {
+        const name = `'${names()[k]}', training image ${row}`;
+        const made = pictures.button(pixels, name, () => change({ row, drawn: null }));
+        made.setAttribute("aria-pressed", !state.drawn && row === state.row);
+        return made;
+      }),
+    );
+    one(".pg-pad").hidden = tab !== "draw";
+    if (tab === "draw") pad.open(state.drawn ?? BLANK);
+    one('[data-set="p"]').value = state.p;
+    one('[data-set="model"]').value = state.model;
+    one('[data-set="steps"]').value = state.steps;
+    for (const radio of all('[data-set="noise"]')) radio.checked = radio.value === state.noise;
+    player.steps = state.steps;
+    say("p", state.p.toFixed(2));
+    say("model", aboutModel());
+    say("attribution", attribution);
+    say("second", names()[1]);
+    say("seventh", names()[6]);
+    one('[data-do="copy"]').disabled = Boolean(state.drawn);
+  }
+
+  function aboutModel() {
+    const { nZ, nHidden, beta, epochs, bytes } = entry();
+    const size = (bytes / 1e6).toFixed(1);
+    return `784–${nHidden}–${nZ}–${nHidden}–784 units, β = ${beta}, trained for ${epochs} epochs; ${size} MB, loaded when you press play.`;
+  }
+
+  function openTab(key) {
+    tab = key;
+    if (key === "draw") {
+      if (!state.drawn) change({ drawn: BLANK.slice() });
+      else showChoices();
+    } else {
+      const first = images[entry().dataset].samples.find((s) => s.label === key);
+      change({ row: first.row, drawn: null });
+    }
+    one('[data-list="labels"] [aria-pressed="true"]')?.focus({ preventScroll: true });
+  }
+
+  /* Models with the image's data set and beta, by N_z. */
+  const alike = (nZ) =>
+    models.find((m) => m.nZ === nZ && m.dataset === entry().dataset && m.beta === entry().beta) ??
+    models.find((m) => m.nZ === nZ && m.dataset === entry().dataset);
+
+  const PROMPTS = {
+    one: () => {
+      tab = 1;
+      const { row } = images[entry().dataset].samples[OPENING];
+      return change({ row, drawn: null, p: 0.2 });
+    },
+    p: ({ p }) => change({ p: Number(p) }),
+    many: async () => {
+      await ofLabel(6, { p: 0.2 });
+      await release(300);
+    },
+    nz: ({ nz }) => change({ model: alike(Number(nz)).name }),
+    letter: () => {
+      tab = "draw";
+      pad.open(BLANK);
+      for (const line of LETTER) pad.lines(line);
+      return change({ drawn: fragments.rounded(pad.pixels), p: 0 });
+    },
+  };
+
+  function ofLabel(k, changes) {
+    tab = k;
+    const { row } = images[entry().dataset].samples.find((s) => s.label === k);
+    return change({ row, drawn: null, ...changes });
+  }
+
+  async function attempt({ try: name, ...values }) {
+    await PROMPTS[name](values);
+    one(".pg-stage").scrollIntoView({ block: "nearest", behavior: player.calm.matches ? "auto" : "smooth" });
+    if ((await begin()) && !player.playing) player.play();
+  }
+
+  async function copy(text, what) {
+    try {
+      await navigator.clipboard.writeText(text);
+      say("copied", `${what} copied.`);
+    } catch {
+      getSelection().selectAllChildren(one(".pg-command"));
+      say("copied", "This browser does not let the page copy: the command is selected.");
+    }
+  }
+
+  const ACTIONS = {
+    play,
+    step: () => seek(Math.floor(player.t) + 1),
+    back: () => seek(Math.ceil(player.t) - 1),
+    rewind: () => seek(0),
+    release: ({ many }) => release(Number(many)),
+    recall: () => {
+      state.many = 0;
+      player.open(player.trial);
+      player.seek(0);
+    },
+    noise: () => change({ seed: (state.seed + 1) % fragments.LARGEST_SEED }),
+    clear: () => pad.clear(),
+    copy: () => copy(command(), "Command"),
+    link: () => copy(location.href, "Address"),
+  };
+
+  const SETTINGS = {
+    t: (text) => seek(Number(text)),
+    p: (text) => change({ p: Number(text) }),
+    noise: (text) => change({ noise: text }),
+    model: (text) => change({ model: text }),
+    steps: (text) => {
+      state.steps = Number(text);
+      player.steps = state.steps;
+      player.seek(Math.min(player.t, state.steps));
+    },
+  };
+
+  function listen() {
+    root.addEventListener("click", ({ target }) => {
+      const button = target.closest("button");
+      if (button?.dataset.do) ACTIONS[button.dataset.do](button.dataset);
+      if (button?.dataset.try) attempt(button.dataset);
+    });
+    root.addEventListener("input", ({ target }) => SETTINGS[target.dataset.set]?.(target.value));
+    root.addEventListener("keydown", (event) => {
+      if (event.target.closest("button, input, select, textarea, pre, a")) {
+        if (event.key !== " " || event.target.closest("button, select")) return;
+      }
+      const keys = { " ": "play", ArrowLeft: "back", ArrowRight: "step", Home: "rewind" };
+      if (!(event.key in keys)) return;
+      event.preventDefault();
+      ACTIONS[keys[event.key]]();
+    });
+    window.addEventListener("hashchange", restore);
+    new ResizeObserver(draw).observe(root);
+    new MutationObserver(() => {
+      repinf.drawing.restyle();
+      plane.restyle();
+      strip.clear();
+      showChoices();
+      draw();
+    }).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  }
+
+  /* The view that the address gives, if it gives one. */
+  async function restore() {
+    const cited = location.hash.includes("model=");
+    const usual = {
+      model: models[0].name,
+      place: OPENING,
+      drawn: null,
+      p: 0.2,
+      noise: "permute",
+      seed: 0,
+      steps: 100,
+      t: 0,
+      many: 0,
+    };
+    const rows = (model) => images[entryOf(model).dataset].samples.map(({ row }) => row);
+    if (state && !cited) return;
+    const found = fragments.read(location.hash, usual, models.map(({ name }) => name), rows);
+    state = { ...found };
+    player.open(null);
+    strip.clear();
+    await openModel();
+    showChoices();
+    if (cited && (await begin())) {
+      if (found.many) await release(found.many);
+      player.seek(found.t);
+    }
+    draw();
+    tell();
+  }
+
+  function listModels() {
+    const select = one('[data-set="model"]');
+    for (const title of new Set(models.map((m) => m.title))) {
+      const group = Object.assign(document.createElement("optgroup"), { label: title });
+      for (const { name, nZ, beta } of models.filter((m) => m.title === title)) {
+        const other = beta === 1 ? "" : `, β = ${beta}`;
+        group.append(new Option(`${nZ} latent variables${other}`, name));
+      }
+      select.append(group);
+    }
+    const has = (nZ) => models.some((m) => m.nZ === Number(nZ));
+    for (const item of all("[data-needs]")) item.hidden = !item.dataset.needs.split(" ").every(has);
+  }
+
+  async function start() {
+    models = await library.catalogue();
+    for (const { dataset } of models) images[dataset] ??= await library.images(dataset);
+    listModels();
+    await restore();
+    listen();
+    return { models: models.map(({ name }) => name) };
+  }
+
+  const ready = start();
+  ready.catch((error) => complain(`The playground cannot begin: ${error.message}`));
+
+  /* For tests and the curious: the page can be asked for numbers. */
+  window.repeatedInference = {
+    ready, // resolves to {models: names}
+
+    /* Infer repeatedly with a model (a name) from an image (784 intensities): plain arrays
+       z [steps + 1][N_z] and x [steps + 1][784]. */
+    async run({ model, image, steps }) {
+      await ready;
+      const start = Float32Array.from(image);
+      const { concepts } = await library.landscape(entryOf(model));
+      const trial = new repinf.Trial(await networkOf(model), start, start, concepts);
+      trial.advance(steps, Number.POSITIVE_INFINITY);
+      return { z: trial.z.map((z) => [...z]), x: trial.x.map((x) => [...x]) };
+    },
+  };
+})();
