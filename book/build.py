@@ -90,6 +90,8 @@ def render(
         if done.returncode:
             raise BuildError(f"jupyter-book failed:\n{done.stdout}")
         _copy_tables(out, pages, source / "_build" / "html")
+        if played:  # not before, when jupyter-book would load each script into every page
+            playground_data.write(source / "_build" / "html" / "playground", played)
         finish(source / "_build" / "html", findings)
         folders.replace(html, source / "_build" / "html", out)
 
@@ -120,7 +122,8 @@ def _write_sources(
     names = [page.name for page in pages]
     _write_texts(source, names)
     if played:
-        playground_data.write(source / "_static" / "playground", played)
+        part = playground_data.part("playground")
+        (source / "playground.html").write_text(part, encoding="utf-8")
     else:
         (source / "playground.md").unlink()
     found = {}

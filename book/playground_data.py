@@ -101,12 +101,22 @@ def shipped_models() -> list[Played]:
     return [Played(spec, "paper") for spec in specs]
 
 
-def write(folder: Path, played: Sequence[Played]) -> None:
-    """Write the playground with the given models, as a page and as a part of another page.
+def part(folder: str) -> str:
+    """The HTML of the playground as a part of another page.
 
     Args:
-        folder: new folder, ``_static/playground`` beside the other page.  ``index.html`` is the
-            page; ``inline.html`` is the part, in which paths begin with ``_static/playground``.
+        folder: path from that page to the folder that :func:`write` has written.
+    """
+    page = (_SOURCES / "index.html").read_text(encoding="utf-8")
+    own = page.partition("<!-- playground -->")[2].partition("<!-- /playground -->")[0]
+    return re.sub(r'(<link rel="stylesheet" href="|<script src=")', rf"\1{folder}/", own)
+
+
+def write(folder: Path, played: Sequence[Played]) -> None:
+    """Write the playground: a page that can be opened alone, its scripts, and their data.
+
+    Args:
+        folder: a new folder.
         played: its models; a reader begins with the first.
     """
     for kind in ("*.html", "*.css", "*.js", "views/*.js"):
@@ -114,12 +124,6 @@ def write(folder: Path, played: Sequence[Played]) -> None:
             target = folder / path.relative_to(_SOURCES)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-    page = (_SOURCES / "index.html").read_text(encoding="utf-8")
-    part = page.partition("<!-- playground -->")[2].partition("<!-- /playground -->")[0]
-    inline = re.sub(
-        r'(<link rel="stylesheet" href="|<script src=")', r"\1_static/playground/", part
-    )
-    (folder / "inline.html").write_text(inline, encoding="utf-8")
     write_data(folder / "data", played)
 
 

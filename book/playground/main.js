@@ -161,10 +161,10 @@
     if (trial) {
       const next = trial.x[Math.min(whole + 1, trial.computed)];
       pictures.paint(view("now"), trial.x[whole], next, t - whole);
-      strip.show(trial, whole);
+      strip.show(trial, whole, state.steps);
     } else {
       pictures.paint(view("now"), noisy());
-      strip.show({ x: [noisy()] }, 0);
+      strip.show({ x: [noisy()] }, 0, state.steps);
     }
     pictures.paint(view("clean"), clean());
     pictures.paint(view("concept"), known ? landscape.conceptImages[k] : BLANK);

@@ -36,7 +36,7 @@ repinf.pictures = (() => {
   }
 
   /* The times of the strip: every step at first, then fewer and fewer. */
-  const TIMES = [0, 1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100, 200, 500, 1000];
+  const TIMES = [0, 1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000];
 
   /* The strip of past images, each of which leads back to its time. */
   class Strip {
@@ -46,8 +46,9 @@ repinf.pictures = (() => {
       this.buttons = new Map();
     }
 
-    /* Show the images of the times up to t; the last of them is marked. */
-    show(trial, t) {
+    /* Show the images of the times up to t, with room for those up to t = steps. */
+    show(trial, t, steps) {
+      this.box.style.setProperty("--pg-times", TIMES.filter((time) => time <= steps).length);
       const times = TIMES.filter((time) => time <= t);
       for (const [time, made] of this.buttons) {
         if (times.includes(time) && made.trial === trial) continue;
