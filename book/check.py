@@ -94,7 +94,8 @@ def problems(html: Path) -> list[str]:
             r"""(?:url\(|@import\s+)["']?(https?:[^"')\s]+)""", style.read_text(encoding="utf-8")
         ):
             found.append(f"{style.relative_to(html)}: loads {reference} from the network")
-    found += [f"book.css: {problem}" for problem in _of_style(html / "_static")]
+    for style in ("_static/book.css", "playground/playground.css"):
+        found += [f"{Path(style).name}: {problem}" for problem in _of_style(html, style)]
     return found
 
 
@@ -113,11 +114,11 @@ def _ffmpeg() -> str | None:
         return None
 
 
-def _of_style(static: Path) -> list[str]:
-    style = static / "book.css"
+def _of_style(html: Path, path: str) -> list[str]:
+    style = html / path
     if not style.exists():
         return []
-    themes = sorted(static.glob("styles/*.css"))  # pydata-sphinx-theme before sphinx-book-theme
+    themes = sorted(html.glob("_static/styles/*.css"))  # pydata-sphinx-theme before sphinx-book-theme
     theme = "\n".join(path.read_text(encoding="utf-8") for path in themes)
     return contrast.problems(style.read_text(encoding="utf-8"), theme)
 

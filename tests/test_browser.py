@@ -7,8 +7,8 @@ import subprocess
 from html import unescape
 
 import pytest
+from chromium import CHROMIUM
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 PHONE, DESK = (390, 844), (1300, 900)
 
 # Put first into each page: what its scripts complain of, and what a reader finds when it is shown.

@@ -237,24 +237,30 @@
     state.t = player.trial ? Math.floor(player.t) : state.t;
     state.steps = player.steps;
     const { trial } = player;
-    const where = `Image at t = ${state.t}`;
-    view("now").setAttribute("aria-label", where);
-    view("clean").setAttribute("aria-label", state.drawn ? "Your drawing" : "The clean image");
-    view("concept").setAttribute("aria-label", "Image of the concept");
-    if (trial) {
-      const near = geometry.nearest(trial.toConcepts.map((values) => values[state.t]));
-      const text =
-        `t = ${state.t}. The nearest concept is '${names()[near]}', at a distance of ` +
-        `${trial.toConcepts[near][state.t].toFixed(2)}. Its memory is at ` +
-        `${trial.toMemory[state.t].toFixed(2)}, the last step was ` +
-        `${(trial.stepLengths[state.t - 1] ?? 0).toFixed(3)} long.`;
-      one(".pg-live").textContent = text;
-      view("plane").setAttribute("aria-label", `Plane of latent space with memories, ten concepts and the trajectory. ${text}`);
-      view("distances").setAttribute("aria-label", `Distances against time. ${text}`);
-      view("lengths").setAttribute("aria-label", `Length of each step against time. ${text}`);
-      history.replaceState(null, "", `#${fragments.written(state)}`);
-    }
+    const said = trial ? nearby(trial) : "";
+    const labels = {
+      now: `Image at t = ${state.t}`,
+      clean: state.drawn ? "Your drawing" : "The clean image",
+      concept: "Image of the concept",
+      plane: `Plane of latent space with memories, ten concepts and the trajectory. ${said}`,
+      distances: `Distances against time. ${said}`,
+      lengths: `Length of each step against time. ${said}`,
+    };
+    for (const [name, text] of Object.entries(labels)) view(name).setAttribute("aria-label", text);
+    one(".pg-live").textContent = said;
+    if (trial) history.replaceState(null, "", `#${fragments.written(state)}`);
     say("command", command());
+  }
+
+  /* Where the trajectory is, in words. */
+  function nearby({ toConcepts, toMemory, stepLengths }) {
+    const { t } = state;
+    const near = geometry.nearest(toConcepts.map((values) => values[t]));
+    const length = t ? ` The last step was ${stepLengths[t - 1].toFixed(3)} long.` : "";
+    return (
+      `t = ${t}. The nearest concept is '${names()[near]}', at a distance of ` +
+      `${toConcepts[near][t].toFixed(2)}; its memory is at ${toMemory[t].toFixed(2)}.${length}`
+    );
   }
 
   /* The command that follows the same trial with the Python core. */

@@ -8,27 +8,22 @@ repinf.makeNetwork = () => {
   const N_PIXELS = 784;
   const ROWS = 4; // that go through a layer together, so that a weight is read once for them
 
-  /* float32 of every float16. */
-  function halves() {
-    const table = new Float32Array(65536);
-    for (let bits = 0; bits < 65536; bits++) {
+  /* float32 of float16. */
+  function fromHalves(buffer) {
+    const table = Float32Array.from({ length: 65536 }, (_, bits) => {
       const exponent = (bits >> 10) & 31;
       const fraction = bits & 1023;
       const size = exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;
-      table[bits] = exponent === 31 ? Number.NaN : bits >> 15 ? -size : size;
-    }
-    return table;
+      return exponent === 31 ? Number.NaN : bits >> 15 ? -size : size;
+    });
+    return Float32Array.from(new Uint16Array(buffer), (bits) => table[bits]);
   }
 
   /* The weights from the bytes that book/playground_data.py wrote: plain objects and arrays.
 
      A layer has its weight [outputs, inputs], its bias and its nonlinearity. */
   function parse(bytes, { format, nZ, nHidden }) {
-    let values = new Float32Array(bytes.buffer);
-    if (format === "float16") {
-      const table = halves();
-      values = Float32Array.from(new Uint16Array(bytes.buffer), (bits) => table[bits]);
-    }
+    const values = format === "float16" ? fromHalves(bytes.buffer) : new Float32Array(bytes.buffer);
     let start = 0;
     const take = (count) => {
       start += count;

@@ -32,7 +32,7 @@ repinf.Curves = class {
     const { context, width, height } = repinf.drawing.sheet(this.canvas);
     if (!width) return;
     context.font = repinf.drawing.palette().font;
-    const wide = curves.map(({ name }) => (name ? context.measureText(name).width + 6 : 0));
+    const wide = curves.map(({ name }) => (name ? context.measureText(name).width + 13 : 0));
     const room = { width: width - Math.max(0, ...wide), height };
     const axes = this.#axes(room, curves, steps, logarithmic);
     this.axes = axes;
@@ -131,11 +131,13 @@ repinf.Curves = class {
     }
     context.textAlign = "left";
     context.textBaseline = "middle";
+    const { font, text } = repinf.drawing.palette();
+    const end = axes.x(Math.max(0, ...named.map(({ values }) => values.length - 1)));
     for (const { y, name, colour, width } of named) {
-      const x = axes.x(Math.min(this.steps, curves[0].values.length - 1)) + 5;
-      context.font = `${width > 2 ? "700 " : ""}${repinf.drawing.palette().font}`;
-      context.fillStyle = colour;
-      context.fillText(name, x, y);
+      Object.assign(context, { fillStyle: colour, font: width > 2 ? `700 ${font}` : font });
+      context.fillRect(end + 3, y - 1, 6, 2.5);
+      context.fillStyle = text;
+      context.fillText(name, end + 12, y);
     }
   }
 
