@@ -5,6 +5,7 @@ VENV ?= .venv
 PROFILE ?= quick
 OUT ?= book/_build/$(PROFILE)
 BIN = $(VENV)/bin
+BIOME = npx --yes @biomejs/biome@2.6.8
 ENVIRONMENT = $(VENV)/$(if $(LOCKED),locked,installed)
 
 .PHONY: book paper read test test-all lint clean
@@ -34,6 +35,7 @@ lint: $(ENVIRONMENT)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	@if command -v npx > /dev/null; then $(BIOME) ci --error-on-warnings .; else echo "No npx: the playground's JavaScript is not checked."; fi
 
 # Written last, so that an interrupted installation is begun again.
 $(VENV)/locked: constraints.txt

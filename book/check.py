@@ -118,7 +118,7 @@ def _of_style(html: Path, path: str) -> list[str]:
     style = html / path
     if not style.exists():
         return []
-    themes = sorted(html.glob("_static/styles/*.css"))  # pydata-sphinx-theme before sphinx-book-theme
+    themes = sorted(html.glob("_static/styles/*.css"))  # pydata-sphinx-theme comes first
     theme = "\n".join(path.read_text(encoding="utf-8") for path in themes)
     return contrast.problems(style.read_text(encoding="utf-8"), theme)
 

@@ -23,7 +23,11 @@ README = (ROOT / "README.md").read_text()
 OWNER_AND_NAME = URL.removeprefix("https://github.com/")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # The names under which conda-forge carries what PyPI calls otherwise.
-CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+CONDA_NAMES = {
+    "torch": "pytorch",
+    "matplotlib": "matplotlib-base",
+    "playwright": "playwright-python",
+}
 
 
 EXTRAS = PROJECT["project"]["optional-dependencies"]

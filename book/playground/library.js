@@ -52,7 +52,8 @@ repinf.library = (() => {
   async function images(dataset) {
     const found = await value(`images-${dataset}`);
     const raw = bytes(found.pixels);
-    const pixels = found.format === "uint8" ? Float32Array.from(raw, (v) => v / 255) : floats(found.pixels);
+    const pixels =
+      found.format === "uint8" ? Float32Array.from(raw, (v) => v / 255) : floats(found.pixels);
     const all = rowsOf(pixels, 784);
     const samples = found.rows.flatMap((rows, label) =>
       rows.map((row, k) => ({ row, label, pixels: all[label * rows.length + k] })),

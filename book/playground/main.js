@@ -16,7 +16,17 @@
   // other nine some do not, which the first prompt asks the reader to see.
   const OPENING = 18;
   const BLANK = new Float32Array(784);
-  const LETTER = [[[7, 23], [14, 5], [21, 23]], [[9.5, 17], [18.5, 17]]]; // strokes of an A
+  const LETTER = [
+    [
+      [7, 23],
+      [14, 5],
+      [21, 23],
+    ],
+    [
+      [9.5, 17],
+      [18.5, 17],
+    ],
+  ]; // strokes of an A
 
   let models = []; // entries of the catalogue
   const images = {}; // by data set
@@ -201,9 +211,9 @@
       alpha: 0.75,
     }));
     others[k] = { ...others[k], colour: colours.concept, width: 2.6, alpha: 1 };
-    const { toMemory, toAbstract, stepLengths, computed, z } = trial;
+    const { toMemory, toAbstract, stepLengths, computed } = trial;
     const end = Math.min(computed, steps);
-    const chord = geometry.chord(z[0], z[end], landscape.concepts[k], Math.max(end, 1));
+    const chord = end ? trial.chord(end, k) : [];
     const curves = [
       ...others.filter((_, j) => j !== k),
       { values: chord, colour: colours.chord, width: 1.2 },
@@ -265,7 +275,8 @@
 
   /* The command that follows the same trial with the Python core. */
   function command() {
-    if (state.drawn) return "A drawing has no row in the training set: choose an image for a command.";
+    if (state.drawn)
+      return "A drawing has no row in the training set: choose an image for a command.";
     const { row, p, noise: reading, seed, steps } = state;
     const own = { image: row, p, noise: reading, trial_seed: seed, steps, page: "one_trial" };
     const parameters = { ...entry().parameters, ...own };
@@ -366,7 +377,10 @@
 
   async function attempt({ try: name, ...values }) {
     await PROMPTS[name](values);
-    one(".pg-stage").scrollIntoView({ block: "nearest", behavior: player.calm.matches ? "auto" : "smooth" });
+    one(".pg-stage").scrollIntoView({
+      block: "nearest",
+      behavior: player.calm.matches ? "auto" : "smooth",
+    });
     if ((await begin()) && !player.playing) player.play();
   }
 
@@ -452,7 +466,12 @@
     };
     const rows = (model) => images[entryOf(model).dataset].samples.map(({ row }) => row);
     if (state && !cited) return;
-    const found = fragments.read(location.hash, usual, models.map(({ name }) => name), rows);
+    const found = fragments.read(
+      location.hash,
+      usual,
+      models.map(({ name }) => name),
+      rows,
+    );
     state = { ...found };
     player.open(null);
     strip.clear();

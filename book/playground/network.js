@@ -65,7 +65,15 @@ repinf.makeNetwork = () => {
   const times = vector([0xe6, 0x01]);
   const plus = vector([0xe4, 0x01]);
   const store = (offset) => vector([0x0b, 4, offset]);
-  const row = (sum) => [...get(sum), ...get(10), ...get(5), ...load, ...times, ...plus, ...set(sum)];
+  const row = (sum) => [
+    ...get(sum),
+    ...get(10),
+    ...get(5),
+    ...load,
+    ...times,
+    ...plus,
+    ...set(sum),
+  ];
   const next = [...get(5), ...get(2), ...add, ...set(5)];
   const on = (local) => [...get(local), 0x41, 16, ...add, ...set(local)];
   const body = [

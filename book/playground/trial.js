@@ -61,6 +61,17 @@ repinf.Trial = class {
     this.#measure(z);
   }
 
+  /* Distances from the chord z(0) -> z(steps) to the concept of a label, at t = 0 ... steps. */
+  chord(steps, label) {
+    const asked = `${steps} ${label}`;
+    if (this.asked !== asked) {
+      this.asked = asked;
+      const { z, concepts } = this;
+      this.distances = repinf.geometry.chord(z[0], z[steps], concepts[label], steps);
+    }
+    return this.distances;
+  }
+
   /* Step until t = steps or for some milliseconds, whichever comes first. */
   advance(steps, milliseconds) {
     const end = performance.now() + milliseconds;
@@ -69,7 +80,7 @@ repinf.Trial = class {
 
   #measure(z) {
     const { distance } = repinf.geometry;
-    this.concepts.forEach((concept, k) => this.toConcepts[k].push(distance(z, concept)));
+    for (const k of this.concepts.keys()) this.toConcepts[k].push(distance(z, this.concepts[k]));
     this.toMemory.push(distance(z, this.memory));
     this.toAbstract.push(distance(z, this.abstract));
   }

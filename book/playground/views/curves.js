@@ -98,6 +98,7 @@ repinf.Curves = class {
   }
 
   #drawCurve(context, axes, { values, colour, width = 1, dash = [], alpha = 1 }, t) {
+    if (!values.length) return;
     const stroke = (from, to, opacity) => {
       Object.assign(context, { strokeStyle: colour, lineWidth: width, globalAlpha: opacity });
       context.lineJoin = "round";

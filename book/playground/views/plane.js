@@ -30,6 +30,7 @@ repinf.Plane = class {
   draw({ t, trial, crowd, label, far }) {
     const { context, width, height } = repinf.drawing.sheet(this.canvas);
     if (!width) return;
+    this.#fit(width, height);
     const size = `${this.canvas.width} ${this.canvas.height} ${label}`;
     if (this.drawn !== size) {
       this.#drawGround(width, height, label);
@@ -40,19 +41,32 @@ repinf.Plane = class {
     if (trial) this.#drawTrial(context, trial, t, far);
   }
 
-  /* Place on the canvas of a point in the plane; one scale for both axes. */
-  #place(point) {
+  /* Fit the landscape into the canvas, with one scale for both axes. */
+  #fit(width, height) {
     const { low, high } = this.landscape;
-    const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight];
     const margin = 14;
-    const scale = Math.min(
+    this.scale = Math.min(
       (width - 2 * margin) / (high[0] - low[0]),
       (height - 2 * margin) / (high[1] - low[1]),
     );
-    return [
-      width / 2 + scale * (point[0] - (low[0] + high[0]) / 2),
-      height / 2 - scale * (point[1] - (low[1] + high[1]) / 2),
+    this.origin = [
+      width / 2 - (this.scale * (low[0] + high[0])) / 2,
+      height / 2 + (this.scale * (low[1] + high[1])) / 2,
     ];
+  }
+
+  /* Place on the canvas of a point in the plane. */
+  #place([across, up]) {
+    return [this.origin[0] + this.scale * across, this.origin[1] - this.scale * up];
+  }
+
+  /* Points of a trial in the plane, each computed once. */
+  #pointsOf(trial) {
+    if (this.followed !== trial) Object.assign(this, { followed: trial, points: [] });
+    for (let t = this.points.length; t <= trial.computed; t++) {
+      this.points.push(this.project(trial.z[t]));
+    }
+    return this.points;
   }
 
   #drawGround(width, height, label) {
@@ -83,7 +97,8 @@ repinf.Plane = class {
     for (const k of concepts.keys()) {
       if (k !== label) this.#drawConcept(context, k, places[k], labels[k], halves[k], false);
     }
-    if (label >= 0) this.#drawConcept(context, label, places[label], labels[label], halves[label], true);
+    if (label >= 0)
+      this.#drawConcept(context, label, places[label], labels[label], halves[label], true);
   }
 
   /* Places for labels near the given ones, so that none covers another. */
@@ -138,45 +153,44 @@ repinf.Plane = class {
     const { many, paper } = repinf.drawing.palette();
     const at = Math.min(t, crowd.computed);
     const [before, after] = [Math.floor(at), Math.ceil(at)];
+    const [past, from, to] = [Math.max(before - 1, 0), before, after].map((s) => crowd.points[s]);
     const share = at - before;
-    const [from, to] = [crowd.points[before], crowd.points[after]];
-    const past = crowd.points[Math.max(before - 1, 0)];
-    context.lineWidth = 1;
-    for (let k = 0; k < crowd.count; k++) {
-      const point = [0, 1].map((c) => from[2 * k + c] + share * (to[2 * k + c] - from[2 * k + c]));
-      const [x, y] = this.#place(point);
-      context.globalAlpha = 0.35;
-      context.strokeStyle = many;
-      context.beginPath();
-      context.moveTo(...this.#place(past.subarray(2 * k, 2 * k + 2)));
-      context.lineTo(...this.#place(from.subarray(2 * k, 2 * k + 2)));
-      context.lineTo(x, y);
-      context.stroke();
-      context.globalAlpha = 1;
-      context.beginPath();
-      context.arc(x, y, 3.2, 0, 2 * Math.PI);
-      context.fillStyle = many;
-      context.fill();
-      context.strokeStyle = paper;
-      context.stroke();
+    const tails = new Path2D();
+    const heads = new Path2D();
+    for (let i = 0; i < from.length; i += 2) {
+      const [across, up] = [0, 1].map((c) => from[i + c] + share * (to[i + c] - from[i + c]));
+      const [x, y] = this.#place([across, up]);
+      tails.moveTo(...this.#place([past[i], past[i + 1]]));
+      tails.lineTo(...this.#place([from[i], from[i + 1]]));
+      tails.lineTo(x, y);
+      heads.moveTo(x + 3.2, y);
+      heads.arc(x, y, 3.2, 0, 2 * Math.PI);
     }
+    Object.assign(context, { strokeStyle: many, lineWidth: 1, globalAlpha: 0.35 });
+    context.stroke(tails);
+    Object.assign(context, { fillStyle: many, strokeStyle: paper, globalAlpha: 1 });
+    context.fill(heads);
+    context.stroke(heads);
   }
 
   #drawTrial(context, trial, t, far) {
     const { ink, paper, memory } = repinf.drawing.palette();
     const end = Math.min(t, trial.computed);
     const whole = Math.floor(end);
-    const points = trial.z.slice(0, Math.min(far, trial.computed) + 1).map((z) => this.project(z));
+    const points = this.#pointsOf(trial).slice(0, Math.min(far, trial.computed) + 1);
     const places = points.map((point) => this.#place(point));
     const next = places[Math.min(whole + 1, places.length - 1)];
     const head = places[whole].map((v, c) => v + (end - whole) * (next[c] - v));
 
     const follow = (path, alpha) => {
-      for (const [colour, lineWidth] of [[paper, 4], [ink, 1.8]]) {
+      for (const [colour, lineWidth] of [
+        [paper, 4],
+        [ink, 1.8],
+      ]) {
         Object.assign(context, { globalAlpha: alpha, strokeStyle: colour, lineWidth });
         context.lineJoin = "round";
         context.beginPath();
-        path.forEach((place, i) => (i ? context.lineTo(...place) : context.moveTo(...place)));
+        for (const place of path) context.lineTo(...place);
         context.stroke();
       }
       context.globalAlpha = 1;
@@ -200,7 +214,12 @@ repinf.Plane = class {
   #drawMemory(context, [x, y], colour, paper) {
     context.beginPath();
     context.moveTo(x, y - 8);
-    for (const [dx, dy] of [[8, 0], [0, 8], [-8, 0]]) context.lineTo(x + dx, y + dy);
+    for (const [dx, dy] of [
+      [8, 0],
+      [0, 8],
+      [-8, 0],
+    ])
+      context.lineTo(x + dx, y + dy);
     context.closePath();
     Object.assign(context, { fillStyle: colour, strokeStyle: paper, lineWidth: 1.5 });
     context.fill();
