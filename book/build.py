@@ -121,11 +121,14 @@ def _write_sources(
     titles = {chapter["file"]: chapter["title"] for chapter in chapters if "title" in chapter}
     names = [page.name for page in pages]
     _write_texts(source, names)
+    invitation = ""
     if played:
         part = playground_data.part("playground")
         (source / "playground.html").write_text(part, encoding="utf-8")
+        invitation = "Move it yourself in the [playground](playground.md)."
     else:
         (source / "playground.md").unlink()
+    (source / "invitation.md").write_text(invitation, encoding="utf-8")
     found = {}
     for page in pages:
         notebook, results = _executed(out, page.name)

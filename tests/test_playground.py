@@ -338,8 +338,11 @@ def test_the_keyboard_does_what_the_mouse_does(visit):
     page.keyboard.press("Space")
     page.at(2)
     page.keyboard.press("Space")
-    before = int(page.said("t"))
-    page.focus(".pg-command")
+    before = int(re.search(r"&t=(\d+)", page.evaluate("location.hash"))[1])
+    page.keyboard.press("ArrowRight")
+    page.at(before + 1)
+    page.keyboard.press("ArrowLeft")
+    page.at(before)
     page.focus('[data-set="t"]')
     page.keyboard.press("ArrowRight")
     page.at(before + 1)
@@ -349,7 +352,7 @@ def test_the_keyboard_does_what_the_mouse_does(visit):
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Space")
     assert page.image("pad") != blank
-    assert "drawn=" in page.url or page.evaluate("location.hash.includes('drawn=')")
+    page.wait_for_function("location.hash.includes('drawn=')")
 
 
 def test_a_drawing_is_followed_and_can_be_opened_again(visit):
@@ -486,7 +489,8 @@ def test_where_motion_is_unwelcome_only_whole_steps_are_shown(visit):
         == "none"
     )
     page.click(".pg-play")
-    t = int(page.said("t"))
+    t = int(re.search(r"&t=(\d+)", page.evaluate("location.hash"))[1])
+    page.at(t)
     shown = page.image("now")
     page.scrub("t", t)
     assert page.image("now") == shown

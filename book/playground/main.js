@@ -80,6 +80,7 @@
         bar.value = share;
       });
       if (asked.model !== state.model) return false; // the reader has chosen another one
+      if (player.trial) return true; // and asked twice
       const trial = new repinf.Trial(loaded, clean(), noisy(), landscape.concepts);
       player.open(trial);
       complain("");
@@ -94,7 +95,7 @@
 
   function setLoading(loading) {
     one(".pg-progress").hidden = !loading;
-    one(".pg-play").disabled = loading;
+    one(".pg-play").setAttribute("aria-busy", loading); // not disabled, which would lose the focus
     one(".pg-begin").hidden = loading || Boolean(player.trial);
   }
 
@@ -138,6 +139,7 @@
   }
 
   async function play() {
+    one(".pg-play").focus({ preventScroll: true }); // the other button goes
     if (player.playing) player.pause();
     else if (await begin()) player.play();
     draw();
@@ -187,10 +189,10 @@
     say("rate", rate());
     const slider = one('[data-set="t"]');
     slider.max = state.steps;
-    slider.value = whole;
+    slider.value = player.goal ?? whole;
     slider.setAttribute("aria-valuetext", `t = ${whole} of ${state.steps}`);
     one(".pg-play").textContent = player.playing ? "Pause" : "Play";
-    one(".pg-begin").hidden = Boolean(trial) || one(".pg-play").disabled;
+    one(".pg-begin").hidden = Boolean(trial) || !one(".pg-progress").hidden;
     one('[data-do="recall"]').hidden = !crowd;
     one(".pg-of-many").hidden = !crowd;
   }
@@ -288,29 +290,16 @@
   /* Show what is chosen, and what can be. */
   function showChoices() {
     const { samples, attribution } = images[entry().dataset];
-    const labels = one('[data-list="labels"]');
-    const tabs = [...names().keys(), "draw"];
-    labels.replaceChildren(
-      ...tabs.map((key) => {
-        const made = document.createElement("button");
-        made.type = "button";
-        made.textContent = key === "draw" ? "Draw" : names()[key];
-        made.setAttribute("aria-pressed", key === tab);
-        made.addEventListener("click", () => openTab(key));
-        return made;
-      }),
-    );
+    const tabs = one('[data-list="labels"]');
+    fill(tabs, entry().dataset, () => [...names().keys(), "draw"].map(tabButton));
+    for (const made of tabs.children) made.setAttribute("aria-pressed", made.value === String(tab));
     const offered = one('[data-list="samples"]');
-    const own = samples.filter((s) => s.label === tab);
     offered.hidden = tab === "draw";
-    offered.replaceChildren(
-      ...own.map(({ row, label: k, pixels }) => {
-        const name = `'${names()[k]}', training image ${row}`;
-        const made = pictures.button(pixels, name, () => change({ row, drawn: null }));
-        made.setAttribute("aria-pressed", !state.drawn && row === state.row);
-        return made;
-      }),
-    );
+    const own = samples.filter((s) => s.label === tab);
+    fill(offered, `${entry().dataset} ${tab}`, () => own.map(sampleButton));
+    for (const made of offered.children) {
+      made.setAttribute("aria-pressed", !state.drawn && made.value === String(state.row));
+    }
     one(".pg-pad").hidden = tab !== "draw";
     if (tab === "draw") pad.open(state.drawn ?? BLANK);
     one('[data-set="p"]').value = state.p;
@@ -324,6 +313,28 @@
     say("second", names()[1]);
     say("seventh", names()[6]);
     one('[data-do="copy"]').disabled = Boolean(state.drawn);
+  }
+
+  /* Fill a list with buttons, unless it has those of this key: the focus would be lost. */
+  function fill(list, key, make) {
+    if (list.dataset.key === key) return;
+    list.dataset.key = key;
+    list.replaceChildren(...make());
+  }
+
+  function tabButton(key) {
+    const made = document.createElement("button");
+    Object.assign(made, { type: "button", value: key });
+    made.textContent = key === "draw" ? "Draw" : names()[key];
+    made.addEventListener("click", () => openTab(key));
+    return made;
+  }
+
+  function sampleButton({ row, label: k, pixels }) {
+    const name = `'${names()[k]}', training image ${row}`;
+    const made = pictures.button(pixels, name, () => change({ row, drawn: null }));
+    made.value = row;
+    return made;
   }
 
   function aboutModel() {
@@ -341,7 +352,6 @@
       const first = images[entry().dataset].samples.find((s) => s.label === key);
       change({ row: first.row, drawn: null });
     }
-    one('[data-list="labels"] [aria-pressed="true"]')?.focus({ preventScroll: true });
   }
 
   /* Models with the image's data set and beta, by N_z. */
@@ -419,7 +429,8 @@
     steps: (text) => {
       state.steps = Number(text);
       player.steps = state.steps;
-      player.seek(Math.min(player.t, state.steps));
+      if (player.crowd) release(state.many);
+      else player.seek(Math.floor(player.t));
     },
   };
 
@@ -431,11 +442,8 @@
     });
     root.addEventListener("input", ({ target }) => SETTINGS[target.dataset.set]?.(target.value));
     root.addEventListener("keydown", (event) => {
-      if (event.target.closest("button, input, select, textarea, pre, a")) {
-        if (event.key !== " " || event.target.closest("button, select")) return;
-      }
-      const keys = { " ": "play", ArrowLeft: "back", ArrowRight: "step", Home: "rewind" };
-      if (!(event.key in keys)) return;
+      const keys = { ArrowLeft: "back", ArrowRight: "step", Home: "rewind" };
+      if (!(event.key in keys) || event.target.closest("input, select, pre")) return;
       event.preventDefault();
       ACTIONS[keys[event.key]]();
     });
@@ -445,6 +453,7 @@
       repinf.drawing.restyle();
       plane.restyle();
       strip.clear();
+      one('[data-list="samples"]').dataset.key = "";
       showChoices();
       draw();
     }).observe(document.documentElement, { attributeFilter: ["data-theme"] });

@@ -4,11 +4,13 @@ window.repinf ??= {};
 /* Time, as a reader lets it run: the state of the trial and of the many, and what t is shown. */
 repinf.Player = class {
   static #COMPUTING = 8; // milliseconds of a frame
+  static #WAITING = 30; // likewise, while a reader waits for a step
 
   /* frame: called to draw; ended: called when time stands still again. */
   constructor(frame, ended) {
     Object.assign(this, { frame, ended });
     Object.assign(this, { t: 0, far: 0, steps: 100, trial: null, crowd: null, playing: false });
+    this.goal = null; // the step that a reader waits for
     this.calm = window.matchMedia("(prefers-reduced-motion: reduce)");
     this.frames = []; // times of the frames of the last second
     this.asked = null;
@@ -27,7 +29,7 @@ repinf.Player = class {
 
   play() {
     if (this.t >= this.steps) this.t = 0;
-    this.playing = true;
+    Object.assign(this, { playing: true, goal: null });
     this.before = undefined;
     this.wake();
   }
@@ -41,20 +43,26 @@ repinf.Player = class {
     this.ended();
   }
 
-  /* Show a whole step; it is computed first if need be. */
+  /* Show a whole step, as soon as it has been computed. */
   seek(t) {
     this.playing = false;
-    this.t = Math.min(Math.max(t, 0), this.steps);
-    this.trial?.advance(this.t, Number.POSITIVE_INFINITY);
-    this.far = Math.max(this.far, this.t);
+    this.goal = Math.min(Math.max(t, 0), this.steps);
+    this.#approach();
     this.wake();
+  }
+
+  #approach() {
+    this.t = Math.min(this.goal, this.trial?.computed ?? 0);
+    this.far = Math.max(this.far, this.t);
+    if (this.t < this.goal && this.trial) return;
+    this.goal = null;
     this.ended();
   }
 
   /* Begin again with another trial, or none. */
   open(trial) {
     this.crowd?.end();
-    Object.assign(this, { trial, crowd: null, t: 0, far: 0 });
+    Object.assign(this, { trial, crowd: null, t: 0, far: 0, goal: null });
     this.wake();
   }
 
@@ -71,8 +79,10 @@ repinf.Player = class {
   #next(now) {
     this.asked = null;
     this.frames = [...this.frames.filter((time) => time > now - 1000), now];
-    this.trial?.advance(this.steps, repinf.Player.#COMPUTING);
+    const { Player } = repinf;
+    this.trial?.advance(this.steps, this.goal === null ? Player.#COMPUTING : Player.#WAITING);
     if (this.playing) this.#run(now);
+    if (this.goal !== null) this.#approach();
     this.frame();
     const computing = (one) => one && one.computed < this.steps;
     if (this.playing || computing(this.trial) || computing(this.crowd)) this.wake();

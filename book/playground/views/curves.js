@@ -3,7 +3,7 @@ window.repinf ??= {};
 
 /* Curves against time. */
 repinf.Curves = class {
-  static #MARGIN = { left: 38, right: 10, top: 8, bottom: 34 };
+  static #MARGIN = { left: 38, right: 16, top: 8, bottom: 34 };
 
   /* seek: called with the time that a reader points at. */
   constructor(canvas, seek) {
