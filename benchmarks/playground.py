@@ -2,10 +2,10 @@
 
     PYTHONPATH=book:tests python benchmarks/playground.py
 
-The browser and all its processes share one core.  Printed are the time of a step of one trial,
-with and without vector instructions; the steps and frames in a second while many trials are
-released; and for each model that ships the largest difference to the core's z(t), t <= 50, beside
-that between the core in float32 and in float64: where trajectories part, rounding grows.
+The browser and all its processes share one core.  Printed are the time of a step of one trial; the
+steps and frames in a second while many trials are released; and for each model that ships the
+largest difference to the core's z(t), t <= 50, beside that between the core in float32 and in
+float64: where trajectories part, rounding grows.
 
 Beside a busy machine's other work the rates are lower.  The times of the processor, which are
 printed too, are not.
@@ -28,22 +28,18 @@ from playwright.sync_api import Page, sync_playwright
 from repinf_core import noise
 from repinf_core.dynamics.rollout import trajectory
 
-STEP = """async ({ plain }) => {
-  const name = "mnist-nz100";
-  const entry = repinfData.catalogue.find((one) => one.name === name);
-  const found = await repinf.library.network(entry, () => {});
-  if (plain) found.products = repinf.network.plainProducts;
-  let z = found.encode(new Float32Array(784));
-  const steps = plain ? 50 : 200;
-  for (let t = 0; t < 20; t++) z = found.encode(found.decode(z));
+STEP = """async () => {
+  const entry = repinfData.catalogue.find((one) => one.name === "mnist-nz100");
+  const network = await repinf.library.network(entry, () => {});
+  let z = network.encode(new Float32Array(784));
+  for (let t = 0; t < 50; t++) z = network.encode(network.decode(z));
   const start = performance.now();
-  for (let t = 0; t < steps; t++) z = found.encode(found.decode(z));
-  return (performance.now() - start) / steps;
+  for (let t = 0; t < 200; t++) z = network.encode(network.decode(z));
+  return (performance.now() - start) / 200;
 }"""
 FRAMES = """async (seconds) => {
   const rate = document.querySelector("[data-say=rate]");
   const computed = () => Number(/t = (\\d+)/.exec(rate.textContent)?.[1] ?? 0);
-  while (!computed()) await new Promise(requestAnimationFrame);
   const [first, start] = [computed(), performance.now()];
   let frames = 0;
   while (performance.now() < start + 1000 * seconds) {
@@ -55,18 +51,18 @@ FRAMES = """async (seconds) => {
 }"""
 
 
-def processor_times() -> tuple[float, float]:
-    """Seconds of the processor that workers, and all other threads of the browser, have used."""
-    of_workers, of_others = 0.0, 0.0
+def processor_times() -> dict[tuple[int, int, bool], float]:
+    """Seconds of the processor that each thread of the browser has used.
+
+    The key tells its process, itself, and whether it is a worker.
+    """
+    found = {}
     for process in psutil.Process().children(recursive=True):
         for thread in process.threads():
             name = Path(f"/proc/{process.pid}/task/{thread.id}/comm").read_text()
-            seconds = thread.user_time + thread.system_time
-            if name.startswith("DedicatedWorker"):
-                of_workers += seconds
-            else:
-                of_others += seconds
-    return of_workers, of_others
+            key = process.pid, thread.id, name.startswith("DedicatedWorker")
+            found[key] = thread.user_time + thread.system_time
+    return found
 
 
 def differences(page: Page, played: playground_data.Played) -> tuple[float, float]:
@@ -103,22 +99,23 @@ def main() -> None:
             page.goto(f"file://{folder}/index.html")
             page.evaluate("repeatedInference.ready")
 
-        for plain in (False, True):
-            visit()
-            kind = "plain JavaScript" if plain else "vectors of WebAssembly"
-            print(f"one trial, {kind}: {page.evaluate(STEP, {'plain': plain}):.2f} ms a step")
+        visit()
+        print(f"one trial: {page.evaluate(STEP):.2f} ms a step")
         for many in (100, 300):
             visit()
             page.click(f'[data-many="{many}"]')
+            page.wait_for_function("/ t = [2-9] of/.test(document.body.innerText)")
             before = processor_times()
-            found = page.evaluate(FRAMES, 8)
-            worker, others = np.subtract(processor_times(), before)
+            found = page.evaluate(FRAMES, 4)
+            spent = {True: 0.0, False: 0.0}  # by workers, by others
+            for thread, seconds in processor_times().items():
+                spent[thread[-1]] += seconds - before.get(thread, 0.0)
             rates = {name: found[name] / found["passed"] for name in ("frames", "steps")}
             print(
                 f"{many} trials: {rates['frames']:.0f} frames/s, {rates['steps']:.1f} steps/s; of "
-                f"the processor {1000 * others / found['frames']:.0f} ms a frame, "
-                f"{1000 * worker / found['steps']:.0f} ms a step, "
-                f"{worker + others:.1f} of {found['passed']:.1f} s"
+                f"the processor {1000 * spent[False] / found['frames']:.0f} ms a frame, "
+                f"{1000 * spent[True] / found['steps']:.0f} ms a step, "
+                f"{sum(spent.values()):.1f} of {found['passed']:.1f} s"
             )
         visit()
         for one in played:

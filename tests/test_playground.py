@@ -1,6 +1,7 @@
 """The playground: its data are those of the models, and in a browser it does what the core does."""
 
 import base64
+import copy
 import dataclasses
 import json
 import re
@@ -227,46 +228,58 @@ def samples():
 
 @pytest.mark.parametrize("played", SHIPPED, ids=NAMES)
 def test_trajectories_are_those_of_the_core(visit, samples, played):
-    """z(t) and x(t) for t <= 50, from two images."""
-    x0 = samples[played.spec.dataset][[1, 6]]
+    """z(t) for t <= 50, from an image of each label.
+
+    Where a trajectory turns, rounding grows: there the core in float32 differs from itself in
+    float64.  The page is held to float64 everywhere, and to float32 where the core's own
+    difference is small.
+    """
+    x0 = samples[played.spec.dataset]
     with torch.no_grad():
-        followed = list(trajectory(played.model, x0, 50))
+        single = torch.stack([z for _, z in trajectory(played.model, x0, 50)], 1).numpy()
+        exact = copy.deepcopy(played.model).double()
+        double = torch.stack([z for _, z in trajectory(exact, x0.double(), 50)], 1).numpy()
     page = visit()
-    for k in range(2):
-        asked = {"model": played.name, "image": x0[k].tolist(), "steps": 50}
-        found = page.evaluate("asked => window.repeatedInference.run(asked)", asked)
-        z, x = (np.array(found[name]) for name in ("z", "x"))
-        assert z.shape == (51, played.spec.n_z)
-        assert np.abs(z - np.array([z[k].numpy() for _, z in followed])).max() < 1e-3
-        assert np.abs(x - np.array([x[k].numpy() for x, _ in followed])).max() < 1e-3
+    asked = [{"model": played.name, "image": x.tolist(), "steps": 50} for x in x0]
+    run = "async (asked) => (await window.repeatedInference.run(asked)).z"
+    found = np.array([page.evaluate(run, one) for one in asked])
+    assert found.shape == (10, 51, played.spec.n_z)
+    assert np.abs(found - double).max() < 1e-3
+    steady = np.abs(single - double).max((1, 2)) < 5e-4
+    assert steady.sum() >= 9
+    assert np.abs(found - single)[steady].max() < 1e-3
     assert page.complaints == []
 
 
-def test_products_with_and_without_vectors_agree(visit):
-    """In rows that are no multiple of four, and layers whose inputs are none either."""
-    differences = visit().evaluate(
-        """() => {
-          const { Network, parse, plainProducts } = repinf.network;
-          const [nZ, nHidden, n] = [3, 16, 6];
-          const count = 784 * nHidden * 2 + nHidden * 2 * nZ + 2 * nHidden + nZ + 784;
-          const generator = new repinf.Generator(0);
-          const values = Float32Array.from({ length: count }, () => generator.uniform() - 0.5);
-          const weights = parse(new Uint8Array(values.buffer), { format: "float32", nZ, nHidden });
-          const [vector, plain] = [new Network(weights), new Network(weights)];
-          plain.products = plainProducts;
-          const x = Float32Array.from({ length: n * 784 }, () => generator.uniform());
-          const z = vector.encode(x, n);
-          const apart = (a, b) => Math.max(...a.map((value, i) => Math.abs(value - b[i])));
-          return {
-            isVector: vector.products !== plainProducts,
-            encoded: apart(z, plain.encode(x, n)),
-            decoded: apart(vector.decode(z, n), plain.decode(z, n)),
-          };
-        }"""
+def test_images_on_the_way_are_those_of_the_core(visit, samples):
+    x0 = samples["mnist"][3]
+    with torch.no_grad():
+        expected = [x[0].numpy() for x, _ in trajectory(SHIPPED[0].model, x0[None], 20)]
+    asked = {"model": SHIPPED[0].name, "image": x0.tolist(), "steps": 20}
+    found = visit().evaluate("async (asked) => (await repeatedInference.run(asked)).x", asked)
+    assert np.abs(np.array(found) - np.array(expected)).max() < 1e-3
+
+
+def test_products_with_and_without_vectors_are_those_of_numpy(visit):
+    """In rows that are no multiple of four, and of layers whose inputs are none either."""
+    random = np.random.default_rng(0)
+    x, weight, bias = random.normal(size=(6, 7)), random.normal(size=(5, 7)), random.normal(size=5)
+    found = visit().evaluate(
+        """([x, weight, bias]) => {
+          const floats = (values) => Float32Array.from(values.flat());
+          const layer = { inputs: 7, outputs: 5, weight: floats(weight), bias: floats(bias) };
+          const { plainProducts, vectorProducts } = repinf.network;
+          return [plainProducts, vectorProducts([layer])].map((products) => {
+            const found = new Float32Array(30);
+            products(layer, floats(x), 4, 0, found);
+            products(layer, floats(x), 2, 4, found);
+            return [...found];
+          });
+        }""",
+        [x.tolist(), weight.tolist(), bias.tolist()],
     )
-    assert differences["isVector"]
-    assert differences["encoded"] < 1e-4
-    assert differences["decoded"] < 1e-5
+    for products in found:
+        np.testing.assert_allclose(np.reshape(products, (6, 5)), x @ weight.T + bias, atol=1e-5)
 
 
 @pytest.mark.parametrize("reading", noise.NOISES)
