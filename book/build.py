@@ -28,7 +28,8 @@ import playground_data
 import rewrite
 import yaml
 from check import problems, unchecked
-from execution import BOOK, BuildError, Page, cluster, execute_all, plan
+from edition import BOOK, BuildError, Page, plan
+from execution import cluster, execute_all
 from finish import finish
 from nbformat import NotebookNode, ValidationError
 

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from execution import BOOK, BuildError
+from edition import BOOK, BuildError
 
 from repinf_core import locks
 

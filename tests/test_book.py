@@ -16,6 +16,7 @@ from pathlib import Path
 
 import build
 import contrast
+import edition
 import execution
 import folders
 import imageio_ffmpeg
@@ -96,9 +97,9 @@ def copy(smoke_book, tmp_path):
 
 def test_what_was_executed_is_not_executed_again(smoke_book, tmp_path):
     out = copy(smoke_book, tmp_path)
-    pages = execution.plan("smoke", {}, None)
+    pages = edition.plan("smoke", {}, None)
     assert all(page.is_executed(out) for page in pages)
-    other = execution.plan("smoke", {"n_z": 11}, None)
+    other = edition.plan("smoke", {"n_z": 11}, None)
     kept = {page.name for page in other if page.is_executed(out)}
     # These two take no N_z: the one has a grid of them, the other is of the paper's network.
     assert kept == {"08_generalization", "12_performance"}
@@ -111,11 +112,11 @@ def test_what_was_executed_is_not_executed_again(smoke_book, tmp_path):
 
 
 def test_another_source_is_another_page(tmp_path):
-    (page, *_) = execution.plan("smoke", {}, None)
+    (page, *_) = edition.plan("smoke", {}, None)
     before = page.fingerprint(tmp_path)
     edited = tmp_path / page.notebook.name
     edited.write_text(page.notebook.read_text().replace("Methods", "Method"))
-    assert execution.Page(page.name, edited, page.parameters).fingerprint(tmp_path) != before
+    assert edition.Page(page.name, edited, page.parameters).fingerprint(tmp_path) != before
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def edited(tmp_path, monkeypatch):
     for folder in ("repinf_core", "notebooks", "benchmarks"):
         without = shutil.ignore_patterns("*.safetensors", "__pycache__")
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=without)
-    monkeypatch.setattr(execution, "ROOT", tmp_path)
+    monkeypatch.setattr(edition, "ROOT", tmp_path)
 
     def edited(page, file, old="", new="\n"):
         before = page.fingerprint(tmp_path)
@@ -145,12 +146,12 @@ def edited(tmp_path, monkeypatch):
     ],
 )
 def test_another_model_or_file_that_a_page_reads_is_another_page(edited, name, file):
-    (page,) = execution.plan("smoke", {}, [name])
+    (page,) = edition.plan("smoke", {}, [name])
     assert edited(page, file)
 
 
 def test_a_core_that_computes_something_else_is_another_page(edited):
-    (page,) = execution.plan("smoke", {}, ["04_cluster_centers"])
+    (page,) = edition.plan("smoke", {}, ["04_cluster_centers"])
     rollout = "repinf_core/dynamics/rollout.py"
     assert not edited(page, rollout, "Infer repeatedly", "Infer again and again")
     assert not edited(page, "repinf_core/cli.py", new="X = 1\n")  # of which it uses nothing
@@ -159,10 +160,10 @@ def test_a_core_that_computes_something_else_is_another_page(edited):
 
 @pytest.mark.parametrize("library", ["numpy", "pandas", "scikit-learn", "scipy", "torch"])
 def test_another_version_of_a_library_that_computes_is_another_page(tmp_path, monkeypatch, library):
-    (page, *_) = execution.plan("smoke", {}, None)
+    (page, *_) = edition.plan("smoke", {}, None)
     before = page.fingerprint(tmp_path)
     installed = {library: "0.1"}
-    monkeypatch.setattr(execution, "version", lambda name: installed.get(name) or version(name))
+    monkeypatch.setattr(edition, "version", lambda name: installed.get(name) or version(name))
     assert page.fingerprint(tmp_path) != before
 
 
@@ -180,12 +181,10 @@ def test_a_failing_page_is_named_and_the_finished_ones_stay(tmp_path, capsys):
     good = notebook(tmp_path / "good.ipynb", "profile: str = 'smoke'", "print('fine')")
     bad = notebook(tmp_path / "bad.ipynb", "profile: str = 'smoke'", "raise OSError('disk full')")
     pages = [
-        execution.Page("bad", bad, {"profile": "smoke"}),
-        execution.Page("good", good, {"profile": "smoke"}),
+        edition.Page("bad", bad, {"profile": "smoke"}),
+        edition.Page("good", good, {"profile": "smoke"}),
     ]
-    with pytest.raises(
-        execution.BuildError, match=r"Page bad failed in cell 2 \(OSError: disk full"
-    ):
+    with pytest.raises(edition.BuildError, match=r"Page bad failed in cell 2 \(OSError: disk full"):
         execution.execute_all(pages, out, jobs=1, force=False)
     assert [path.name for path in (out / "pages").iterdir()] == ["good.ipynb"]
     assert (out / "failed" / "bad.ipynb").exists()
@@ -196,7 +195,7 @@ def test_an_executed_page_tells_its_sources(tmp_path):
     out = tmp_path / "out"
     (out / "results").mkdir(parents=True)
     made = notebook(tmp_path / "a.ipynb", "page: str = 'a'", "from repinf_core import atomic")
-    page = execution.Page("a", made, {"page": "a"})
+    page = edition.Page("a", made, {"page": "a"})
     execution.execute(page, out)
     told = nbformat.read(out / "pages" / "a.ipynb", 4).metadata["sources"]
     assert set(told) == {"a.ipynb", "repinf_core/__init__.py", "repinf_core/atomic.py"}
@@ -216,7 +215,7 @@ def counting(tmp_path, name, n, reads=()):
     """A page that sums what the pages it reads left, and its own n."""
     cell = f"page: str = '{name}'\nran: list = []\nn: int = {n}"
     made = notebook(tmp_path / f"{name}.ipynb", cell, COUNTS)
-    return execution.Page(name, made, {"page": name}, reads)
+    return edition.Page(name, made, {"page": name}, reads)
 
 
 def count(out, name="z"):
@@ -230,7 +229,7 @@ def test_a_page_does_not_name_the_folder_in_which_a_machine_keeps_its_models(tmp
     made = notebook(
         tmp_path / "a.ipynb", "page: str = 'a'\nran: list = []\nn: int = 1", COUNTS, tell
     )
-    execution.execute_all([execution.Page("a", made, {"page": "a"})], out, jobs=1, force=False)
+    execution.execute_all([edition.Page("a", made, {"page": "a"})], out, jobs=1, force=False)
     *_, cell = nbformat.read(out / "pages" / "a.ipynb", 4).cells
     assert cell.outputs[0].text == "kept in the model store\n"
 
@@ -273,9 +272,9 @@ def test_a_page_whose_reading_failed_is_not_executed(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     bad = notebook(tmp_path / "bad.ipynb", "profile: str = 'smoke'", "1 / 0")
-    bad, a = execution.Page("bad", bad, {}), counting(tmp_path, "a", 1)
+    bad, a = edition.Page("bad", bad, {}), counting(tmp_path, "a", 1)
     pages = [counting(tmp_path, "z", 0, (bad, a)), bad, a]
-    with pytest.raises(execution.BuildError, match=r"\nPage z reads what failed: bad\.$"):
+    with pytest.raises(edition.BuildError, match=r"\nPage z reads what failed: bad\.$"):
         execution.execute_all(pages, out, jobs=1, force=False)
     assert [path.name for path in (out / "results").iterdir()] == ["a.json"]
 
@@ -298,7 +297,7 @@ def test_a_cluster_executes_pages_in_their_order(tmp_path):
     ):
         execution.execute_all(pages, out, jobs=1, force=False)
         elsewhere = [counting(tmp_path, "c", 1)]
-        with pytest.raises(execution.BuildError, match="must share these folders"):
+        with pytest.raises(edition.BuildError, match="must share these folders"):
             execution.execute_all(elsewhere, tmp_path / "absent", jobs=1, force=False)
     assert count(out)["read"] == 2
     assert all(page.is_executed(out) for page in pages)
@@ -307,7 +306,7 @@ def test_a_cluster_executes_pages_in_their_order(tmp_path):
 @pytest.mark.slow
 def test_an_address_without_a_scheduler_is_refused(tmp_path):
     with (
-        pytest.raises(execution.BuildError, match=r"^No dask scheduler answers at tcp://127\.0"),
+        pytest.raises(edition.BuildError, match=r"^No dask scheduler answers at tcp://127\.0"),
         execution.cluster("tcp://127.0.0.1:1"),
     ):
         pass
@@ -320,17 +319,17 @@ def test_a_page_of_another_edition_is_made_when_asked_for_by_name(tmp_path, monk
         "of_paper: {notebook: 01_model.ipynb, parameters: {seed: 1}, profiles: [paper]}\n"
         "last: {notebook: 04_cluster_centers.ipynb, parameters: {}, reads: [first, of_paper]}\n"
     )
-    monkeypatch.setattr(execution, "BOOK", tmp_path)
+    monkeypatch.setattr(edition, "BOOK", tmp_path)
 
     def names(*arguments, **others):
-        return [page.name for page in execution.plan(*arguments, **others)]
+        return [page.name for page in edition.plan(*arguments, **others)]
 
     assert names("quick", {}, None) == ["first", "last"]
     assert names("paper", {}, None) == ["first", "of_paper", "last"]
     assert names("quick", {}, ["of_paper"]) == ["of_paper"]
     assert names("quick", {}, ["of_paper"], others=True) == ["first", "of_paper", "last"]
     assert names("quick", {}, ["last", "first", "last"]) == ["first", "last"]
-    *_, last = execution.plan("quick", {}, None)
+    *_, last = edition.plan("quick", {}, None)
     assert [page.name for page in last.reads] == ["first", "of_paper"]
 
 
@@ -353,7 +352,7 @@ def test_a_movie_that_is_not_the_page_s_own_makes_it_another(tmp_path):
     movies += "movie.parent.mkdir(parents=True)\nmovie.write_bytes(b'its own')"
     parameters = "page: str = 'a'\nran: list = []\nn: int = 1"
     made = notebook(tmp_path / "a.ipynb", parameters, COUNTS, movies)
-    page = execution.Page("a", made, {"page": "a"})
+    page = edition.Page("a", made, {"page": "a"})
     execution.execute_all([page], out, jobs=1, force=False)
     assert page.is_executed(out)
     (out / movie).write_bytes(b"another's")
@@ -402,8 +401,8 @@ def test_a_kernel_that_dies_is_a_failed_page(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     killed = notebook(tmp_path / "bad.ipynb", "profile: str = 'smoke'", "import os; os._exit(9)")
-    with pytest.raises(execution.BuildError, match=r"Page bad failed \(DeadKernelError"):
-        execution.execute(execution.Page("bad", killed, {"profile": "smoke"}), out)
+    with pytest.raises(edition.BuildError, match=r"Page bad failed \(DeadKernelError"):
+        execution.execute(edition.Page("bad", killed, {"profile": "smoke"}), out)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("Kernel didn't respond"), OSError("disk full")])
@@ -414,13 +413,13 @@ def test_whatever_stops_a_page_is_a_failure_of_that_page_alone(tmp_path, monkeyp
 
     monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: None)
     monkeypatch.setattr(place if "." in place else f"execution.{place}", fail)
-    page = execution.Page("a", notebook(tmp_path / "a.ipynb", "profile: str = 'smoke'", "1"), {})
+    page = edition.Page("a", notebook(tmp_path / "a.ipynb", "profile: str = 'smoke'", "1"), {})
     assert str(error) in execution._attempt(page, tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"{ cut off", b"[]", b"{}", '{"metadata": "ä'.encode()[:-1]])
 def test_a_damaged_page_was_not_executed(tmp_path, content):
-    page = execution.Page("a", notebook(tmp_path / "a.ipynb", "profile: str = 'smoke'", "1"), {})
+    page = edition.Page("a", notebook(tmp_path / "a.ipynb", "profile: str = 'smoke'", "1"), {})
     (tmp_path / "pages").mkdir()
     (tmp_path / "pages" / "a.ipynb").write_bytes(content)
     assert not page.is_executed(tmp_path)
@@ -436,7 +435,7 @@ def test_the_rendered_book_replaces_nothing_but_an_earlier_one(tmp_path):
     (earlier / folders.MARKER).write_text("")
     sources = (build.BOOK, build.BOOK.parent, build.BOOK / "pages")
     for html in (out, tmp_path, out / "pages", out / "results" / "html", *sources, foreign, file):
-        with pytest.raises(execution.BuildError, match=r"^The rendered book would replace [^;]*;"):
+        with pytest.raises(edition.BuildError, match=r"^The rendered book would replace [^;]*;"):
             folders.check_html(html, out)
     for html in (out / "html", tmp_path / "new", empty, earlier):
         folders.check_html(html, out)
@@ -464,7 +463,7 @@ def test_what_is_written_there_while_pages_are_executed_stays_too(tmp_path):
     for folder in (html, rendered):
         folder.mkdir()
         (folder / "index.html").write_text(folder.name)
-    with pytest.raises(execution.BuildError, match="would replace"):
+    with pytest.raises(edition.BuildError, match="would replace"):
         folders.replace(html, rendered, tmp_path / "out")
     assert (html / "index.html").read_text() == "html"
 
@@ -485,7 +484,7 @@ def test_a_book_of_an_earlier_version_at_the_default_place_is_told_of(tmp_path, 
     html = tmp_path / "_build" / "quick" / "html"
     html.mkdir(parents=True)
     (html / "index.html").write_text("")
-    with pytest.raises(execution.BuildError, match=r"earlier version .* by hand\.$"):
+    with pytest.raises(edition.BuildError, match=r"earlier version .* by hand\.$"):
         folders.check_html(html, html.parent)
     assert (html / "index.html").exists()
 
@@ -501,8 +500,8 @@ def test_a_book_that_cannot_be_rendered_leaves_the_earlier_one(tmp_path, damaged
     notebook(out / "pages" / "01_model.ipynb", "1")
     (out / "results" / "01_model.json").write_text('{"finding": "It is."}')
     (out / damaged).write_text(content)
-    (page,) = execution.plan("smoke", {}, ["01_model"])
-    with pytest.raises(execution.BuildError, match=r"^Page 01_model [^.]*damaged[^.]*\.$"):
+    (page,) = edition.plan("smoke", {}, ["01_model"])
+    with pytest.raises(edition.BuildError, match=r"^Page 01_model [^.]*damaged[^.]*\.$"):
         build.render(out, [page], html, strict=False)
     assert (html / "index.html").read_text() == "earlier"
     assert {path.name for path in tmp_path.iterdir()} == {"out", "html"}
@@ -580,7 +579,7 @@ def test_folders_in_the_environment_are_relative_to_where_the_command_runs(tmp_p
 def test_a_page_of_another_edition_stays_out_and_links_to_it_are_text(smoke_book, tmp_path):
     out = copy(smoke_book, tmp_path)
     shutil.rmtree(out / "html")
-    pages = execution.plan("smoke", {}, None)
+    pages = edition.plan("smoke", {}, None)
     other = next(page for page in pages if page.name == "04_cluster_centers")
     path = out / "pages" / "04_cluster_centers.ipynb"
     path.write_text(path.read_text().replace(other.fingerprint(out), "of another edition"))
@@ -672,8 +671,8 @@ def test_a_second_page_of_a_notebook_has_the_heading_of_the_table_of_contents():
 
 
 def test_a_folder_without_pages_has_none_to_show(tmp_path):
-    with pytest.raises(execution.BuildError, match="holds no page of this edition"):
-        build.shown(execution.plan("smoke", {}, None), tmp_path, read=True)
+    with pytest.raises(edition.BuildError, match="holds no page of this edition"):
+        build.shown(edition.plan("smoke", {}, None), tmp_path, read=True)
 
 
 def test_a_page_that_could_not_have_its_data_is_executed_again(tmp_path, capsys):
@@ -682,7 +681,7 @@ os.makedirs("results", exist_ok=True)
 with open("results/a.json", "w") as file:
     json.dump({"results": {"lacks_data": not os.path.exists("data")}}, file)
 """
-    page = execution.Page("a", notebook(tmp_path / "a.ipynb", cell), {})
+    page = edition.Page("a", notebook(tmp_path / "a.ipynb", cell), {})
     out = tmp_path / "out"
     out.mkdir()
     for executed in (True, True, False):  # the data come before the second time
@@ -697,34 +696,32 @@ with open("results/a.json", "w") as file:
 )
 def test_what_cannot_be_had_is_refused_before_any_page(name, parameter, other):
     refusal = rf"^Parameter {parameter} is '{other}'; [^.]*\.$"
-    with pytest.raises((execution.BuildError, profiles.ParameterError), match=refusal):
-        execution.plan("paper", {parameter: other}, [name])
+    with pytest.raises((edition.BuildError, profiles.ParameterError), match=refusal):
+        edition.plan("paper", {parameter: other}, [name])
 
 
 def test_the_published_editions_smaller_grid_gives_way_to_the_command_lines():
     name = "fashion_07_latent_dimension"
-    (page,) = execution.plan("paper", {"dataset": "fashion_mnist"}, [name])
+    (page,) = edition.plan("paper", {"dataset": "fashion_mnist"}, [name])
     assert page.parameters["n_z_grid"] == [2, 20, 100]
-    (page,) = execution.plan("paper", {"n_z_grid": [2, 5]}, [name])
+    (page,) = edition.plan("paper", {"n_z_grid": [2, 5]}, [name])
     assert page.parameters["n_z_grid"] == [2, 5]
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(
-        execution.BuildError, match=r"cannot be written \(.*\); give .* as --out\.$"
-    ):
+    with pytest.raises(edition.BuildError, match=r"cannot be written \(.*\); give .* as --out\.$"):
         folders.make_writable(tmp_path / "file" / "out", "--out")
     folders.make_writable(tmp_path / "a" / "b", "--out")
     assert list((tmp_path / "a" / "b").iterdir()) == []
 
 
 def test_a_parameter_goes_to_the_pages_that_take_it():
-    model, inference, *_ = execution.plan("smoke", {"p": 0.1, "n_z": 3}, None)
+    model, inference, *_ = edition.plan("smoke", {"p": 0.1, "n_z": 3}, None)
     assert model.parameters == {"profile": "smoke", "page": "01_model", "n_z": 3}
     assert inference.parameters["p"] == 0.1
     with pytest.raises(profiles.ParameterError):
-        execution.plan("smoke", {"p": 2}, None)
+        edition.plan("smoke", {"p": 2}, None)
 
 
 BROKEN = {
