@@ -112,7 +112,7 @@ def rank_by_ties(ties: pd.DataFrame) -> Figure:
     both = {name: {name: _SINGLE, double(name): _network_colour(name)} for name in _NETWORKS}
     shown = ties[ties.condition.isin([condition for of in both.values() for condition in of])]
     low = min(shown["rank"].min(), shown["bound"].min()) - 1
-    high = shown["bound"].max() + 1
+    high = shown["bound"].max() + 3  # room for the largest dot
 
     def draw(axes: Axes, network: str) -> None:
         axes.plot([low, high], [low, high], color="0.6", linewidth=1)
