@@ -2,7 +2,7 @@
 
 /* The page: what a reader does goes into the state, and what follows from it is shown. */
 (() => {
-  const { geometry, library, noise, pictures, state: fragments } = repinf;
+  const { geometry, library, noise, pictures, state: fragments, words } = repinf;
   const root = document.getElementById("pg");
   const one = (selector) => root.querySelector(selector);
   const all = (selector) => [...root.querySelectorAll(selector)];
@@ -186,7 +186,7 @@
     say("memory", trial ? trial.toMemory[whole].toFixed(2) : "");
     const name = known ? `‘${names()[k]}’ ` : "";
     say("concept", trial ? name + trial.toConcepts[k][whole].toFixed(2) : name);
-    say("rate", rate());
+    say("rate", crowd ? words.speed(crowd, player, state.steps) : "");
     const slider = one('[data-set="t"]');
     slider.max = state.steps;
     slider.value = player.goal ?? whole;
@@ -233,23 +233,13 @@
     lengths.draw({ curves: [length], steps, t, logarithmic: true });
   }
 
-  /* What is told of the speed: frames drawn, and steps computed. */
-  function rate() {
-    const { crowd } = player;
-    if (!crowd) return "";
-    const computed = Math.max(crowd.computed, 0);
-    const steps = `${crowd.stepsPerSecond.toFixed(1)} steps/s computed`;
-    const frames = player.playing ? `, ${player.framesPerSecond} frames/s drawn` : "";
-    return `${crowd.count} trials, t = ${computed} of ${state.steps}: ${steps}${frames}`;
-  }
-
   /* Say, and keep in the address, what is shown when time stands still. */
   function tell() {
     if (!state) return;
     state.t = player.trial ? Math.floor(player.t) : state.t;
     state.steps = player.steps;
     const { trial } = player;
-    const said = trial ? nearby(trial) : "";
+    const said = trial ? words.nearby(trial, state.t, names()) : "";
     const labels = {
       now: `Image at t = ${state.t}`,
       clean: state.drawn ? "Your drawing" : "The clean image",
@@ -261,30 +251,7 @@
     for (const [name, text] of Object.entries(labels)) view(name).setAttribute("aria-label", text);
     one(".pg-live").textContent = said;
     if (trial) history.replaceState(null, "", `#${fragments.written(state)}`);
-    say("command", command());
-  }
-
-  /* Where the trajectory is, in words. */
-  function nearby({ toConcepts, toMemory, stepLengths }) {
-    const { t } = state;
-    const near = geometry.nearest(toConcepts.map((values) => values[t]));
-    const length = t ? ` The last step was ${stepLengths[t - 1].toFixed(3)} long.` : "";
-    return (
-      `t = ${t}. The nearest concept is '${names()[near]}', at a distance of ` +
-      `${toConcepts[near][t].toFixed(2)}; its memory is at ${toMemory[t].toFixed(2)}.${length}`
-    );
-  }
-
-  /* The command that follows the same trial with the Python core. */
-  function command() {
-    if (state.drawn)
-      return "A drawing has no row in the training set: choose an image for a command.";
-    const { row, p, noise: reading, seed, steps } = state;
-    const own = { image: row, p, noise: reading, trial_seed: seed, steps, page: "one_trial" };
-    const parameters = { ...entry().parameters, ...own };
-    const text = (value) => (Array.isArray(value) ? `'${JSON.stringify(value)}'` : String(value));
-    const given = Object.entries(parameters).map(([name, value]) => `-p ${name} ${text(value)}`);
-    return `papermill notebooks/40_one_trial.ipynb one_trial.ipynb ${given.join(" ")}`;
+    say("command", words.command(state, entry()));
   }
 
   /* Show what is chosen, and what can be. */
@@ -308,7 +275,7 @@
     for (const radio of all('[data-set="noise"]')) radio.checked = radio.value === state.noise;
     player.steps = state.steps;
     say("p", state.p.toFixed(2));
-    say("model", aboutModel());
+    say("model", words.about(entry()));
     say("attribution", attribution);
     say("second", names()[1]);
     say("seventh", names()[6]);
@@ -335,12 +302,6 @@
     const made = pictures.button(pixels, name, () => change({ row, drawn: null }));
     made.value = row;
     return made;
-  }
-
-  function aboutModel() {
-    const { nZ, nHidden, beta, epochs, bytes } = entry();
-    const size = (bytes / 1e6).toFixed(1);
-    return `784–${nHidden}–${nZ}–${nHidden}–784 units, β = ${beta}, trained for ${epochs} epochs; ${size} MB, loaded when you press play.`;
   }
 
   function openTab(key) {
@@ -417,7 +378,7 @@
     },
     noise: () => change({ seed: (state.seed + 1) % fragments.LARGEST_SEED }),
     clear: () => pad.clear(),
-    copy: () => copy(command(), "Command"),
+    copy: () => copy(words.command(state, entry()), "Command"),
     link: () => copy(location.href, "Address"),
   };
 
