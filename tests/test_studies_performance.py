@@ -11,7 +11,7 @@ from repinf_core.studies import performance
 SMOKE = profiles.PROFILES["smoke"]
 WRITTEN = {
     name: json.loads((performance.FOLDER / f"{name}.json").read_text())
-    for name in ("training", "rollout", "neighbour")
+    for name in ("training", "rollout", "neighbour", "conv", "ranks")
 }
 
 
@@ -65,6 +65,19 @@ def test_a_neighbour_is_told_for_every_number_of_turns(study):
     assert own[own.beside == "alone"].ratio.median() == pytest.approx(1)
     np.testing.assert_allclose(study.neighbours.ratio, study.neighbours.seconds / alone)
     assert study.neighbours.turns.nunique() == 3
+
+
+def test_the_companions_networks_are_told_by_images_per_second_relative_to_the_loop(study):
+    seconds = WRITTEN["conv"]["seconds_per_epoch"]
+    told = study.companions.set_index("network").relative
+    assert set(told.index) == set(seconds) == {"CAE", "DAE", "VAE"}
+    for network, of in seconds.items():
+        expected = np.median(of["plain loop"]) / np.median(of["ours"])
+        assert told[network] == pytest.approx(expected)
+    for row in study.ranks.itertuples():
+        (size,) = [size for size in WRITTEN["ranks"]["sizes"] if size["images"] == row.images]
+        expected = np.median(size["seconds"]["numpy loop"]) / np.median(size["seconds"]["ours"])
+        assert row.relative == pytest.approx(expected)
 
 
 def test_without_the_benchmarks_results_one_sentence_says_where_they_are(tmp_path):

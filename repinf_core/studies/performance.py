@@ -14,6 +14,13 @@ from repinf_core.studies.study import Study
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "results"
 OURS = "ours, float32"
 """The contestant whose median time counts as 1."""
+_FILES = {
+    "training": "training",
+    "inference": "rollout",
+    "neighbour": "neighbour",
+    "the companion's training": "conv",
+    "ranks": "ranks",
+}
 _TURNS = {"by itself": "300,000 (OpenMP's own)", "a moment": "10,000 (ours)", "none": "none"}
 
 
@@ -41,6 +48,12 @@ class Performance(Study):
         neighbours: a row for each number of ``turns`` that a waiting thread makes, each load
             ``beside`` the training, and each repeat: ``seconds``, and ``ratio``, the time divided
             by the median of our turns, alone.
+        companions: a row for each of the companion's networks: the ``precision``, the ``relative``
+            number of images per second of our training (the plain loop's = 1; of medians), its
+            ``range`` over the turns, and the test objective of ``ours`` and of the ``loop`` after
+            one epoch (nats per image).
+        ranks: a row for each number of ``images`` whose ranks were computed: ``relative``, the
+            median time of a loop over images (ours = 1).
         machines: a row for each benchmark: its machine, its libraries, and its number of
             ``repeats``.
     """
@@ -50,6 +63,8 @@ class Performance(Study):
     rollouts: pd.DataFrame
     inference: pd.DataFrame
     neighbours: pd.DataFrame
+    companions: pd.DataFrame
+    ranks: pd.DataFrame
     machines: pd.DataFrame
 
 
@@ -63,9 +78,8 @@ def run(experiment: Experiment, folder: str | Path = FOLDER) -> Performance:
     Raises:
         BenchmarksNotFound: a file is missing.
     """
-    training, rollout, neighbour = (
-        _read(Path(folder), name) for name in ("training", "rollout", "neighbour")
-    )
+    found = {name: _read(Path(folder), file) for name, file in _FILES.items()}
+    training, rollout, neighbour, conv, ranks = found.values()
     own = training["median_seconds"][OURS]
     ratios = {name: seconds / own for name, seconds in training["median_seconds"].items()}
     alone = neighbour["median_seconds"]["a moment, alone"]
@@ -80,6 +94,7 @@ def run(experiment: Experiment, folder: str | Path = FOLDER) -> Performance:
             "epoch_relative_to_a_moment_alone": {
                 name: seconds / alone for name, seconds in neighbour["median_seconds"].items()
             },
+            "companions_images_per_second_relative_to_loop": conv["ours_relative_to_plain_loop"],
         },
         finding=_finding(ratios),
         epochs=_epochs(training, own),
@@ -87,7 +102,9 @@ def run(experiment: Experiment, folder: str | Path = FOLDER) -> Performance:
         rollouts=_rollouts(rollout),
         inference=_inference(rollout),
         neighbours=_neighbours(neighbour, alone),
-        machines=_machines({"training": training, "inference": rollout, "neighbour": neighbour}),
+        companions=_companions(conv),
+        ranks=_ranks(ranks),
+        machines=_machines(found),
     )
 
 
@@ -169,6 +186,35 @@ def _neighbours(neighbour: dict[str, Any], alone: float) -> pd.DataFrame:
         for name, times in neighbour["seconds"].items()
         for turns, beside in [name.split(", ")]
         for seconds in times
+    )
+
+
+def _companions(conv: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "network": network,
+            "precision": conv["precision"],
+            "relative": ratio,
+            "range": _range(conv["seconds_per_epoch"][network]),
+            "ours": conv["objective_after_one_epoch"][network]["ours"],
+            "loop": conv["objective_after_one_epoch"][network]["plain loop"],
+        }
+        for network, ratio in conv["ours_relative_to_plain_loop"].items()
+    )
+
+
+def _range(seconds: dict[str, list[float]]) -> str:
+    turns = [loop / ours for loop, ours in zip(seconds["plain loop"], seconds["ours"], strict=True)]
+    return f"{min(turns):.2f}–{max(turns):.2f}"
+
+
+def _ranks(ranks: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "images": size["images"],
+            "relative": size["median_seconds"]["numpy loop"] / size["median_seconds"]["ours"],
+        }
+        for size in ranks["sizes"]
     )
 
 
