@@ -247,7 +247,7 @@ def test_trajectories_are_those_of_the_core(visit, samples, played):
     own = np.abs(single - double).max((1, 2))
     assert (np.abs(found - double).max((1, 2)) < np.maximum(1e-3, own)).all()
     steady = own < 5e-4
-    assert steady.sum() >= 6
+    assert steady.sum() >= (6 if played.name == "mnist-nz10" else 9)
     assert np.abs(found - single)[steady].max() < 1e-3
     assert page.complaints == []
 
