@@ -9,7 +9,7 @@ import yaml
 from test_claims import CLUSTER, PAPER, PARAMETERS, ROOT, write
 
 from repinf_core import claims, profiles
-from repinf_core.claims import NOT_RUN, REPRODUCED, summary
+from repinf_core.claims import NOT_RUN, REPRODUCED, judging, summary, tally
 
 EXPERIMENT = profiles.PROFILES["paper"]
 COMPANIONS = {"VAE near 25 dB", "smooth manifold", "reported ranks", "turning subspaces"}
@@ -26,12 +26,12 @@ def test_all_that_the_paper_says_is_reproduced_at_its_settings(tmp_path):
     study = summed_up(tmp_path)
     assert study.numbers["counts"] == {REPRODUCED: len(claims.CLAIMS)}
     assert [*study.counts.itertuples(index=False, name=None)] == [
-        (summary.PAPERS_OWN, summary.STATED, REPRODUCED, OF_PAPER),
-        (summary.COMPANIONS, summary.STATED, REPRODUCED, len(COMPANIONS)),
-        (summary.BOOKS_OWN, summary.STATED, REPRODUCED, len(BEYOND)),
+        (judging.PAPERS_OWN, tally.STATED, REPRODUCED, OF_PAPER),
+        (judging.COMPANIONS, tally.STATED, REPRODUCED, len(COMPANIONS)),
+        (judging.BOOKS_OWN, tally.STATED, REPRODUCED, len(BEYOND)),
     ]
-    assert {*study.verdicts.name[study.verdicts.source == summary.COMPANIONS]} == COMPANIONS
-    assert {*study.verdicts.name[study.verdicts.source == summary.BOOKS_OWN]} == BEYOND
+    assert {*study.verdicts.name[study.verdicts.source == judging.COMPANIONS]} == COMPANIONS
+    assert {*study.verdicts.name[study.verdicts.source == judging.BOOKS_OWN]} == BEYOND
     assert "other settings" not in study.finding
     assert "not run" not in study.finding
 
@@ -42,7 +42,7 @@ def test_what_was_judged_at_other_settings_is_never_in_the_count_at_the_papers(t
     write(tmp_path, short)
     study = summed_up(tmp_path, PAPER.keys() - {"09_fashion_mnist"})
     of_dimension = study.verdicts[study.verdicts.chapter == "Latent dimension"]
-    others = int((of_dimension.settings == summary.OTHER).sum())
+    others = int((of_dimension.settings == tally.OTHER).sum())
     assert 0 < others < len(of_dimension)  # Fig. 7 has a network of its own
     stated = OF_PAPER - others - 1
     at_the_papers = len(of_dimension) - others
@@ -61,9 +61,9 @@ def test_what_was_judged_at_other_settings_is_never_in_the_count_at_the_papers(t
         f"at other settings {others} reproduced"
     )
     assert "- Fashion-MNIST: 1 not run" in score  # and no link to a page that is not there
-    marked = study.verdicts[study.verdicts.settings == summary.OTHER]
-    table = study.side_by_side(*summary.SOURCES)
-    cells = table[table.settings == summary.OTHER]["the text's network"]
+    marked = study.verdicts[study.verdicts.settings == tally.OTHER]
+    table = study.side_by_side(*tally.SOURCES)
+    cells = table[table.settings == tally.OTHER]["the text's network"]
     assert cells.str.startswith("reproduced, at other settings: ").all()
     assert marked.settings_in_words.str.contains("grid_epochs 500").all()
     assert study.verdicts.settings_in_words.dropna().str.contains("Not stated").all()
@@ -121,7 +121,7 @@ def three_networks(tmp_path):
 
 def test_the_networks_stand_side_by_side(three_networks):
     study = summed_up(three_networks)
-    at = study.side_by_side(*summary.SOURCES).set_index("name")
+    at = study.side_by_side(*tally.SOURCES).set_index("name")
     text, likely, fashion = "the text's network", "the likely network", "Fashion-MNIST"
     assert at[text]["approach"].startswith("reproduced: 10 of 10 labels below the whole chord")
     assert at[likely]["approach"].startswith("partly: 3 of 10 labels below the whole chord")
@@ -132,7 +132,7 @@ def test_the_networks_stand_side_by_side(three_networks):
     assert at[fashion]["saddle"] == "not run"
     assert at.loc["generalization", [likely, fashion]].isna().all()
     assert at.index.tolist() == [claim.name for claim in claims.CLAIMS]
-    columns = study.columns(summary.PAPERS_OWN, summary.BOOKS_OWN)
+    columns = study.columns(judging.PAPERS_OWN, judging.BOOKS_OWN)
     shown = [columns[network][0] for network in (text, likely, fashion)]
     assert shown == [text, likely, fashion]
     assert {*columns} <= {*at.reset_index()}
@@ -173,8 +173,8 @@ def test_an_edition_without_other_networks_shows_its_own_alone(tmp_path, changes
     (tmp_path / f"{page}.json").write_text(json.dumps(found | changes))
     study = summed_up(tmp_path, None if changes else PAPER)
     assert {*study.networks.network} == {"the text's network"}
-    assert len(study.side_by_side(*summary.SOURCES)) == len(claims.CLAIMS)
-    assert [heading for heading, _ in study.columns(summary.PAPERS_OWN).values()] == [
+    assert len(study.side_by_side(*tally.SOURCES)) == len(claims.CLAIMS)
+    assert [heading for heading, _ in study.columns(judging.PAPERS_OWN).values()] == [
         *("", "claim", "the paper", "here")
     ]
 

@@ -1,6 +1,5 @@
 """All claims judged by the results of one edition: counts, scores, cards, and networks compared."""
 
-import itertools
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,24 +9,16 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from repinf_core import agreement, claims, data
+from repinf_core.claims import tally
 from repinf_core.claims.card import Card
 from repinf_core.claims.judging import (
-    BOOKS_OWN,
     COMPANIONS,
-    NOT_REPRODUCED,
     NOT_RUN,
-    PAPERS_OWN,
-    PARTLY,
-    REPRODUCED,
     Judged,
 )
 from repinf_core.profiles import Experiment
 from repinf_core.studies.study import Study
 
-VERDICTS = (REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_RUN)
-SOURCES = (PAPERS_OWN, COMPANIONS, BOOKS_OWN)
-STATED, OTHER = "as stated", "other"
-"""Whether a claim was judged at all settings that the paper states for its figure."""
 TEXT = "the text's network"
 """The network of the edition itself: in the published one, that of the paper's text."""
 
@@ -82,7 +73,7 @@ class ClaimsSummary(Study):
 
     Attributes:
         verdicts: a row for each claim: its ``number``, its ``name``, its ``source`` (of
-            :data:`SOURCES`), the ``chapter``, what it ``says`` and in which ``place``, the
+            ``tally.SOURCES``), the ``chapter``, what it ``says`` and in which ``place``, the
             ``verdict``, the value of the ``paper`` and ``ours``, the mark of the ``settings``
             (missing where it was not run), and in words which settings differ and which the paper
             does not state (``settings_in_words``).
@@ -164,11 +155,11 @@ def run(
             "counts": dict(Counter(one.verdict for one in judged)),
             "on_both": _on_both(judged, others[LIKELY]),
         },
-        finding=_finding(judged),
+        finding=tally.finding(judged),
         verdicts=_verdicts(chapters),
-        counts=_counts(judged),
+        counts=tally.counts(judged),
         networks=_networks(judged, others),
-        score="\n".join(_score(chapter, ours) for chapter, ours in chapters.items()),
+        score="\n".join(tally.score(chapter, ours) for chapter, ours in chapters.items()),
         cards=[Card(one) for one in judged],
     )
 
@@ -195,7 +186,7 @@ def _networks(judged: Sequence[Judged], others: Mapping[str, Sequence[Judged]]) 
         shown |= others
     rows = []
     for network, of_network in shown.items():
-        found = {one.claim.name: (one.verdict, _settings(one), one.ours) for one in of_network}
+        found = {one.claim.name: (one.verdict, tally.settings(one), one.ours) for one in of_network}
         for claim in claims.CLAIMS:
             rows.append((network, claim.name, *found.get(claim.name, ("", None, ""))))
     return pd.DataFrame(rows, columns=["network", "name", "verdict", "settings", "ours"])
@@ -212,7 +203,7 @@ def _on_both(judged: Sequence[Judged], likely: Sequence[Judged]) -> str:
         return ""
     own, others = (Counter(verdicts[name] for name in both) for verdicts in (on_text, on_likely))
     counts = ", ".join(
-        f"{own[verdict]} and {others[verdict]} {verdict}" for verdict in VERDICTS[:-1]
+        f"{own[verdict]} and {others[verdict]} {verdict}" for verdict in tally.VERDICTS[:-1]
     )
     beta = next(other.settings["beta"] for other in OTHERS if other.name == LIKELY)
     return (
@@ -223,21 +214,9 @@ def _on_both(judged: Sequence[Judged], likely: Sequence[Judged]) -> str:
 
 def _in_cell(row: pd.Series) -> str | None:
     # All verdicts on the other networks are at other settings.
-    marked = row.network == TEXT and row.settings == OTHER
+    marked = row.network == TEXT and row.settings == tally.OTHER
     verdict = f"{row.verdict}, at other settings" if marked else row.verdict
     return ": ".join(filter(None, (verdict, row.ours))) or None
-
-
-def _settings(one: Judged) -> str | None:
-    if one.verdict == NOT_RUN:
-        return None
-    return OTHER if one.deviations else STATED
-
-
-def _by_settings(judged: Sequence[Judged]) -> dict[str | None, list[Judged]]:
-    return {
-        mark: [one for one in judged if _settings(one) == mark] for mark in (STATED, OTHER, None)
-    }
 
 
 def _verdicts(chapters: dict[str, list[Judged]]) -> pd.DataFrame:
@@ -251,9 +230,9 @@ def _verdicts(chapters: dict[str, list[Judged]]) -> pd.DataFrame:
             "verdict": one.verdict,
             "paper": one.claim.value,
             "ours": one.ours or None,
-            "settings": _settings(one),
+            "settings": tally.settings(one),
             "settings_in_words": agreement.marks(one.claim.figure, one.deviations)
-            if _settings(one)
+            if tally.settings(one)
             else None,
         }
         for chapter, of_chapter in chapters.items()
@@ -262,55 +241,3 @@ def _verdicts(chapters: dict[str, list[Judged]]) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     table.insert(0, "number", range(1, len(table) + 1))
     return table
-
-
-def _counts(judged: Sequence[Judged]) -> pd.DataFrame:
-    found = Counter((one.claim.source, _settings(one), one.verdict) for one in judged)
-    marked = itertools.product(SOURCES, (STATED, OTHER, None), VERDICTS)
-    return pd.DataFrame(
-        [(*mark, found[mark]) for mark in marked if found[mark]],
-        columns=["source", "settings", "verdict", "claims"],
-    )
-
-
-def _told(judged: Sequence[Judged]) -> str:
-    found = Counter(one.verdict for one in judged)
-    return ", ".join(f"{found[verdict]} {verdict}" for verdict in VERDICTS if found[verdict])
-
-
-def _finding(judged: Sequence[Judged]) -> str:
-    """The paper's claims first, and apart from them the companion's and those beyond the paper."""
-    if all(one.verdict == NOT_RUN for one in judged):
-        return (
-            f"Of {len(judged)} claims none could be judged. Run the pages of the chapters in this "
-            "folder first, with the same profile and parameters; `book/build.py` runs all of them."
-        )
-    of = {source: [one for one in judged if one.claim.source == source] for source in SOURCES}
-    return " ".join(_counted(claims_of, source) for source, claims_of in of.items() if claims_of)
-
-
-def _counted(judged: Sequence[Judged], which: str) -> str:
-    """The counts at the paper's settings first; those at others are never among them."""
-    at = _by_settings(judged)
-    known = "that are known" if which == COMPANIONS else "that the paper states"
-    parts = [f"{len(at[STATED])} at the settings {known}"]
-    if at[STATED]:
-        parts[0] += f" ({_told(at[STATED])})"
-    if at[OTHER]:
-        parts.append(f"{len(at[OTHER])} at other settings ({_told(at[OTHER])})")
-    if at[None]:
-        parts.append(f"{len(at[None])} not run")
-    return f"Of {len(judged)} claims {which}: {'; '.join(parts)}."
-
-
-def _score(chapter: str, judged: Sequence[Judged]) -> str:
-    """A chapter's verdicts, those at other settings apart."""
-    at = _by_settings(judged)
-    ran = at[STATED] or at[OTHER]
-    title = f"[{chapter}]({judged[0].claim.page}.ipynb)" if ran else chapter
-    parts = [
-        _told(at[STATED]),
-        f"at other settings {_told(at[OTHER])}" if at[OTHER] else "",
-        _told(at[None]),
-    ]
-    return f"- {title}: {'; '.join(filter(None, parts))}"
