@@ -68,6 +68,35 @@ def test_a_planted_cycle_is_found_with_its_length(period):
     torch.testing.assert_close(again, found.z, atol=1e-4, rtol=0)
 
 
+def test_a_cycle_goes_on_moving_after_it_is_found():
+    turn = rotation(math.pi / 2)
+    found = settling.settle(system(lambda z: z @ turn.T), starts(4, 2), 1000, at=[2, 900, 1000])
+    assert (found.period == 4).all()
+    assert (found.steps < 900).all()
+    assert found.moving.tolist() == [1.0, 1.0, 1.0]
+    resting = torch.zeros(1, 2, dtype=torch.float64)
+    both = settling.settle(
+        system(lambda z: z @ turn.T), torch.cat([starts(3, 2), resting]), 1000, at=[1000]
+    )
+    assert both.moving.tolist() == [0.75]
+
+
+def test_a_slow_spiral_into_a_fixed_point_is_no_cycle():
+    """After a turn of 19.75 steps it is back to within the tolerance before its steps are short."""
+    inwards = 0.996 * rotation(2 * math.pi / 19.75)
+    found = settling.settle(system(lambda z: z @ inwards.T), starts(20, 2), 5000)
+    assert (found.period == 1).all()
+    assert (found.z.norm(dim=1) < 1e-4).all()
+
+
+def test_a_closed_curve_that_nearly_returns_is_no_cycle():
+    turn = rotation(2 * math.pi * (1 / 7 + 1e-7))  # a return after 7 steps misses by 9e-6 or less
+    z0 = starts(6, 2)
+    z0 = 2 * z0 / z0.norm(dim=1, keepdim=True)
+    found = settling.settle(system(lambda z: z @ turn.T), z0, 3000)
+    assert (found.period == 0).all()
+
+
 def test_what_neither_rests_nor_cycles_is_kept_and_comes_back_if_its_curve_is_closed():
     turn = rotation(1.0)  # a radian a step: never the same point again
     circle = system(lambda z: z @ turn.T)

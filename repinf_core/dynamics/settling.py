@@ -16,6 +16,9 @@ MOVING = 1e-3
 """A trajectory still moves if its last step was longer (Euclidean distance in latent space)."""
 AT_REST = 1e-5
 """A trajectory is at rest if its last step was shorter; float32 rounds well below it."""
+RETURNS = 10
+"""A cycle is found if a trajectory returns to one state so many times, after equal numbers of steps.
+A single return proves nothing: a slow spiral into a fixed point and a closed curve return, too."""
 _CHUNK = 1024  # trajectories in a step: its arrays stay in a CPU's cache
 
 
@@ -28,8 +31,8 @@ class Settled(NamedTuple):
         period: 1 at rest, the number of steps of a cycle, or 0 if neither was found in T steps,
             ``[n]``.
         moving: for each step in ``at``, the share of all trajectories whose step was longer than
-            :data:`MOVING`, ``[len(at)]``.  A trajectory on a cycle is counted until its cycle is
-            found.
+            :data:`MOVING`, ``[len(at)]``.  A trajectory on a cycle goes on moving by the step after
+            which its cycle was found.
     """
 
     z: torch.Tensor
@@ -45,15 +48,15 @@ def settle(
     """Iterate z(t+1) = f(z(t)) from every start until it comes to rest, or for T = ``steps`` steps.
 
     Cycles are found as Brent (1980) does: each trajectory is compared with its state at the last
-    power of two.
+    power of two.  It must return to it :data:`RETURNS` times.
 
     Args:
         model: encoder and decoder means, on the device of ``z0`` and in its dtype.
         z0: starts z(0), ``[n, N_z]``.
         steps: T, the largest number of steps.
         at: steps t at which the share still moving is counted, 1 ... T.
-        rest: a trajectory is at rest if its step is shorter, and on a cycle if it returns to within
-            this distance.
+        rest: a trajectory is at rest if its step is shorter, and returns if it comes within this
+            distance.
 
     Raises:
         ValueError: T < 1, no starts, or an ``at`` outside 1 ... T.
@@ -72,23 +75,35 @@ def settle(
         torch.zeros(len(at), dtype=torch.float64),
     )
     on, z, reference, marked = torch.arange(len(z0), device=z0.device), z0, z0, 0
+    period, returns = (torch.zeros_like(found.period) for _ in range(2))
+    cycling = 0  # trajectories on cycles that have left the iteration and still move
     for t in range(1, steps + 1):
         after = torch.cat([step(part)[1] for part in z.split(_CHUNK)])
         length = (after - z).norm(dim=1)
         if t in at:
-            found.moving[list(at).index(t)] = float((length > MOVING).sum()) / len(z0)
+            moving = int((length > MOVING).sum()) + cycling
+            found.moving[list(at).index(t)] = moving / len(z0)
         resting = length < rest
-        ended = resting | ((after - reference).norm(dim=1) < rest)
+        back = (after - reference).norm(dim=1) < rest
+        period = torch.where((returns == 0) & back, t - marked, period)
+        due = t - marked == period * (returns + 1)
+        returns = torch.where(due, torch.where(back, returns + 1, 0), returns)
+        ended = resting | (returns == RETURNS)
         z = after
         if ended.any():
+            cycling += int((length[ended & ~resting] > MOVING).sum())
             found.z[on[ended]] = z[ended]
             found.steps[on[ended]] = t
-            found.period[on[ended]] = torch.where(resting[ended], 1, t - marked)
-            on, z, reference = on[~ended], z[~ended], reference[~ended]
+            found.period[on[ended]] = torch.where(resting, 1, period)[ended]
+            on, z, reference, period, returns = (
+                of[~ended] for of in (on, z, reference, period, returns)
+            )
         if not len(on):
+            found.moving[torch.tensor(at) > t] = cycling / len(z0)
             break
         if t & (t - 1) == 0:
             reference, marked = z, t
+            returns = torch.zeros_like(returns)
     found.z[on] = z
     return Settled(found.z.cpu(), found.steps.cpu(), found.period.cpu(), found.moving)
 
