@@ -230,6 +230,16 @@ def test_approach_of_means_reads_the_whole_chord_and_the_chord_at_the_same_time(
     assert whole_chord.minimum.tolist() == [2, 2, 2]
 
 
+def test_means_that_are_equal_in_float32_are_still_told_apart():
+    """Three trials whose mean distances differ by a hundred millionth."""
+    curves = torch.tensor([[3.0, 3, 3], [2, 2, 2], [2, 2, 2 + 2**-22], [4, 4, 4]])[None]
+    assert curves[0, 1].mean() == curves[0, 2].mean()
+    whole_chord, same_time = geometry.approach_of_means(curves, torch.full_like(curves, 2.5))
+    assert whole_chord.step.tolist() == [1]
+    assert whole_chord.approaches.all()
+    assert same_time.all()
+
+
 # --- dimension and orthogonality ------------------------------------------------------------
 
 

@@ -148,6 +148,17 @@ def test_the_conclusion_of_the_page_of_readings_at_the_edges_of_its_criteria(sco
         assert concluded.best == best or concluded.verdict == "open"
 
 
+def test_a_lead_is_told_without_the_facts_that_suggested_it():
+    """beta = 2 leads by A and B alone; of the other facts it meets one fewer than beta = 1."""
+    met = {1.0: "CDE", 2.0: "ABCD", 3.0: "AF"}
+    found = [
+        {"beta": beta, "met": {letter: letter in letters for letter in "ABCDEFG"}}
+        for beta, letters in met.items()
+    ]
+    concluded = printed_facts.compare(found, "beta")
+    assert (concluded.best, concluded.margin, concluded.unsuggested) == (2.0, 1, -1)
+
+
 @pytest.mark.parametrize("letter", EDGES)
 def test_a_fact_is_met_up_to_its_edges(letter):
     key, yes, no = EDGES[letter]

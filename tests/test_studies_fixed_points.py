@@ -13,9 +13,11 @@ from pages import TRAIN, distances, trials
 from repinf_core import claims, profiles
 from repinf_core.dynamics import settling
 from repinf_core.dynamics.sampling import sampled_chain
+from repinf_core.models.linear import LinearVAE
 from repinf_core.studies import (
     end_points,
     fixed_points,
+    null_models,
     other_networks,
     saddles,
     study,
@@ -200,12 +202,28 @@ def test_the_nearest_memories_are_those_of_numpy():
 
 def test_the_linear_vae_contracts_and_the_chain_scatters(experiment, found):
     assert 0 < found.numbers["largest_factor_of_the_linear_vae"] < 1
-    systems = found.systems.set_index(["system", "target"])
+    # The linear VAE has two rows for a target: T steps, and those of the census.
+    assert [*found.systems.steps] == [12] * 8 + [400] * 2
+    systems = found.systems.query("steps == 12").set_index(["system", "target"])
     assert systems.whole_chord.le(systems.same_time).all()
     at_first = systems.xs("concept", level="target")["first"]
     # A sample of q is farther from the concept than its mean, by its variance.
     assert at_first["sampled chain, sample"] > at_first["sampled chain, mean of q"]
     assert at_first["sampled chain, mean of q"] == pytest.approx(at_first["mean map"], rel=1e-5)
+
+
+def test_the_linear_vae_is_followed_without_its_path():
+    """Its distances are those of the steps themselves."""
+    images = torch.rand(50, 12, generator=torch.Generator().manual_seed(0))
+    linear = LinearVAE(images, 5)
+    z0 = linear.encode_mean(torch.rand(6, 12, generator=torch.Generator().manual_seed(1)))
+    target = torch.randn(6, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    z, expected = z0, []
+    for _ in range(41):
+        expected.append(np.linalg.norm(references.array(z - target), axis=1))
+        z = linear.encode_mean(linear.decode_mean(z))
+    found = null_models._decaying(linear.factors, z0, target, 40)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_samples_have_the_moments_of_q_and_of_the_pixels(experiment):
@@ -270,4 +288,7 @@ def test_of_a_collapsed_network_all_trajectories_end_at_one_point():
 def test_the_finding_names_every_control(found):
     for name, count in found.numbers["labels_with_a_saddle"].items():
         assert f"near {count} of 10" in found.finding, name
-    assert found.finding.count("of 10") == len(saddles.CENTRES)
+    linear = found.systems.query("system == 'linear VAE' and steps == 400").set_index("target")
+    approaching = linear.whole_chord
+    assert f"approaches the concept for {approaching['concept']} of 10 labels" in found.finding
+    assert f"a wrong concept for {approaching['wrong concept']}." in found.finding

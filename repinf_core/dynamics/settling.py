@@ -17,8 +17,8 @@ MOVING = 1e-3
 AT_REST = 1e-5
 """A trajectory is at rest if its last step was shorter; float32 rounds well below it."""
 RETURNS = 10
-"""A cycle is found if a trajectory returns to one state so many times, after equal numbers of steps.
-A single return proves nothing: a slow spiral into a fixed point and a closed curve return, too."""
+"""A cycle is found if a trajectory returns to a state so many times, after equal numbers of steps.
+A single return proves nothing: slow spirals into fixed points and closed curves return, too."""
 _CHUNK = 1024  # trajectories in a step: its arrays stay in a CPU's cache
 
 
@@ -85,16 +85,16 @@ def settle(
             found.moving[list(at).index(t)] = moving / len(z0)
         resting = length < rest
         back = (after - reference).norm(dim=1) < rest
-        period = torch.where((returns == 0) & back, t - marked, period)
-        due = t - marked == period * (returns + 1)
-        returns = torch.where(due, torch.where(back, returns + 1, 0), returns)
+        period = period.masked_fill((returns == 0) & back, t - marked)
+        due = period * (returns + 1) == t - marked
+        returns = torch.where(due, (returns + 1) * back, returns)
         ended = resting | (returns == RETURNS)
         z = after
         if ended.any():
             cycling += int((length[ended & ~resting] > MOVING).sum())
             found.z[on[ended]] = z[ended]
             found.steps[on[ended]] = t
-            found.period[on[ended]] = torch.where(resting, 1, period)[ended]
+            found.period[on[ended]] = period.masked_fill(resting, 1)[ended]
             on, z, reference, period, returns = (
                 of[~ended] for of in (on, z, reference, period, returns)
             )

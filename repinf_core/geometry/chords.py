@@ -87,7 +87,8 @@ def approach_of_means(
 ) -> tuple[Approach, torch.Tensor]:
     """Which labels' mean curves approach their concept, in both readings.
 
-    The control is the mean chord of a label.
+    The control is the mean chord of a label.  Means are taken in float64: in float32 two steps near
+    a flat minimum may have the same mean, and the minimum would not be unique.
 
     Args:
         distances: distances of the trajectories, ``[labels, T+1, trials]``.
@@ -97,7 +98,7 @@ def approach_of_means(
         the :func:`approach` below the whole chord, ``[labels]`` each; whether the curves approach
         below the chord at the same time, bool ``[labels]``.
     """
-    mean, chord = distances.mean(2).T, chords.mean(2).T
+    mean, chord = (of.double().mean(2).T for of in (distances, chords))
     whole_chord = approach(mean, chord.min(0).values)
     same_time = approach(mean, chord.gather(0, whole_chord.step[None])[0])
     return whole_chord, same_time.approaches

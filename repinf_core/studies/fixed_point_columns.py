@@ -52,6 +52,7 @@ COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "systems": {
         "system": ("system", ""),
+        "steps": ("T", "{:,d}"),
         "target": ("target", ""),
         "whole_chord": ("whole chord", "{:d}"),
         "same_time": ("same time", "{:d}"),

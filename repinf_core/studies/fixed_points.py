@@ -71,11 +71,12 @@ class FixedPoints(Study):
             (``growth``), and the share of trials that show this (``leaving``); the median ``step``
             of the closest approach, the step that the linear part of the map predicts
             (``linear_step``), and the median distance at the closest approach (``closest``).
-        systems: a row for each ``system`` (mean map, sampled chain, linear VAE) and ``target``
-            (concept or wrong concept): the number of labels whose mean curve approaches the target,
-            read by the ``whole_chord`` and at the ``same_time``; the median ``step`` of its
-            minimum; the mean distance at the ``first`` step, at the ``closest`` and at the
-            ``last``.
+        explained: the rank correlations of the two predictions with what is seen, in a sentence.
+        systems: a row for each ``system`` (mean map, sampled chain, linear VAE), number of
+            ``steps`` T and ``target`` (concept or wrong concept): the number of labels whose mean
+            curve approaches the target, read by the ``whole_chord`` and at the ``same_time``; the
+            median ``step`` of its minimum; the mean distance at the ``first`` step, at the
+            ``closest`` and at the ``last``.
         networks: a row for each network: ``beta``, ``n_z``, the number of ``epochs`` trained and of
             ``active`` latent variables; the shares of its trajectories that still move after 100
             steps (``moving_100``) and at the last step (``moving``), and that rest (``at_rest``);
@@ -106,6 +107,7 @@ class FixedPoints(Study):
     saddles: pd.DataFrame
     centres: pd.DataFrame
     escape: pd.DataFrame
+    explained: str
     systems: pd.DataFrame
     networks: pd.DataFrame
     score: pd.DataFrame
@@ -154,6 +156,7 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
         **end_points.memories_and_concepts(census.ends),
         **_of_saddles(experiment, near, escape),
         "largest_factor_of_the_linear_vae": float(linear.factors.max()),
+        "linear_vae_approaches": _longest(systems),
         "cosine_with_score": _by_place(score, "cosine"),
         "cosine_with_score_elsewhere": _by_place(score, "elsewhere"),
         "symmetric_share": _by_place(at_points, "symmetric"),
@@ -173,6 +176,7 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
         saddles=near.saddles,
         centres=_centres(near.searches),
         escape=escape,
+        explained=_explained(numbers),
         systems=systems,
         networks=other_networks.networks(network, experiment),
         score=score,
@@ -221,6 +225,25 @@ def _of_saddles(
     }
 
 
+def _explained(found: dict[str, Any]) -> str:
+    correlations = {
+        "spectral radius and factor of escape": found["radius_and_growth"],
+        "predicted and seen step": found["step_and_linear_step"],
+    }
+    known = [f"{value:.2f} of {of}" for of, value in correlations.items() if value is not None]
+    if not known:
+        return "There are too few saddles for a rank correlation."
+    return f"Rank correlations over labels: {', '.join(known)}."
+
+
+def _longest(systems: pd.DataFrame) -> dict[str, Any]:
+    """How many labels approach in the linear VAE, followed for the largest number of steps."""
+    linear = systems[systems.system == null_models.LINEAR]
+    longest = linear[linear.steps == linear.steps.max()].set_index("target")
+    counts = longest[["whole_chord", "same_time"]]
+    return {"steps": int(linear.steps.max()), **counts.to_dict("index")}
+
+
 @torch.no_grad()
 def _images(network: Trained, points: torch.Tensor) -> np.ndarray:
     return network.model.decode_mean(points.float().to(network.device)).cpu().numpy()
@@ -238,10 +261,17 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
         f"{saddle['prior point']} of 10 points of the prior, and near "
         f"{saddle['prior point, one step on']} of 10 such points after one step."
     )
+    on_curves = found["outcomes"].get("closed curve", 0)
+    linear = found["linear_vae_approaches"]
     return (
         f"On {title} with $N_z = {experiment.n_z}$, {rest:,} of {found['trajectories']:,} "
         f"trajectories come to rest within {experiment.settling_steps:,} steps, at "
-        f"{found['fixed_points']} distinct fixed points. "
-        f"{found['share_own_memory_nearest']:.1%} of all trajectories end nearer to the memory of "
-        f"their own image than to any other. {near}"
+        f"{found['fixed_points']} distinct fixed points, and {on_curves:,} go on along closed "
+        f"curves. {found['share_own_memory_nearest']:.1%} of all trajectories end nearer to the "
+        f"memory of their own image than to any other, and "
+        f"{found['share_own_concept_nearest']:.0%} nearer to the concept of their own label. {near}"
+        f" A linear VAE has one fixed point and no saddle. Followed for {linear['steps']:,} steps, "
+        f"its mean trajectory approaches the concept for {linear['concept']['whole_chord']} of 10 "
+        f"labels below the whole chord, and a wrong concept for "
+        f"{linear['wrong concept']['whole_chord']}."
     )

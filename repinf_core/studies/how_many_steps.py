@@ -19,6 +19,7 @@ from repinf_core.studies.step_methods import (
     BEST,
     DENOISER,
     GOALS,
+    NOISY,
     ONE_PASS,
     RULE,
     Method,
@@ -110,6 +111,7 @@ def run(experiment: Experiment, device: str | None = None) -> HowManySteps:
         "p_judged": [p_grid[place] for place in judged],
         "shares": chosen,
         "overall": _by_goal(overall),
+        "steps_of_the_rule": _steps(overall, RULE),
         "denoising": steps_advice.denoising(curves[0], p_grid, at, seed),
         "labels": steps_advice.labels(curves[1], p_grid, at, seed),
     }  # fmt: skip
@@ -182,6 +184,11 @@ def _by_goal(overall: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     }
 
 
+def _steps(overall: pd.DataFrame, method: str) -> dict[str, float]:
+    """The mean number of steps that a method takes, by goal."""
+    return overall[overall.method == method].set_index("goal").steps.to_dict()
+
+
 def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
     title, p = data.DATASETS[experiment.dataset].title, found["p_judged"]
     psnr, accuracy = (found["overall"][goal] for goal in GOALS)
@@ -190,9 +197,13 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
         values = zip((psnr[method], accuracy[method]), ("{:.1f} dB", "{:.0%}"), strict=True)
         return " and ".join("none" if v is None else text.format(v) for v, text in values)
 
+    taken = found["steps_of_the_rule"]
     return (
         f"On noisy test images of {title} ($N_z = {experiment.n_z}$, mean over $p$ from {p[0]:g} "
         f"to {p[-1]:g}) a single pass gives a PSNR and an accuracy of {both(ONE_PASS)}. The "
-        f"paper's advice gives {both(ADVICE)}, the recommended number of steps {both(RULE)}, the "
-        f"best one for each $p$ {both(BEST)}, and a denoising autoencoder {both(DENOISER)}."
+        f"paper's advice gives {both(ADVICE)}. The rule that looks at the trajectory stops after "
+        f"{taken[GOALS[0]]:.1f} and {taken[GOALS[1]]:.1f} steps on average and gives {both(RULE)}; "
+        f"the best number of steps for each $p$ gives {both(BEST)}. The noisy image itself, never "
+        f"inferred, is given its label in {accuracy[NOISY]:.0%}, and a denoising autoencoder gives "
+        f"{both(DENOISER)}."
     )

@@ -13,7 +13,8 @@ from repinf_core.profiles import Experiment
 from repinf_core.studies.saddles import Trials
 from repinf_core.studies.study import Trained
 
-_SYSTEMS = ("mean map", "sampled chain, mean of q", "sampled chain, sample", "linear VAE")
+LINEAR = "linear VAE"
+"""The name of the null model in the table."""
 
 
 def null_models(
@@ -21,9 +22,12 @@ def null_models(
 ) -> tuple[pd.DataFrame, LinearVAE]:
     """Count the labels that approach their concept under the mean map and under null models.
 
+    The linear VAE is followed for T steps, as the network is, and for as many as the census takes:
+    its slow variables need them.
+
     Args:
         network: the trained one.
-        experiment: uses ``steps``, ``n_z`` and ``trial_seed``.
+        experiment: uses ``steps``, ``settling_steps``, ``n_z`` and ``trial_seed``.
         trials: noisy images of every label.
 
     Returns:
@@ -35,26 +39,36 @@ def null_models(
     x0 = trials.x0.to(network.device)
     linear = LinearVAE(network.train.images, min(experiment.n_z, network.train.images.shape[1] - 1))
     linear_concepts = geometry.concepts(models.memories(linear, network.train.images), labels)
+    linear_z0 = linear.encode_mean(trials.x0)
     generator = torch.Generator(network.device).manual_seed(experiment.trial_seed)
     chain = _chain(network, x0, experiment.steps, generator)
-    paths = dict(
-        zip(
-            _SYSTEMS,
-            (
-                (_means(network.model, x0, experiment.steps), network.concepts),
-                (chain[0], network.concepts),
-                (chain[1], network.concepts),
-                (_means(linear, trials.x0, experiment.steps), linear_concepts),
-            ),
-            strict=True,
-        )
+    paths = {
+        "mean map": _means(network.model, x0, experiment.steps),
+        "sampled chain, mean of q": chain[0],
+        "sampled chain, sample": chain[1],
+    }
+    rows = []
+    for target, of_target in (("concept", own), ("wrong concept", (own + 1) % 10)):
+        goal, linear_goal = network.concepts[of_target], linear_concepts[of_target]
+        for system, path in paths.items():
+            distances = geometry.distance(path, goal)
+            chord = geometry.chord_distances(path[0], path[-1], goal, experiment.steps)
+            rows.append({"system": system, "target": target, **_readings(distances, chord)})
+        for steps in dict.fromkeys((experiment.steps, experiment.settling_steps)):
+            distances = _decaying(linear.factors, linear_z0, linear_goal, steps)
+            last = linear.factors**steps * linear_z0
+            chord = geometry.chord_distances(linear_z0, last, linear_goal, steps)
+            rows.append({"system": LINEAR, "target": target, **_readings(distances, chord)})
+    order = [*paths, LINEAR]
+    return (
+        pd.DataFrame(rows).sort_values(
+            ["system", "steps"],
+            key=lambda column: column.map(order.index) if column.name == "system" else column,
+            kind="stable",
+            ignore_index=True,
+        ),
+        linear,
     )
-    rows = [
-        {"system": system, "target": target, **_readings(path, concepts[of_target])}
-        for system, (path, concepts) in paths.items()
-        for target, of_target in (("concept", own), ("wrong concept", (own + 1) % 10))
-    ]
-    return pd.DataFrame(rows), linear
 
 
 def _means(model: models.Autoencoder, x0: torch.Tensor, steps: int) -> torch.Tensor:
@@ -76,19 +90,30 @@ def _on_cpu(states: Iterable[tuple[torch.Tensor, ...]]) -> Iterator[tuple[torch.
         yield tuple(one.cpu() for one in state)
 
 
-def _readings(path: torch.Tensor, target: torch.Tensor) -> dict[str, float]:
+def _decaying(
+    factors: torch.Tensor, z0: torch.Tensor, target: torch.Tensor, steps: int
+) -> torch.Tensor:
+    """Distances from factors^t z(0) to the targets, t = 0 ... T, ``[T+1, trials]``.
+
+    Multiplied out, so that no path is kept: T may be 10,000.
+    """
+    decay = factors ** torch.arange(steps + 1)[:, None]
+    products = decay.square() @ z0.square().T - 2 * decay @ (z0 * target).T
+    return (products + target.square().sum(1)).clamp_min(0).sqrt()
+
+
+def _readings(distances: torch.Tensor, chords: torch.Tensor) -> dict[str, float]:
     """The columns of the table ``systems`` for one system and one kind of target.
 
     Args:
-        path: z(0) ... z(T), ``[T+1, trials, N_z]``, label by label.
-        target: a target for each trial, ``[trials, N_z]``.
+        distances: of the trajectories, ``[T+1, trials]``, label by label.
+        chords: of their chords, likewise.
     """
-    distances = geometry.distance(path, target)
-    chords = geometry.chord_distances(path[0], path[-1], target, len(path) - 1)
     whole_chord, same_time = geometry.approach_of_means(
         *(of.unflatten(1, (10, -1)).movedim(1, 0) for of in (distances, chords))
     )
     return {
+        "steps": len(distances) - 1,
         "whole_chord": int(whole_chord.approaches.sum()),
         "same_time": int(same_time.sum()),
         "step": float(whole_chord.step.double().median()),

@@ -17,7 +17,7 @@ from repinf_core.models.mlp import VAE, VAESpec
 from repinf_core.noise import NOISES, noisy_trials
 from repinf_core.profiles import Experiment
 from repinf_core.studies import effective_dimension
-from repinf_core.studies.printed_facts import FACTS, Evidence, compare, met
+from repinf_core.studies.printed_facts import FACTS, SUGGESTING, Evidence, compare, met
 from repinf_core.studies.study import Study, default_device
 from repinf_core.training import progress, store, sweep
 from repinf_core.training.run import TrainingRun
@@ -44,7 +44,9 @@ class Readings(Study):
         times: a row for each reading, landmark (memory or concept) and p: mean ``step`` of the
             closest approach.
         evidence: a row for each open point: the ``best`` choice (missing if several are best),
-            its ``margin`` in facts over the best other choice, and the ``verdict``.
+            its ``margin`` in facts over the best other choice, the same margin without the facts
+            that suggested the long training of a network (``unsuggested``; missing likewise), and
+            the ``verdict``.
         active_by_epoch: the table of :func:`repinf_core.studies.effective_dimension.by_epoch`.
         dimensions: the table of :func:`repinf_core.studies.effective_dimension.beside_printed`.
         other_trainings: what ``dimensions`` has of networks of other trainings, in words.
@@ -101,11 +103,16 @@ def run(experiment: Experiment, device: str | None = None) -> Readings:
         numbers={
             "readings": readings,
             **{
-                part: {"best": of.best, "margin": of.margin, "evidence": of.verdict}
+                part: {
+                    "best": of.best,
+                    "margin": of.margin,
+                    "unsuggested": of.unsuggested,
+                    "evidence": of.verdict,
+                }
                 for part, of in evidence.items()
             },
         },
-        finding=_finding(experiment, readings),
+        finding=_finding(experiment, readings, evidence),
         facts=pd.DataFrame(
             [fact[:4] for fact in FACTS], columns=["letter", "printed", "value", "criterion"]
         ),
@@ -249,6 +256,7 @@ def _evidence(evidence: dict[str, Evidence]) -> pd.DataFrame:
             "open_point": asked[part],
             "best": None if of.verdict == "open" else _choice(of.best),
             "margin": of.margin,
+            "unsuggested": None if of.verdict == "open" else of.unsuggested,
             "verdict": of.verdict,
         }
         for part, of in evidence.items()
@@ -259,7 +267,9 @@ def _choice(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
-def _finding(experiment: Experiment, readings: list[dict[str, Any]]) -> str:
+def _finding(
+    experiment: Experiment, readings: list[dict[str, Any]], evidence: dict[str, Evidence]
+) -> str:
     scores = [sum(found["met"].values()) for found in readings]
     most = max(scores)
     best = "; ".join(
@@ -268,9 +278,33 @@ def _finding(experiment: Experiment, readings: list[dict[str, Any]]) -> str:
         if score == most
     )
     where = f"On {data.DATASETS[experiment.dataset].title} with $N_z = {experiment.n_z}$"
+    if not most:
+        return (
+            f"{where} no reading of the paper's open points meets any of the seven printed facts."
+        )
+    missed = [
+        fact.letter for fact in FACTS if not any(found["met"][fact.letter] for found in readings)
+    ]
     return (
         f"{where} a reading of the paper's open points meets at most {most} of the seven printed "
-        f"facts: {best}."
-        if most
-        else f"{where} no reading of the paper's open points meets any of the seven printed facts."
+        f"facts: {best}. {f'No reading meets {_listed(missed)}. ' if missed else ''}"
+        f"{_concluded('The reading of the noise', '{}', evidence['noise'])} "
+        f"{_concluded('The weight of the KL term', 'β = {:g}', evidence['beta'])}"
+    )
+
+
+def _listed(letters: Sequence[str]) -> str:
+    *first, last = letters
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _concluded(asked: str, choice: str, of: Evidence) -> str:
+    """The conclusion on one open point, and what is left of it without the suggesting facts."""
+    if of.verdict == "open":
+        return f"{asked} stays open."
+    facts = "fact" if of.margin == 1 else "facts"
+    return (
+        f"{asked}: {choice.format(of.best)} is {of.verdict}, by a margin of {of.margin} {facts}; "
+        f"without {' and '.join(SUGGESTING)}, which suggested the long training with β = 2, the "
+        f"margin is {of.unsuggested}."
     )
