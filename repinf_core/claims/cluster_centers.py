@@ -70,7 +70,7 @@ CLAIMS = (
     ),
     Claim(
         "leaves again",
-        "after its minimum the distance to the concept rises again: no stable fixed point",
+        "after its minimum the distance rises again: the concept is no stable fixed point",
         "Results, Fig. 3a; preprint Fig. 2",
         "all labels",
         "the minimum is not at the start, and the last distance exceeds it by more than two "

@@ -94,13 +94,12 @@ def still_moving(settling: pd.DataFrame) -> Figure:
     sns.lineplot(settling, x="t", y="moving", ax=axes, color=CONTROL, marker="o", markersize=8)
     for t, moving in zip(settling.t, settling.moving, strict=True):
         axes.annotate(
-            f"{moving:.1%}", (t, moving), (0, 8), textcoords="offset points", ha="center",
-            fontsize=12,
+            f"{moving:.1%}", (t, moving), (7, 4), textcoords="offset points", fontsize=12,
         )  # fmt: skip
     axes.set(xscale="log", xlabel="t (steps)", ylabel="share still moving", ylim=(0, 1.15))
     axes.set_xticks(settling.t, [f"{t:,}" for t in settling.t])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.margins(x=0.1)
+    axes.margins(x=0.12)
     axes.yaxis.set_major_formatter("{x:.0%}")
     axes.set_yticks([0, 0.5, 1])
     return figure

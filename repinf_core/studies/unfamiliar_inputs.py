@@ -64,7 +64,7 @@ class UnfamiliarInputs(Study):
 def run(experiment: Experiment, device: str | None = None) -> UnfamiliarInputs:
     """Score inputs of every kind along their trajectories, and tell each kind from test images.
 
-    The other data set is Fashion-MNIST; beside Fashion-MNIST it is MNIST.  If it is to be had, its
+    The other data set is Fashion-MNIST; beside Fashion-MNIST it is MNIST.  If it is available, its
     own network is asked the same about the experiment's images.  If not, the finding says so.
 
     Args:
@@ -239,7 +239,10 @@ def _finding(measured: list[_Measured], other: str) -> str:
 
 
 def _told(one: _Measured) -> str:
-    """The areas of the plain -ELBO and of the first step, for the first of the kinds."""
+    """The areas of the plain -ELBO and of the first step, for the first of the kinds.
+
+    A score is better if the whole interval of the difference is above 0.
+    """
     kind = one.separations.kind.iloc[0]
     foreign = f"images of {one.about.other[0]}" if kind == OTHER else "turned test images"
     of_kind = one.separations[one.separations.kind == kind].set_index("score")
@@ -247,7 +250,16 @@ def _told(one: _Measured) -> str:
         "{auroc:.2f} ({low:.2f} to {high:.2f})".format(**of_kind.loc[score])
         for score in (PLAIN, "first_step")
     )
+    of_step = of_kind.loc["first_step"]
+    told = (
+        "better"
+        if of_step.difference_low > 0
+        else "less well"
+        if of_step.difference_high < 0
+        else "neither better nor worse"
+    )
     return (
         f"To the network trained on {one.title}, {foreign} are unfamiliar: the AUROC against its "
-        f"test images is {plain} by the plain -ELBO and {step} by the length of the first step."
+        f"test images is {plain} by the plain -ELBO and {step} by the length of the first step, "
+        f"which tells them {told}."
     )
