@@ -1,8 +1,10 @@
 """What ships is what was trained, and no file can pass for another."""
 
 import dataclasses
+import itertools
 import json
 import os
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -130,6 +132,23 @@ def test_every_file_that_ships_is_sound_and_small():
         assert last.epoch == run.epoch
         assert last.test == pytest.approx(entry["test"], abs=6e-4)
         assert bool(torch.isfinite(small.vector(run)).all())
+
+
+def test_the_book_tells_how_long_each_network_was_trained():
+    """The table of networks on the page that says how the edition was made."""
+    told = {}
+    page = Path(__file__).parent.parent / "book/about/how_it_was_made.md"
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.startswith(("| MNIST", "| Fashion-MNIST")):
+            dataset, *cells = (cell.strip() for cell in line.strip("| ").split("|"))
+            n_z, beta = ([int(one) for one in cell.split(", ")] for cell in cells[:2])
+            epochs = int(cells[2].replace(",", ""))
+            told |= {(dataset, *pair): epochs for pair in itertools.product(n_z, beta)}
+    assert told == {
+        (data.DATASETS[spec.dataset].title, spec.n_z, spec.beta): entry["epochs_trained"]
+        for entry in shipped.manifest().values()
+        if isinstance(spec := spec_of(entry), mlp.VAESpec)
+    }
 
 
 @pytest.mark.skipif(not os.environ.get("REPINF_DATA"), reason="REPINF_DATA names no MNIST")
