@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
@@ -111,11 +112,18 @@ def test_the_mean_of_the_vae_is_the_mean_of_its_samples():
         ({"channels": 2, "border": 1}, "border is 1 and leaves a side of 26"),
         ({"channels": 2, "border": 14}, "side of 0 pixels"),
         ({"channels": 2, "border": -2}, "border is -2"),
+        ({"channels": 2, "noise_level": -1.0}, "noise_level is -1.0"),
+        ({"channels": 2, "noise_level": math.inf}, "noise_level is inf"),
     ],
 )
-def test_sizes_that_do_not_fit_are_refused(arguments, words):
+def test_what_no_network_can_have_is_refused(arguments, words):
     with pytest.raises(ValueError, match=words):
         ConvAutoencoder(generator=seeded(), **arguments)
+
+
+def test_a_vae_is_not_trained_with_noise():
+    with pytest.raises(ValueError, match="noise_level is 0.3 for a VAE; allowed is 0"):
+        ConvSpec(dataset="digits", variational=True, noise_level=0.3).build(seeded())
 
 
 def test_specs_of_the_three_networks_have_their_names_and_come_back_from_json():

@@ -158,6 +158,15 @@ def test_the_fixed_rank_logarithm_of_a_full_matrix_is_its_logarithm():
     np.testing.assert_allclose(whole, expected, atol=1e-10)
 
 
+def test_the_fixed_rank_logarithm_compares_logarithms_and_not_spans():
+    """Two projectors have no distance; a factor s gives log(s) on either span."""
+    projectors = torch.stack([torch.diag(torch.tensor(d)) for d in ([1.0, 0, 0], [0, 1.0, 0])])
+    for factor in (1.0, 10.0):
+        first, second = manifolds.fixed_rank_logarithms(factor * projectors, 1)
+        expected = 2**0.5 * math.log(factor)
+        assert float((first - second).norm()) == pytest.approx(expected, abs=1e-6)
+
+
 def test_the_fixed_rank_logarithm_leaves_the_null_space_alone():
     basis = torch.linalg.qr(normal(5, 5)).Q
     values = torch.tensor([3.0, 0.5, 0, 0, 0], dtype=torch.float64)
@@ -242,10 +251,13 @@ def test_angles_are_those_of_scipy(seed):
     ("call", "words"),
     [
         (lambda: manifolds.mode_covariances(torch.zeros(3, 7, 7)), "3 dimensions"),
+        (lambda: manifolds.mode_covariances(torch.full((1, 2, 7, 7), torch.nan)), "holds NaN"),
         (lambda: manifolds.rank(torch.eye(2), 0.0), "tolerance is 0.0"),
+        (lambda: manifolds.rank(torch.eye(2), torch.inf), "tolerance is inf"),
         (lambda: manifolds.rank(torch.eye(2), -1e-6), "tolerance is -1e-06"),
         (lambda: manifolds.distinct_places(torch.zeros(1, 2, 2, 2), 0.0), "tolerance is 0.0"),
         (lambda: manifolds.logarithms(torch.eye(2)[None], 0.0), "eps is 0.0"),
+        (lambda: next(manifolds.logarithms_by_eps(torch.eye(2)[None], [1, 0.0])), "eps is 0.0"),
         (lambda: manifolds.fixed_rank_logarithms(torch.eye(2)[None], 3), "r is 3"),
         (lambda: manifolds.fixed_rank_logarithms(torch.zeros(1, 2, 2), 1), "below r = 1"),
         (lambda: manifolds.gaussian_kernel(torch.zeros(2, 2), -1.0), "bandwidth is -1.0"),

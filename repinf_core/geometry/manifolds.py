@@ -42,12 +42,14 @@ def mode_covariances(latents: torch.Tensor) -> Covariances:
         latents: ``[n, c, h, w]``.
 
     Raises:
-        ValueError: not four dimensions.
+        ValueError: not four dimensions, or numbers that are not finite.
     """
     if latents.ndim != 4:
         raise ValueError(
             f"latents has {latents.ndim} dimensions; allowed are four: [n, c, rows, columns]."
         )
+    if not latents.isfinite().all():
+        raise ValueError("latents holds NaN or infinite numbers; allowed are finite ones.")
     return Covariances(*(_covariance(latents.movedim(mode, 1).flatten(2)) for mode in (2, 3, 1)))
 
 
@@ -163,15 +165,21 @@ def logarithms_by_eps(
     covariances: torch.Tensor, epsilons: Iterable[float]
 ) -> Iterator[torch.Tensor]:
     """As :func:`logarithms`, for each of ``epsilons``: the eigenvectors are the same."""
-    values, vectors = torch.linalg.eigh(covariances.double())
+    epsilons = [*epsilons]
     for eps in epsilons:
         _positive("eps", eps)
+    values, vectors = torch.linalg.eigh(covariances.double())
+    for eps in epsilons:
         logs = (values.clamp_min(0) + eps).log()
         yield (vectors * logs.unsqueeze(-2) @ vectors.mT).flatten(1)
 
 
 def fixed_rank_logarithms(covariances: torch.Tensor, r: int) -> torch.Tensor:
     """The logarithm on the span of the r largest eigenvalues, zero on the rest; as vectors.
+
+    Their distance compares logarithms, not spans: two projectors of one rank have the distance 0.
+    A common factor adds its logarithm on each matrix's own span, so the distance depends on the
+    unit of the latents.
 
     Args:
         covariances: ``[n, d, d]``, of rank r or more.
@@ -260,5 +268,5 @@ def principal_angles(
 
 
 def _positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{name} is {value}; allowed is a number above 0.")
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} is {value}; allowed is a finite number above 0.")

@@ -14,6 +14,7 @@ the companion's abstract; these sizes are ours.
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -28,7 +29,7 @@ from repinf_core.noise import gaussian
 SIDE = 28
 """Pixels on a side of an image."""
 _FEATURES = (32, 64)  # after the first and the second convolution
-_CROPPED = 4  # pixels around MNIST's digits, which are drawn in a box of 20 x 20
+_CROPPED = 4  # pixels; MNIST's digits have the size of the box that is left, but not all are in it
 
 
 class ConvAutoencoder(Model):
@@ -45,8 +46,8 @@ class ConvAutoencoder(Model):
             images are 0 there.
 
     Raises:
-        ValueError: fewer than one channel, or a ``border`` that leaves a side which cannot be
-            halved twice.
+        ValueError: fewer than one channel, a negative or infinite ``noise_level``, or a ``border``
+            that leaves a side which cannot be halved twice.
     """
 
     outputs: ClassVar[int] = 1
@@ -64,6 +65,8 @@ class ConvAutoencoder(Model):
         side = SIDE - 2 * border
         if channels < 1:
             raise ValueError(f"channels is {channels}; allowed is an integer from 1.")
+        if not 0 <= noise_level < math.inf:
+            raise ValueError(f"noise_level is {noise_level}; allowed is a finite number from 0.")
         if border < 0 or side < 4 or side % 4:
             raise ValueError(
                 f"border is {border} and leaves a side of {side} pixels; allowed is a side of 4, "
@@ -199,7 +202,16 @@ class ConvSpec(Spec):
         return variants(experiment) | controls(experiment)
 
     def build(self, generator: torch.Generator) -> ConvAutoencoder:
-        """The network with Glorot-uniform weights."""
+        """The network with Glorot-uniform weights.
+
+        Raises:
+            ValueError: a VAE with noise in training, or as :class:`ConvAutoencoder`.
+        """
+        if self.variational and self.noise_level:
+            raise ValueError(
+                f"noise_level is {self.noise_level} for a VAE; allowed is 0: only the denoising "
+                f"autoencoder is trained with noise."
+            )
         model = ConvVAE if self.variational else ConvAutoencoder
         return model(self.channels, generator, self.noise_level, self.rectified, self.border)
 
