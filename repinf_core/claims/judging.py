@@ -132,7 +132,7 @@ def judge_numbers(claim: Claim, numbers: Numbers, parameters: Mapping[str, Any])
     # A network may have been trained for fewer epochs than were asked for.
     trained = {
         name: numbers[f"{name}_trained"]
-        for name in ("epochs", "grid_epochs")
+        for name in ("epochs", "grid_epochs", "conv_epochs")
         if f"{name}_trained" in numbers
     }
     asked = profiles.experiment("paper", parameters)
