@@ -33,6 +33,38 @@ addEventListener("load", async () => {
     if (dialog.open) dialog.close();
     return opened;
   };
+  const LEAST_CONTRAST = 4.5; // WCAG 2.1, success criterion 1.4.3, for text of ordinary size
+  const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
+  const brush = canvas.getContext("2d", { willReadFrequently: true });
+  const painted = (colours) => {
+    for (const colour of ["white", ...colours]) {
+      brush.fillStyle = colour;
+      brush.fillRect(0, 0, 1, 1);
+    }
+    return [...brush.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  };
+  const luminance = (colours) => {
+    const [r, g, b] = painted(colours).map((part) => part / 255)
+      .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const contrast = (element) => {
+    const grounds = [];
+    for (let behind = element; behind; behind = behind.parentElement)
+      grounds.unshift(getComputedStyle(behind).backgroundColor);
+    const lit = [grounds, [...grounds, getComputedStyle(element).color]].map(luminance);
+    return (Math.max(...lit) + 0.05) / (Math.min(...lit) + 0.05);
+  };
+  const speaks = ({ childNodes }) => [...childNodes]
+    .some(({ nodeType, data }) => nodeType === Node.TEXT_NODE && data.trim());
+  const faint = async (theme) => {
+    document.documentElement.dataset.theme = theme;
+    await new Promise((done) => setTimeout(done, 500)); // colours change slowly
+    return all("article :not(.headerlink)") // the pointer shows these
+      .filter((element) => speaks(element) && element.checkVisibility())
+      .filter((element) => contrast(element) < LEAST_CONTRAST)
+      .map((element) => `${theme}: ${contrast(element).toFixed(2)} ${element.textContent.trim()}`);
+  };
   const found = {
     page: document.title,
     width: innerWidth,
@@ -46,6 +78,7 @@ addEventListener("load", async () => {
       .filter((box) => scrolls(box) && !getComputedStyle(box, "::after").content.includes("scroll"))
       .length,
     opens: innerWidth < 992 ? [opens("primary"), opens("secondary")] : [],
+    faint: [...await faint("light"), ...await faint("dark")],
   };
   parent.postMessage(JSON.stringify(found), "*");
 });
@@ -100,9 +133,12 @@ def of(shown, key):
     return {(view["page"], view["width"]): view[key] for view in shown if view[key]}
 
 
-@pytest.mark.parametrize("key", ["complaints", "sideways", "cut", "unreachable", "hidden"])
+@pytest.mark.parametrize("key", ["complaints", "sideways", "cut", "unreachable", "hidden", "faint"])
 def test_nothing_is_wrong_with_a_page_in_a_browser(shown, key):
-    """Scripts that fail, pages and code wider than the screen, boxes that no key can scroll."""
+    """Scripts that fail, pages and code wider than the screen, boxes that no key can scroll.
+
+    And text too faint to read in one of the theme's variants.
+    """
     assert of(shown, key) == {}
 
 
