@@ -23,7 +23,7 @@ _SINGLE = "#D0D0D0"  # of ranks in single precision beside those in double preci
 _NOISE = "standard deviation of the noise"
 _BANDS = [
     Line2D([], [], color=CONTROL, marker="o", markersize=5, label="median"),
-    Patch(color=CONTROL, alpha=0.45, linewidth=0, label="half of the images"),
+    Patch(color=CONTROL, alpha=0.45, linewidth=0, label="middle half of the images"),
     Patch(color=CONTROL, alpha=0.18, linewidth=0, label="all images"),
 ]
 _BOUND = Line2D([], [], color="0.4", linestyle=":", label="largest possible rank")
@@ -161,6 +161,12 @@ def angle_by_noise(subspaces: pd.DataFrame) -> Figure:
             )  # fmt: skip
             halves = of[of.images == "other half"][column].iloc[0]
             axes.axhline(halves, color="#882255", linestyle=line, linewidth=1.2)
+        if network == "VAE sampled":
+            one_draw = at[(at.network == "VAE one draw") & (at.images == "same")]
+            sns.lineplot(
+                one_draw, x="level", y="mean_angle", ax=axes, color=colour, linestyle="--",
+                errorbar=None,
+            )  # fmt: skip
 
     figure, panels = _panels(draw, _NOISE, "principal angle (degrees)")
     panels[0].set(ylim=(-3, 95), yticks=(0, 30, 60, 90))
@@ -171,6 +177,7 @@ def angle_by_noise(subspaces: pd.DataFrame) -> Figure:
                 Line2D([], [], color=CONTROL, linestyle=line, label=f"{words}, noise")
                 for words, line, _ in kinds.values()
             ),
+            Line2D([], [], color=CONTROL, linestyle="--", label="mean, noise, z not drawn anew"),
             *(
                 Line2D(
                     [], [], color="#882255", linestyle=line, linewidth=1.2,

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from repinf_core import geometry
 from repinf_core.models.conv import controls, variants
 from repinf_core.profiles import Experiment
 from repinf_core.studies import convolutional, rank_controls, ranks_in_words
@@ -26,6 +27,9 @@ from repinf_core.studies.latent_tensors import (
     spread,
 )
 from repinf_core.studies.study import Study
+
+ONE_DRAW = "VAE one draw"
+"""The VAE's sampled z with the same random numbers at every noise level."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,12 @@ class LatentManifolds(Study):
         ties: a row for each condition and pair of the number of ``distinct`` places of a clean
             image's latent tensor and the ``rank`` of its S3: the number of ``images``, and the
             largest rank that so many places leave (``bound``).
-        subspaces: of :func:`repinf_core.studies.latent_subspaces.subspaces`, by network.
+        subspaces: of :func:`repinf_core.studies.latent_subspaces.subspaces`, by network, and for
+            the sampled z with the same random numbers at every noise level (:data:`ONE_DRAW`).
         turning: of :func:`repinf_core.studies.latent_subspaces.turning`, a row for each network.
         fixed_rank: of :func:`repinf_core.studies.latent_subspaces.fixed_rank_subspaces`, for
             networks whose ranks are equal for all images and noise levels.
+        active: how many channels of each network are active, in a sentence.
     """
 
     networks: pd.DataFrame
@@ -68,6 +74,7 @@ class LatentManifolds(Study):
     subspaces: pd.DataFrame
     turning: pd.DataFrame
     fixed_rank: pd.DataFrame
+    active: str
 
 
 def run(experiment: Experiment, device: str | None = None) -> LatentManifolds:
@@ -99,12 +106,20 @@ def run(experiment: Experiment, device: str | None = None) -> LatentManifolds:
     effective = _together(tables, "effective", "condition")
     ties = _together(tables, "ties", "condition")
     by_network = {name: tables[name] for name in four}
-    turned = {name: subspaces(of, inputs, experiment.log_epsilon) for name, of in four.items()}
+    one_draw = {ONE_DRAW: four["VAE sampled"]._replace(redrawn=False)}
+    turned = {
+        name: subspaces(of, inputs, experiment.log_epsilon)
+        for name, of in (four | one_draw).items()
+    }
     of_subspaces = _stacked(turned, "network")
     fixed_rank = _stacked({name: of["fixed_rank"] for name, of in by_network.items()}, "network")
     numbers: dict[str, Any] = {
         "conv_epochs_trained": trained.epochs,
         "images": len(inputs.images),
+        "channels": experiment.channels,
+        "active_channels": {
+            name: _active_channels(next(inputs.latents(of))) for name, of in four.items()
+        },
         "noise_levels": list(inputs.levels),
         "reported": ranks_in_words.REPORTED,
         "ranks": {
@@ -122,6 +137,7 @@ def run(experiment: Experiment, device: str | None = None) -> LatentManifolds:
         device=trained.device,
         numbers=numbers,
         finding=ranks_in_words.finding(experiment, numbers),
+        active=ranks_in_words.active(numbers),
         networks=_networks(trained),
         ranks=_together(by_network, "ranks", "network"),
         effective=effective,
@@ -181,6 +197,11 @@ def _of_network(readout: Readout, inputs: Inputs, of: Spectra) -> dict[str, pd.D
         "ranks": table.assign(bound=table.factor.map(bounds)),
         "fixed_rank": fixed_rank_subspaces(readout, inputs, ranks),
     }
+
+
+def _active_channels(latents: torch.Tensor) -> int:
+    """Number of channels with an active latent variable; of latents ``[n, c, h, w]``."""
+    return int(geometry.active_latents(latents.flatten(1)).view(latents.shape[1], -1).any(1).sum())
 
 
 def _angles(turned: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, dict[str, Any]]]:

@@ -117,15 +117,19 @@ def _compared(
     inputs: Inputs,
     embeddings: Callable[[Covariances], Iterable[torch.Tensor]],
 ) -> list[pd.DataFrame]:
-    """A table for each of the embeddings."""
+    """A table for each of the embeddings.
+
+    Covariances are those of latents in float64: in float32 their rounding errors would pass for
+    eigenvalues, and a logarithm makes them large.
+    """
     half = len(inputs.images) // 2
     references: list[Reference] = []
     rows: list[list[dict[str, Any]]] = []
     for level, latents in zip(inputs.levels, inputs.latents(readout), strict=True):
-        first = embeddings(manifolds.mode_covariances(latents[:half]))
+        first = embeddings(manifolds.mode_covariances(latents[:half].double()))
         if not references:
             points = list(first)
-            other = embeddings(manifolds.mode_covariances(latents[half : 2 * half]))
+            other = embeddings(manifolds.mode_covariances(latents[half : 2 * half].double()))
             references = [Reference(of) for of in points]
             rows = [
                 [_row("other half", level, reference, of)]

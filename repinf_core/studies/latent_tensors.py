@@ -21,10 +21,13 @@ class Readout(NamedTuple):
     Attributes:
         model: on the CPU.  Its convolutions keep exact ties, those of a GPU need not.
         sampled: whether z is drawn from q(z|x); otherwise it is the mean.
+        redrawn: whether each noise level draws its z anew; otherwise all have the same random
+            numbers, and z changes with the image alone.
     """
 
     model: ConvAutoencoder
     sampled: bool = False
+    redrawn: bool = True
 
     def double(self) -> "Readout":
         """The same with a network in float64."""
@@ -79,9 +82,11 @@ class Inputs(NamedTuple):
         return noise.gaussian(self.images, level, generator)
 
     def latents(self, readout: Readout) -> Iterator[torch.Tensor]:
-        """Latent tensors ``[n, c, h, w]`` at each level.  Each level draws its z anew."""
+        """Latent tensors ``[n, c, h, w]`` at each level."""
         generator = torch.Generator().manual_seed(self.z_seed)
         for level in self.levels:
+            if not readout.redrawn:
+                generator.manual_seed(self.z_seed)
             parts = self.noisy(level).split(1000)
             yield torch.cat([readout.latents(part, generator) for part in parts])
 

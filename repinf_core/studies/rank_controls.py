@@ -7,7 +7,7 @@ import torch
 
 from repinf_core.geometry import manifolds
 from repinf_core.studies.latent_tensors import FACTORS, Inputs, Readout, Spectra, distribution
-from repinf_core.studies.ranks_in_words import SCOPES, double, ends_in_words
+from repinf_core.studies.ranks_in_words import SCOPES, TEXTURED, double, ends_in_words
 
 DECADE = tuple(10 ** (k / 4) for k in range(-2, 3))
 """Tolerances at which ranks are judged, as multiples of numpy's default."""
@@ -45,8 +45,12 @@ def conditions(
     return {
         **{name: (readout, inputs) for name, readout in (*four.items(), *controls.items())},
         **{f"{name}, untrained": (readout, inputs) for name, readout in untrained.items()},
-        **{f"{name}, textured ground": (readout, on_texture) for name, readout in four.items()},
+        **{TEXTURED.format(name): (readout, on_texture) for name, readout in four.items()},
         **{double(name): (readout.double(), inputs) for name, readout in four.items()},
+        **{
+            double(TEXTURED.format(name)): (readout.double(), on_texture)
+            for name, readout in four.items()
+        },
     }
 
 
@@ -71,9 +75,9 @@ def summary(tolerances: pd.DataFrame, effective: pd.DataFrame, ties: pd.DataFram
 
     Returns:
         ``condition``; at numpy's default tolerance, the ranges of ``S1``, ``S2`` and ``S3`` over
-        clean images and of S3 over all noise levels (``S3_with_noise``), as texts; whether all
-        ranks are fixed over clean images at each tolerance of :data:`DECADE` (``fixed_1`` to
-        ``fixed_5``), at how many of them they are over all noise levels (``fixed_with_noise``);
+        clean images and of S3 over all noise levels (``S3_with_noise``), as texts; at how many
+        tolerances of :data:`DECADE` all ranks are fixed over clean images (``fixed``), and over all
+        noise levels (``fixed_with_noise``);
         of clean images the median ``effective`` rank of S3, and the share whose rank of S3 is the
         largest that their ties leave (``left_by_ties``).
     """
@@ -87,7 +91,7 @@ def summary(tolerances: pd.DataFrame, effective: pd.DataFrame, ties: pd.DataFram
                 "condition": condition,
                 **{factor: ends_in_words(clean[factor]) for factor in FACTORS},
                 "S3_with_noise": ends_in_words(noisy["S3"]),
-                **{f"fixed_{i}": fixed for i, fixed in enumerate(clean["fixed"], 1)},
+                "fixed": sum(clean["fixed"]),
                 "fixed_with_noise": sum(noisy["fixed"]),
                 "effective": medians["S3"],
                 "left_by_ties": share_left_by_ties(ties[ties.condition == condition]),

@@ -15,6 +15,8 @@ REPORTED = {
 """Ranks that others report of the companion: the smallest and the largest."""
 SCOPES = ("clean images", "all noise levels")
 """Images over which ranks are compared; the second are the first and their noisy versions."""
+TEXTURED = "{}, textured ground"
+"""The condition in which a network sees images with a texture on their blank ground."""
 _NETWORKS = {
     "CAE": "the CAE",
     "DAE": "the DAE",
@@ -52,22 +54,59 @@ def beside_reported(ranks: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def finding(experiment: Experiment, numbers: Mapping[str, Any]) -> str:
-    """The ranks of S3 over clean images, and whether they are those that ties leave.
+    """Which networks have one rank for all images, the ranks of S3, and whether ties leave them.
 
     Args:
         experiment: whose data set it is.
         numbers: of :class:`repinf_core.studies.latent_manifolds.LatentManifolds`.
     """
-    of = {name: numbers["ranks"][name][SCOPES[0]]["S3"] for name in _NETWORKS}
-    told = _listed(f"{ends_in_words(of[name], ' to ')} for {_NETWORKS[name]}" for name in of)
-    shares = numbers["share_left_by_ties"]
-    of_means = [name for name in _NETWORKS if name != "VAE sampled"]
-    ties = _listed(f"{shares[double(name)]:.0%} ({name})" for name in of_means)
+    clean = {name: numbers["ranks"][name][SCOPES[0]] for name in _NETWORKS}
+    always = [_NETWORKS[name] for name in clean if all(clean[name]["fixed"])]
+    which = (
+        "no network has"
+        if not always
+        else "every network has"
+        if len(always) == len(clean)
+        else f"only {_listed(always)} {'has' if len(always) == 1 else 'have'}"
+    )
+    means = [name for name in _NETWORKS if name != "VAE sampled"]
     return (
         f"Over {numbers['images']:,} clean test images of "
-        f"{data.DATASETS[experiment.dataset].title}, the rank of $S_3$ is {told}. In double "
-        f"precision it is just what ties leave for {ties} of the images."
+        f"{data.DATASETS[experiment.dataset].title}, {which} one and the same rank for all images, "
+        f"at every tolerance of a decade. In single precision the rank of $S_3$ is "
+        f"{_of_s3(numbers, _NETWORKS)}. In double precision it is "
+        f"{_of_s3(numbers, {double(name): _NETWORKS[name] for name in means})}, in "
+        f"{_shares(numbers, map(double, means))} of the images exactly what ties between places "
+        f"leave. With a texture on the blank ground, which breaks the ties, it is "
+        f"{_of_s3(numbers, {double(TEXTURED.format(n)): _NETWORKS[n] for n in means})}."
     )
+
+
+def active(numbers: Mapping[str, Any]) -> str:
+    """How many channels of each network are active, in a sentence.
+
+    Args:
+        numbers: of :class:`repinf_core.studies.latent_manifolds.LatentManifolds`.
+    """
+    counts = numbers["active_channels"]
+    told = _listed(f"{counts[name]} of {_NETWORKS[name]}" for name in counts)
+    return (
+        f"Of {numbers['channels']} channels, those with a latent variable whose variance over the "
+        f"clean images is above 0.01: {told}."
+    )
+
+
+def _of_s3(numbers: Mapping[str, Any], conditions: Mapping[str, str]) -> str:
+    """The ranges of S3 over clean images; equal ones are told once."""
+    ends = {name: numbers["ranks"][name][SCOPES[0]]["S3"] for name in conditions}
+    texts = {conditions[name]: ends_in_words(of, " to ") for name, of in ends.items()}
+    if len({*texts.values()}) == 1:
+        return f"{next(iter(texts.values()))} for {_listed(texts)}"
+    return _listed(f"{text} for {name}" for name, text in texts.items())
+
+
+def _shares(numbers: Mapping[str, Any], conditions: Iterable[str]) -> str:
+    return _listed(f"{numbers['share_left_by_ties'][name]:.0%}" for name in conditions)
 
 
 def double(network: str) -> str:
