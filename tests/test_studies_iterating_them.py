@@ -23,7 +23,7 @@ SMALL = profiles.experiment(
         "trials": 4, "settling_steps": 40,
     },
 )  # fmt: skip
-NETWORKS = ["paper's VAE", "conv VAE", "CAE", "DAE"]
+NETWORKS = ["paper's VAE", "conv VAE", "CAE", "DAE", "rectified VAE", "linear CAE"]
 LABELS = pages.TRAIN.labels.numpy()
 
 
@@ -47,8 +47,11 @@ def study(small_models):
 
 def networks():
     """The same networks in float64."""
-    specs = variants(SMALL)
-    specs = [VAESpec.of(SMALL), specs["VAE"], specs["CAE"], specs["DAE"]]
+    cae, dae, vae = variants(SMALL).values()
+    specs = [
+        VAESpec.of(SMALL), vae, cae, dae,
+        dataclasses.replace(vae, rectified=True), dataclasses.replace(cae, rectified=False),
+    ]  # fmt: skip
     return {
         name: store.load_or_train(spec).model.double()
         for name, spec in zip(NETWORKS, specs, strict=True)
@@ -162,8 +165,8 @@ def test_the_tables_agree_with_one_another(study):
         assert means["mean"].iloc[-1] == pytest.approx(labels["last"].mean())
         np.testing.assert_allclose(means.chord.iloc[[0, -1]], means["mean"].iloc[[0, -1]])
     epochs = dict(zip(study.networks.network, study.networks.epochs, strict=True))
-    assert epochs == {"paper's VAE": 4, "conv VAE": 1, "CAE": 1, "DAE": 1}
-    assert study.networks.n_z.tolist() == [3, 49, 49, 49]
+    assert epochs == {name: 4 if name == "paper's VAE" else 1 for name in NETWORKS}
+    assert study.networks.n_z.tolist() == [3] + 5 * [49]
 
 
 def test_the_images_shown_begin_with_the_same_noisy_image(study):
@@ -172,7 +175,7 @@ def test_the_images_shown_begin_with_the_same_noisy_image(study):
     for shown in study.samples.values():
         assert shown.shape == (len(study.times), 784)
         np.testing.assert_allclose(shown[0], x0[SMALL.label * SMALL.trials], atol=1e-6)
-    assert study.concept_images.shape == (4, 784)
+    assert study.concept_images.shape == (6, 784)
 
 
 @pytest.mark.slow

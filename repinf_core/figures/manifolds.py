@@ -23,7 +23,7 @@ _SINGLE = "#D0D0D0"  # of ranks in single precision beside those in double preci
 _NOISE = "standard deviation of the noise"
 _BANDS = [
     Line2D([], [], color=CONTROL, marker="o", markersize=5, label="median"),
-    Patch(color=CONTROL, alpha=0.45, linewidth=0, label="half of the images"),
+    Patch(color=CONTROL, alpha=0.45, linewidth=0, label="middle half of the images"),
     Patch(color=CONTROL, alpha=0.18, linewidth=0, label="all images"),
 ]
 _BOUND = Line2D([], [], color="0.4", linestyle=":", label="largest possible rank")
