@@ -67,15 +67,16 @@ def marks(figure: str, deviations: Sequence[str]) -> str:
         deviations: deviations from the paper's settings, from :func:`deviations`.
     """
     unstated = ", ".join(NOT_STATED.get(figure, _NOWHERE_STATED))
+    return f"{_met(figure, deviations)}. Not stated, and chosen here: {unstated}."
+
+
+def _met(figure: str, deviations: Sequence[str]) -> str:
     if figure == "companion":
-        return f"none is known. Chosen here: {unstated}."
+        return "none is known"
     paper = "the first paper" if figure == "other networks" else "the paper"
-    met = (
-        f"others than {paper} states ({'; '.join(deviations)}; {paper}'s in parentheses)"
-        if deviations
-        else f"those that {paper} states"
-    )
-    return f"{met}. Not stated, and chosen here: {unstated}."
+    if deviations:
+        return f"others than {paper} states ({'; '.join(deviations)}; {paper}'s in parentheses)"
+    return f"those that {paper} states"
 
 
 def deviations(
