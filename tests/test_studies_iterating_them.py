@@ -276,6 +276,7 @@ def test_the_least_margin_is_that_of_the_tables(study):
     np.testing.assert_allclose(study.margins.set_index("label").margin, margin, atol=1e-6)
     assert (study.margins.low <= study.margins.high).all()
     assert study.numbers["margins"]["least"]["margin"] == study.margins.margin.min()
+    assert f"for {(study.margins.margin > 0).sum()} of 10 labels" in study.finding
 
 
 @pytest.mark.parametrize("path", [[1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [1.0, 1.0, 1.0]])

@@ -13,7 +13,7 @@ def vae_near_25_db(found: Numbers) -> Measured:
     near = sum(NEAR[0] <= level <= NEAR[1] for level in curves["VAE"])
     told = ", ".join(f"{name} {fall:.1f}" for name, fall in falls.items())
     return Measured(
-        f"{low:.1f} to {high:.1f} dB over the levels, from {NEAR[0]:g} to {NEAR[1]:g} dB at {near} "
+        f"{low:.2f} to {high:.2f} dB over the levels, from {NEAR[0]:g} to {NEAR[1]:g} dB at {near} "
         f"of {len(curves['VAE'])}; fall from the lowest to the highest level: "
         f"{told} dB",
         graded(

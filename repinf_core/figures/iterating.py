@@ -37,7 +37,7 @@ def distances_by_network(means: pd.DataFrame) -> Figure:
     Args:
         means: table of :class:`repinf_core.studies.iterating_them.IteratingThem`.
     """
-    figure = Figure(figsize=(WIDTH, 4.6))
+    figure = Figure(figsize=(WIDTH, 4.1))
     grid = figure.subplots(2, 2, sharex=True, sharey=True)
     for axes, network in zip(grid.flat, _NETWORKS, strict=True):
         panel = means[means.network == network]

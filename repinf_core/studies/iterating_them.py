@@ -286,13 +286,11 @@ def _row(table: pd.DataFrame, network: str, columns: tuple[str, ...]) -> dict[st
 def _finding(experiment: Experiment, networks: pd.DataFrame, margins: pd.DataFrame) -> str:
     title = data.DATASETS[experiment.dataset].title
     depth = networks.set_index("network").excess_depth
-    *first, last = (
-        f"{depth[name]:.3f} in the {name}"
-        for name in (*iterated_depths.VAES, *iterated_depths.OTHERS)
+    told = ", ".join(
+        f"{name} {depth[name]:.3f}" for name in (*iterated_depths.VAES, *iterated_depths.OTHERS)
     )
     return (
-        f"On {title} with $p = {experiment.p:g}$ the approach to the cluster centre belongs to the "
-        f"VAE for {sum(margins.margin > 0)} of 10 labels: for these it is deeper in both VAEs than "
-        f"in CAE and DAE. Its mean depth, less that at a wrong concept, is "
-        f"{', '.join(first)} and {last}, in units of the spread of a cluster."
+        f"On {title} with $p = {experiment.p:g}$ the approach belongs to the VAE, deeper in both "
+        f"VAEs than in CAE and DAE, for {sum(margins.margin > 0)} of 10 labels. Mean depth beyond "
+        f"that at a wrong concept, in units of the spread of a cluster: {told}."
     )
