@@ -30,7 +30,7 @@ STATED = {
     "Suppl. D": (*NETWORK, "p", "trials"),
     "Steps": NETWORK,  # the advice on their number
     "unfamiliar inputs": NETWORK,  # beyond the paper: its network
-    "companion": ("dataset",),  # of its settings we know no more
+    "companion": ("dataset",),  # chosen here: its abstract tells of no setting
     "other networks": (*NETWORK, "p"),  # beyond the paper: its network beside others
 }
 """The parameters that the paper states, by figure."""
@@ -42,7 +42,13 @@ NOT_STATED = {
     "Fig. 9": ("grid of N_z",),
     "unfamiliar inputs": ("minibatch", "steps"),
     "other networks": ("the convolutional networks", *_NOWHERE_STATED),
-    "companion": ("the networks", "their training", "the noise", "the tolerance of a rank"),
+    "companion": (
+        "the data set",
+        "the networks",
+        "their training",
+        "the noise",
+        "the tolerance of a rank",
+    ),
 }
 """The settings that the paper does not state and this book chose, by figure.
 
@@ -53,19 +59,24 @@ For all other figures these are the minibatch, the noise and the number of steps
 def marks(figure: str, deviations: Sequence[str]) -> str:
     """The settings under which a claim was judged, in words.
 
-    They are those that the paper states, or others, and those that the paper does not state.
+    They are those that the paper states, or others, and those that the paper does not state.  Of
+    the companion's settings none is known.
 
     Args:
         figure: figure of the paper.
         deviations: deviations from the paper's settings, from :func:`deviations`.
     """
     unstated = ", ".join(NOT_STATED.get(figure, _NOWHERE_STATED))
-    met = (
-        f"others than the paper states ({'; '.join(deviations)}; the paper's in parentheses)"
-        if deviations
-        else "those that the paper states"
-    )
-    return f"{met}. Not stated, and chosen here: {unstated}."
+    return f"{_met(figure, deviations)}. Not stated, and chosen here: {unstated}."
+
+
+def _met(figure: str, deviations: Sequence[str]) -> str:
+    if figure == "companion":
+        return "none is known"
+    paper = "the first paper" if figure == "other networks" else "the paper"
+    if deviations:
+        return f"others than {paper} states ({'; '.join(deviations)}; {paper}'s in parentheses)"
+    return f"those that {paper} states"
 
 
 def deviations(

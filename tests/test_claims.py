@@ -290,7 +290,12 @@ PAPER = {
                 ("CAE", 0.1),
                 ("DAE", -0.1),
             )
-        }
+        },
+        "margins": {
+            "least": {"label": "8", "margin": 0.1, "low": -0.2, "high": 0.3, "resamples": 0.6},
+            "all": 0.17,
+            "labels": [7, 10],
+        },
     },
     "20_fixed_points": {
         "labels_with_a_saddle": {
@@ -992,6 +997,37 @@ def test_a_verdict_knows_where_its_settings_are_not_those_of_the_paper(tmp_path)
         "still the same class": [*of_detection, first_rate],
         "no other label's pull": [*of_detection, first_rate],
     }
+
+
+def card_of(folder, name):
+    (one,) = [one for one in judged(folder) if one.claim.name == name]
+    return claims.Card(one).lines
+
+
+def test_the_card_on_the_vaes_approach_tells_its_least_margin_and_what_other_trials_would(tmp_path):
+    write(tmp_path, PAPER)
+    ours = card_of(tmp_path, "belongs to the VAE")["Here"]
+    assert "least margin 0.100 (label 8; -0.200 to 0.300, 95%)" in ours
+    assert "all ten labels in 17% of them and 7 to 10 labels in 95%" in ours
+
+
+def test_the_card_on_the_vaes_psnr_tells_at_how_many_levels_it_is_near_the_reported(tmp_path):
+    altered = copy.deepcopy(PAPER["30_autoencoder_variants"])
+    altered["psnr"]["Gaussian"]["VAE"] = [27.0, 23.0, 22.9]
+    write(tmp_path, {"30_autoencoder_variants": altered})
+    assert "from 23 to 27 dB at 2 of 3" in card_of(tmp_path, "VAE near 25 dB")["Here"]
+
+
+def test_cards_on_the_companions_networks_tell_the_papers_apart(tmp_path):
+    write(tmp_path, PAPER)
+    assert "The companion" in card_of(tmp_path, "VAE near 25 dB")
+    for name in ("denoising helps", "ties", "belongs to the VAE"):
+        assert "Neither paper" in card_of(tmp_path, name)
+    assert "The paper" in card_of(tmp_path, "better than -ELBO")
+    for name in ("VAE near 25 dB", "denoising helps"):
+        assert card_of(tmp_path, name)["Settings"].startswith("none is known. Not stated,")
+    iterated = card_of(tmp_path, "belongs to the VAE")["Settings"]
+    assert iterated.startswith("those that the first paper states. Not stated,")
 
 
 @pytest.mark.parametrize("other", [{"profile": "quick"}, {"dataset": "digits"}])

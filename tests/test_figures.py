@@ -346,7 +346,8 @@ CURVES_BY_KIND = pd.DataFrame(
     ],
     columns=["network", "kind", "quantity", "t", "median", "lower", "upper", "auroc"],
 )
-ITERATED = ("paper's VAE", "conv VAE", "CAE", "DAE")
+SHOWN = ("paper's VAE", "conv VAE", "CAE", "DAE")
+ITERATED = (*SHOWN, "rectified VAE", "linear CAE")
 MEANS = pd.DataFrame(
     [
         (network, target, t, *RANDOM.random(2))
@@ -1389,8 +1390,11 @@ def test_angles_with_noise_stand_beside_those_between_two_clean_halves():
 
 
 def test_each_network_has_a_panel_with_its_distances_and_its_chord():
+    """The controls have none; all panels have one scale."""
     figure = figures.distances_by_network(MEANS)
-    for axes, network in zip(figure.axes, ITERATED, strict=True):
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1
+    assert figure.axes[0].get_ylim()[0] == 0
+    for axes, network in zip(figure.axes, SHOWN, strict=True):
         assert axes.get_title(loc="left") == network
         drawn = {line.get_label(): line.get_ydata() for line in axes.lines}
         rows = MEANS[MEANS.network == network]
@@ -1410,7 +1414,8 @@ def test_each_label_has_a_depth_of_each_network():
         if len(at) == 10:
             values = np.ravel(line.get_xdata()).astype(float)
             places[tuple(np.sort(values))] = dict(zip(at, values, strict=True))
-    for network in ITERATED:
+    assert len(places) == len(SHOWN)
+    for network in SHOWN:
         expected = DEPTHS[DEPTHS.network == network].excess_depth.to_numpy()
         assert list(places[tuple(np.sort(expected))].values()) == pytest.approx(expected)
 

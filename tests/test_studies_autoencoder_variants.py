@@ -133,6 +133,13 @@ def test_the_quality_is_that_of_numpys_networks(study, store):
         assert row.low.item() <= row.difference.item() <= row.high.item()
 
 
+def test_active_latents_vary_over_the_training_images(study, store):
+    active = study.networks.set_index("network").active
+    for name, weights in weights_of(store).items():
+        xi = [mean_of(name, weights, x).ravel() for x in references.array(pages.TRAIN.images)]
+        assert active[name] == (np.var(xi, axis=0) > 0.01).sum()
+
+
 def test_the_latents_are_where_noise_moves_them(study, store):
     clean, labels = images()
     noisy = noise.gaussian(clean, SMALL.denoising_level, drawn(1))
@@ -207,6 +214,14 @@ def test_the_same_seed_gives_the_same_numbers_and_places(study):
     assert again.places.equals(study.places)
     other = autoencoder_variants.run(dataclasses.replace(SMALL, trial_seed=1), "cpu")
     assert other.numbers != study.numbers
+
+
+def test_the_finding_names_the_network_that_reconstructs_best(study):
+    at = study.quality[study.quality.noise == "Gaussian"].set_index(["image", "level"]).psnr
+    noisy, clean = (max(NETWORKS, key=lambda name: at[name, level]) for level in (0.3, 0))
+    assert f"noise of 0.3 the {noisy} reconstructs best, without noise the {clean}" in study.finding
+    for name in NETWORKS:
+        assert f"{name} {at[name, 0.3]:.1f}" in study.finding
 
 
 def test_both_claims_are_judged_by_the_tables(study):

@@ -13,7 +13,12 @@ from repinf_core import claims, data, profiles
 from repinf_core.models import memories
 from repinf_core.models.conv import variants
 from repinf_core.models.mlp import VAESpec
-from repinf_core.studies import iterated_ends, iterated_networks, iterating_them
+from repinf_core.studies import (
+    iterated_depths,
+    iterated_ends,
+    iterated_networks,
+    iterating_them,
+)
 from repinf_core.training import store
 
 SMALL = profiles.experiment(
@@ -23,7 +28,7 @@ SMALL = profiles.experiment(
         "trials": 4, "settling_steps": 40,
     },
 )  # fmt: skip
-NETWORKS = ["paper's VAE", "conv VAE", "CAE", "DAE"]
+NETWORKS = ["paper's VAE", "conv VAE", "CAE", "DAE", "rectified VAE", "linear CAE"]
 LABELS = pages.TRAIN.labels.numpy()
 
 
@@ -47,8 +52,11 @@ def study(small_models):
 
 def networks():
     """The same networks in float64."""
-    specs = variants(SMALL)
-    specs = [VAESpec.of(SMALL), specs["VAE"], specs["CAE"], specs["DAE"]]
+    cae, dae, vae = variants(SMALL).values()
+    specs = [
+        VAESpec.of(SMALL), vae, cae, dae,
+        dataclasses.replace(vae, rectified=True), dataclasses.replace(cae, rectified=False),
+    ]  # fmt: skip
     return {
         name: store.load_or_train(spec).model.double()
         for name, spec in zip(NETWORKS, specs, strict=True)
@@ -152,6 +160,8 @@ def test_ends_and_factors_are_those_of_the_network_in_float64(study):
 def test_the_tables_agree_with_one_another(study):
     for name, found in study.numbers["networks"].items():
         labels = of_network(study.labels, name)
+        ends = of_network(study.ends, name)
+        assert found["end_points"] == len(set(ends[ends.outcome == "at rest"].end_point))
         assert found["excess_depth"] == labels.excess_depth.tolist()
         assert found["labels_approaching_same_time"] == labels.same_time.sum()
         row = of_network(study.networks, name).iloc[0]
@@ -162,8 +172,8 @@ def test_the_tables_agree_with_one_another(study):
         assert means["mean"].iloc[-1] == pytest.approx(labels["last"].mean())
         np.testing.assert_allclose(means.chord.iloc[[0, -1]], means["mean"].iloc[[0, -1]])
     epochs = dict(zip(study.networks.network, study.networks.epochs, strict=True))
-    assert epochs == {"paper's VAE": 4, "conv VAE": 1, "CAE": 1, "DAE": 1}
-    assert study.networks.n_z.tolist() == [3, 49, 49, 49]
+    assert epochs == {name: 4 if name == "paper's VAE" else 1 for name in NETWORKS}
+    assert study.networks.n_z.tolist() == [3] + 5 * [49]
 
 
 def test_the_images_shown_begin_with_the_same_noisy_image(study):
@@ -172,7 +182,7 @@ def test_the_images_shown_begin_with_the_same_noisy_image(study):
     for shown in study.samples.values():
         assert shown.shape == (len(study.times), 784)
         np.testing.assert_allclose(shown[0], x0[SMALL.label * SMALL.trials], atol=1e-6)
-    assert study.concept_images.shape == (4, 784)
+    assert study.concept_images.shape == (6, 784)
 
 
 @pytest.mark.slow
@@ -208,6 +218,67 @@ def test_a_bent_path_has_the_depth_of_its_bend():
     assert found.depth == pytest.approx(0.5**0.5)
 
 
+def plain_depth(mean, chord):
+    at = mean.argmin()
+    return chord[at] - mean[at] if references.approaches(mean, chord[at]) else 0.0
+
+
+def test_trials_drawn_anew_have_the_depths_of_a_plain_loop():
+    """Of every label and resample, with each trial as often as it was drawn."""
+    rng = np.random.default_rng(0)
+    distances, chords = rng.random((2, 3, 6, 5)), rng.random((2, 3, 6, 5)).max(0) + 0.3
+    weights = iterated_depths.draws(3, 5, seed=1)
+    found = iterated_depths.resampled(
+        torch.from_numpy(distances[0]), torch.from_numpy(chords), weights
+    )
+    counts = references.array(weights) * 5
+    np.testing.assert_allclose(counts.sum(2), 5)
+    np.testing.assert_allclose(counts, counts.round(), atol=1e-12)
+    assert not np.array_equal(counts[0], counts[1])  # every label draws its own
+    for resample in range(0, len(found), 97):
+        for k in range(3):
+            drawn = np.arange(5).repeat(counts[k, resample].round().astype(int))
+            mean, chord = (of[k][:, drawn].mean(1) for of in (distances[0], chords))
+            expected = plain_depth(mean, chord)
+            assert found[resample, k].item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_margin_is_that_of_the_shallower_vae_over_the_deepest_other_and_over_none():
+    excess = {
+        "paper's VAE": [0.5, 0.2, 0.3, -0.1],
+        "conv VAE": [0.4, 0.3, 0.3, 0.2],
+        "CAE": [0.1, 0.25, -0.2, -0.3],
+        "DAE": [0.2, 0.0, -0.1, -0.2],
+        "linear CAE": [9.0] * 4,  # a control has no part in it
+    }
+    np.testing.assert_allclose(iterated_depths.margin(excess), [0.2, -0.05, 0.3, -0.1])
+    alone = iterated_depths.margin(excess, ("conv VAE",))
+    np.testing.assert_allclose(alone, [0.2, 0.05, 0.3, 0.2])
+
+
+def test_what_the_resamples_say_of_the_margins():
+    """Of two labels: one above 0 in all of them, one in a quarter."""
+    excess = {"paper's VAE": [0.3, 0.1], "conv VAE": [0.3, 0.1], "CAE": [0.1, 0.0], "DAE": [0, 0]}
+    anew = {name: torch.tensor([of] * 4).double() for name, of in excess.items()}
+    anew["CAE"] = torch.tensor([[0.1, 0.0], [0.1, 0.2], [0.1, 0.3], [0.1, 0.2]]).double()
+    table, told = iterated_depths.margins(excess, anew, ["a", "b"])
+    np.testing.assert_allclose(table.margin, [0.2, 0.1])
+    assert table.resamples.tolist() == [1, 0.25]
+    assert told["least"]["label"] == "b"
+    assert told["all"] == 0.25
+    assert told["labels"] == [1, 2]
+
+
+def test_the_least_margin_is_that_of_the_tables(study):
+    excess = study.labels.pivot(index="label", columns="network", values="excess_depth")
+    vaes, others = excess[["paper's VAE", "conv VAE"]], excess[["CAE", "DAE"]]
+    margin = vaes.min(axis=1) - others.max(axis=1).clip(lower=0)
+    np.testing.assert_allclose(study.margins.set_index("label").margin, margin, atol=1e-6)
+    assert (study.margins.low <= study.margins.high).all()
+    assert study.numbers["margins"]["least"]["margin"] == study.margins.margin.min()
+    assert f"for {(study.margins.margin > 0).sum()} of 10 labels" in study.finding
+
+
 @pytest.mark.parametrize("path", [[1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [1.0, 1.0, 1.0]])
 def test_without_a_minimum_inside_there_is_no_depth(path):
     path = torch.tensor(path)[None, :, None]
@@ -241,6 +312,17 @@ def test_a_planted_step_ends_as_it_must(factor, outcome):
     np.testing.assert_allclose(ends.spectra.radius, abs(factor))
     np.testing.assert_allclose(ends.spectra.stretch, abs(factor))
     assert (ends.ends.steps == 100).all() == (outcome == "not at rest")
+    # All that come to rest do so at the origin.
+    assert ends.ends.end_point.nunique() == (outcome == "at rest")
+
+
+def test_end_points_that_lie_together_count_as_one():
+    """A step that leaves its start as it is: as many points as starts, but for those nearby."""
+    found = iterated_networks.Clusters(torch.zeros(10, 2), torch.full((10,), 2.0))
+    apart = torch.arange(20.0)[:, None].repeat(1, 784)
+    for x0, expected in ((apart, 20), (0.001 * apart, 1), (apart // 5, 4)):
+        ends = iterated_ends.ends(planted(lambda z: z), found, x0, tuple("0123456789"), 100)
+        assert ends.ends.end_point.nunique() == expected
 
 
 @pytest.mark.slow

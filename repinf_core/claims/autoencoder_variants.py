@@ -10,9 +10,11 @@ def vae_near_25_db(found: Numbers) -> Measured:
     curves = found["psnr"]["Gaussian"]
     falls = {name: curves[name][0] - curves[name][-1] for name in ("CAE", "DAE", "VAE")}
     low, high = min(curves["VAE"]), max(curves["VAE"])
+    near = sum(NEAR[0] <= level <= NEAR[1] for level in curves["VAE"])
     told = ", ".join(f"{name} {fall:.1f}" for name, fall in falls.items())
     return Measured(
-        f"{low:.1f} to {high:.1f} dB over the levels; fall from the lowest to the highest level: "
+        f"{low:.2f} to {high:.2f} dB over the levels, from {NEAR[0]:g} to {NEAR[1]:g} dB at {near} "
+        f"of {len(curves['VAE'])}; fall from the lowest to the highest level: "
         f"{told} dB",
         graded(
             NEAR[0] <= low and high <= NEAR[1],
@@ -55,7 +57,7 @@ CLAIMS = (
         "the DAE reconstructs noisy images better than the CAE at the noise level that it was "
         "trained with",
         BEYOND,
-        "says nothing of these networks",
+        "asks this, as far as we know; of the companion we had only the abstract",
         "on test images with Gaussian noise of that level the mean PSNR, against the clean image, "
         "is larger for the DAE, and the 95% interval of the difference, by a paired bootstrap, "
         "lies above zero; partly: it is larger, but the interval includes zero",

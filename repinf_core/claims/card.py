@@ -18,6 +18,7 @@ from repinf_core.claims.judging import (
 )
 
 _SPEAKER = {PAPERS_OWN: "The paper", COMPANIONS: "The companion", BOOKS_OWN: "The paper"}
+_OF_BOTH = ("companion", "other networks")  # figures of the pages on both papers' networks
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Card:
         """The card's entries, in the order in which they are shown."""
         claim = self.judged.claim
         entries = {
-            _SPEAKER[claim.source]: f"{claim.value} ({claim.place})",
+            _speaker(claim): f"{claim.value} ({claim.place})",
             "Criterion": f"{claim.criterion}.",
             "Fixed": claim.fixed,
             "Here": self.judged.ours or "nothing to judge",
@@ -71,6 +72,12 @@ def cards(claims: Sequence[Claim], numbers: Numbers, parameters: Mapping[str, An
         parameters: of its experiment, by name.
     """
     return [Card(judge_numbers(claim, numbers, parameters)) for claim in claims]
+
+
+def _speaker(claim: Claim) -> str:
+    """Who says what the claim is compared with."""
+    beyond_both = claim.source == BOOKS_OWN and claim.figure in _OF_BOTH
+    return "Neither paper" if beyond_both else _SPEAKER[claim.source]
 
 
 def _text(text: str) -> str:

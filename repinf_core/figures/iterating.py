@@ -12,7 +12,6 @@ from repinf_core.figures.style import (
     PAIR,
     WIDTH,
     Figure,
-    leave_empty,
     styled,
 )
 from repinf_core.figures.unfamiliar import time_axis
@@ -22,7 +21,7 @@ _TARGETS = {
     "memory": {"color": MEMORY, "linestyle": "--"},
     "wrong concept": {"color": ABSTRACT, "linestyle": "-."},
 }
-_NETWORKS = {  # colour, marker, line
+_NETWORKS = {  # colour, marker, line; the controls stand in tables alone
     "paper's VAE": ("black", "o", "-"),
     "conv VAE": ("#56B4E9", "s", "--"),
     "CAE": ("#E69F00", "^", "-."),
@@ -33,15 +32,15 @@ _UNIT = "in units of the spread"
 
 @styled
 def distances_by_network(means: pd.DataFrame) -> Figure:
-    """Mean distance to the concept, a wrong concept and the memory: a panel for each network.
+    """Mean distance to the concept, a wrong concept and the memory: panels of one scale.
 
     Args:
         means: table of :class:`repinf_core.studies.iterating_them.IteratingThem`.
     """
-    panels = list(means.groupby("network", sort=False))
-    figure = Figure(figsize=(WIDTH, 2.6 * -(-len(panels) // 2) + 1.1))
-    grid = figure.subplots(-(-len(panels) // 2), 2, sharex=True)
-    for axes, (network, panel) in zip(grid.flat, panels, strict=False):
+    figure = Figure(figsize=(WIDTH, 4.1))
+    grid = figure.subplots(2, 2, sharex=True, sharey=True)
+    for axes, network in zip(grid.flat, _NETWORKS, strict=True):
+        panel = means[means.network == network]
         to_concept = panel[panel.target == "concept"]
         axes.plot(to_concept.t, to_concept.chord, ":", color=CONTROL, label="chord, to the concept")
         for target, how in _TARGETS.items():
@@ -51,9 +50,8 @@ def distances_by_network(means: pd.DataFrame) -> Figure:
             )
         axes.set_title(network, loc="left", fontweight="bold")
         axes.set(xlabel="", ylabel="")
-        axes.set_ylim(bottom=0)
         axes.yaxis.set_major_locator(MaxNLocator(4))
-    leave_empty(grid, len(panels))
+    axes.set_ylim(bottom=0)
     time_axis(figure, grid.flat, means.t.max(), columns=2)
     figure.supylabel(f"distance, {_UNIT}", fontsize=13)
     return figure
@@ -93,8 +91,8 @@ def steps_by_network(steps: pd.DataFrame) -> Figure:
     """
     figure = Figure(figsize=(WIDTH, 4.2))
     axes = figure.subplots()
-    for network, rows in steps.groupby("network", sort=False):
-        colour, _, line = _NETWORKS[network]
+    for network, (colour, _, line) in _NETWORKS.items():
+        rows = steps[steps.network == network]
         axes.fill_between(rows.t, rows.lower, rows.upper, color=colour, alpha=0.2, linewidth=0)
         sns.lineplot(
             rows, x="t", y="median", ax=axes, color=colour, linestyle=line, label=network,
@@ -114,7 +112,8 @@ def factors_by_network(spectra: pd.DataFrame) -> Figure:
         spectra: table of :class:`repinf_core.studies.iterating_them.IteratingThem`.
     """
     names = {"radius": "spectral radius", "stretch": "largest singular value"}
-    factors = spectra.melt(["network", "where"], [*names], var_name="of", value_name="factor")
+    shown = spectra[spectra.network.isin(_NETWORKS)]
+    factors = shown.melt(["network", "where"], [*names], var_name="of", value_name="factor")
     factors["of"] = factors.of.map(names)
     panels = list(factors.groupby("where", sort=False))
     figure = Figure(figsize=(WIDTH, 3.6))

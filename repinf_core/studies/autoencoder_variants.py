@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from repinf_core import bootstrap
-from repinf_core.models.conv import ConvSpec
+from repinf_core import bootstrap, geometry
+from repinf_core.models.conv import ConvAutoencoder, ConvSpec
 from repinf_core.noise import gaussian
 from repinf_core.profiles import Experiment
 from repinf_core.studies import convolutional, latent_places, reconstructions
@@ -19,6 +19,7 @@ from repinf_core.studies.study import Study
 from repinf_core.training.run import TrainingRun
 
 _BYTES = 2  # of a weight as it ships
+_CHUNK = 1000  # images encoded at once
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,12 @@ class AutoencoderVariants(Study):
 
     Attributes:
         networks: a row for each ``network``: the ``channels`` of its latent tensor and all its
-            numbers (``n_z``), the standard deviation of the noise in training (``noise_level``),
-            the ``epochs`` trained, its test ``objective`` and of it the ``reconstruction`` and the
-            ``kl`` (missing but for the VAE), the ``floor`` that no reconstruction can be below (all
-            in nats per image), its number of ``weights`` and their size as they ship
-            (``megabytes``).
+            numbers (``n_z``), how many of these are ``active`` (their variance over the training
+            images is above ``geometry.ACTIVE_VARIANCE``), the standard deviation of the noise in
+            training (``noise_level``), the ``epochs`` trained, its test ``objective`` and of it the
+            ``reconstruction`` and the ``kl`` (missing but for the VAE), the ``floor`` that no
+            reconstruction can be below (all in nats per image), its number of ``weights`` and their
+            size as they ship (``megabytes``).
         history: a row for each network and ``epoch``: the objective in ``training`` and of the
             ``test`` images (nats per image).
         quality: a row for each ``noise``, ``image`` (:data:`reconstructions.NOISY`, what a network
@@ -133,6 +135,7 @@ def _networks(networks: Convolutional) -> pd.DataFrame:
                 "network": name,
                 "channels": spec.channels,
                 "n_z": model.n_z,
+                "active": _active(model, networks.train.images, networks.device),
                 "noise_level": spec.noise_level,
                 "epochs": run.epoch,
                 "objective": _objective(tested),
@@ -144,6 +147,18 @@ def _networks(networks: Convolutional) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+@torch.no_grad()
+def _active(model: ConvAutoencoder, images: torch.Tensor, device: str) -> int:
+    """How many latents vary over the images, of which a few are encoded at a time."""
+    sums, squares = torch.zeros(2, model.n_z, dtype=torch.float64, device=device)
+    for part in images.split(_CHUNK):
+        z = model.encode_mean(part.to(device)).double()
+        sums += z.sum(0)
+        squares += z.square().sum(0)
+    variance = squares / len(images) - (sums / len(images)).square()
+    return int((variance > geometry.ACTIVE_VARIANCE).sum())
 
 
 def _history(networks: Convolutional) -> pd.DataFrame:
@@ -170,11 +185,16 @@ def _objective(terms: Mapping[str, float]) -> float:
 def _finding(quality: pd.DataFrame, level: float, images: int) -> str:
     of_gaussian = quality[quality.noise == GAUSSIAN]
     at, lowest = of_gaussian.set_index(["image", "level"]).psnr, of_gaussian.level.min()
-    told = ", ".join(
-        f"{name} {at[name, lowest]:.1f} and {at[name, level]:.1f}" for name in ("CAE", "DAE", "VAE")
-    )
+
+    def best_first(level: float) -> tuple[str, str]:
+        of = {name: at[name, level] for name in ("CAE", "DAE", "VAE")}
+        order = sorted(of, key=lambda name: -of[name])
+        return order[0], ", ".join(f"{name} {of[name]:.1f}" for name in order)
+
+    (best, told), (first, told_first) = best_first(level), best_first(lowest)
+    least = f"with {lowest:g}" if lowest else "without noise"
     return (
-        f"Reconstructed from {images:,} test images with Gaussian noise of {lowest:g} and of "
-        f"{level:g}, the mean PSNR to the clean image is, in dB: {told}. The noisy images "
-        f"themselves have {at[NOISY, level]:.1f} at {level:g}."
+        f"With Gaussian noise of {level:g} the {best} reconstructs best, {least} the {first}. Mean "
+        f"PSNR to the clean image over {images:,} test images, in dB: with {level:g} {told}, and "
+        f"the noisy images themselves {at[NOISY, level]:.1f}; {least} {told_first}."
     )

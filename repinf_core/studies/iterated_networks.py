@@ -14,6 +14,7 @@ from repinf_core import geometry
 from repinf_core.data import LabelledImages
 from repinf_core.dynamics import approach, rollout
 from repinf_core.dynamics.rollout import Autoencoder
+from repinf_core.studies.iterated_depths import depths, resampled
 from repinf_core.studies.study import mean_curves
 
 TARGETS = ("concept", "wrong concept", "memory")
@@ -72,11 +73,13 @@ class Followed(NamedTuple):
             :class:`repinf_core.studies.iterating_them.IteratingThem`, without ``network``.
         steps: a row for each ``t`` from 1 on: ``median`` over all trials of the length of the step
             from z(t-1) to z(t), and its quartiles ``lower`` and ``upper``.
+        excess: ``excess_depth`` with the trials drawn anew, float64 ``[RESAMPLES, labels]``.
     """
 
     curves: pd.DataFrame
     labels: pd.DataFrame
     steps: pd.DataFrame
+    excess: torch.Tensor
 
 
 def follow(
@@ -86,6 +89,7 @@ def follow(
     x0: torch.Tensor,
     names: tuple[str, ...],
     steps: int,
+    weights: torch.Tensor,
 ) -> Followed:
     """Follow the trials of every label for T = ``steps`` steps.
 
@@ -96,6 +100,7 @@ def follow(
         x0: the same images with noise.
         names: of the labels.
         steps: T.
+        weights: of the trials in each resample, from :func:`iterated_depths.draws`.
     """
     concepts, labels = found.concepts, len(names)
     own = torch.arange(labels, device=concepts.device).repeat_interleave(len(x0) // labels)
@@ -144,10 +149,14 @@ def follow(
     quartiles = torch.tensor([0.25, 0.5, 0.75])
     lower, median, upper = torch.quantile(lengths, quartiles, dim=1).numpy()
     times = range(1, steps + 1)
+    own_depth, wrong_depth = (
+        resampled(distances[name], chords[name], weights) for name in TARGETS[:2]
+    )
     return Followed(
         pd.concat(curves, names=["target"]).reset_index("target").reset_index(drop=True),
         of_labels,
         pd.DataFrame({"t": times, "median": median, "lower": lower, "upper": upper}),
+        own_depth - wrong_depth,
     )
 
 
@@ -179,7 +188,6 @@ def readings(distances: torch.Tensor, chords: torch.Tensor) -> pd.DataFrame:
     """
     whole_chord, same_time = geometry.approach_of_means(distances, chords)
     mean, chord = distances.mean(2), chords.mean(2)
-    below = chord.gather(1, whole_chord.step[:, None])[:, 0] - whole_chord.minimum
     columns = {
         "whole_chord": whole_chord.approaches,
         "same_time": same_time,
@@ -187,6 +195,6 @@ def readings(distances: torch.Tensor, chords: torch.Tensor) -> pd.DataFrame:
         "minimum": whole_chord.minimum,
         "first": mean[:, 0],
         "last": mean[:, -1],
-        "depth": torch.where(same_time, below, 0.0),
+        "depth": depths(mean.T, chord.T),
     }
     return pd.DataFrame({name: values.numpy() for name, values in columns.items()})

@@ -10,12 +10,13 @@ import torch
 from repinf_core import data
 from repinf_core.dynamics import rollout
 from repinf_core.dynamics.rollout import Autoencoder
+from repinf_core.models.conv import ConvSpec, controls, variants
 from repinf_core.noise import noisy_trials
 from repinf_core.profiles import Experiment
-from repinf_core.studies import convolutional
+from repinf_core.studies import convolutional, iterated_depths
 from repinf_core.studies.iterated_ends import Ends, ends
 from repinf_core.studies.iterated_networks import Clusters, Followed, clusters, follow
-from repinf_core.studies.study import Study, trained
+from repinf_core.studies.study import Study, Trained, trained
 
 MOST_TRIALS = 100
 """A label has no more trials than this, for a convolutional step takes long on a CPU."""
@@ -26,7 +27,10 @@ _SHOWN = (0, 1, 2, 5, 10, 30)  # times of images, besides the last
 
 @dataclass(frozen=True)
 class IteratingThem(Study):
-    """The tables of four networks, iterated from the same noisy images.
+    """The tables of four networks and two controls, iterated from the same noisy images.
+
+    The controls have one difference: the linear CAE lacks the relu on its latents, the rectified
+    VAE has it on its mean.
 
     All lengths in latent space are in units of the typical distance of memories from their concept,
     the root of its mean square over the training images of the label.
@@ -37,8 +41,8 @@ class IteratingThem(Study):
             Euclidean), ``first``, ``minimum`` and ``last`` distance to the concept and
             ``travelled``, the median ``step``, the mean ``depth``, ``wrong_depth`` and
             ``excess_depth`` and the shares ``nearest_first`` and ``nearest_last``; the numbers of
-            labels that approach the concept by the ``whole_chord`` and at the ``same_time``, and
-            likewise the wrong concept.
+            labels that approach the concept by the ``whole_chord`` and at the ``same_time``,
+            likewise the wrong concept, and of those (``deeper``) whose ``excess_depth`` is above 0.
         labels: a row for each network and ``label``: whether the mean curve of the distance to the
             concept approaches it by the ``whole_chord`` and at the ``same_time``; ``step`` and
             ``minimum`` of the curve, its ``first`` and ``last`` distance; the ``depth`` of the
@@ -48,6 +52,8 @@ class IteratingThem(Study):
             (``memory_first``, ``memory_last``); the share of trials to which the own concept is the
             nearest at t = 0 (``nearest_first``) and at T (``nearest_last``); the mean distance
             ``travelled`` from z(0) to z(T); the ``spread`` (Euclidean).
+        margins: a row for each label, of :func:`iterated_depths.margins`: by how much both VAEs
+            approach more deeply than CAE and DAE, with what a bootstrap over the trials says of it.
         curves: a row for each network, ``target`` (of ``iterated_networks.TARGETS``), label and
             ``t`` (steps): ``mean`` and ``sem`` of the distance over trials, and of the ``chord``
             the mean.
@@ -57,10 +63,11 @@ class IteratingThem(Study):
             ``upper``) over all trials of the length of the step to z(t).
         ends: a row for each network and trajectory: ``label``, ``outcome`` (at rest, cycle, not at
             rest), ``steps`` taken, length of the ``last_step``, distance from the end to the own
-            ``concept``, and whether this is the nearest (``nearest_own``).
+            ``concept``, whether this is the nearest (``nearest_own``), and the number of the
+            ``end_point`` (missing unless at rest).
         outcomes: a row for each network: the number of ``trajectories``, the shares ``at_rest``, on
-            a ``cycle`` and ``not_at_rest``, the medians of ``last_step`` and ``concept``, and the
-            share ``nearest_own``.
+            a ``cycle`` and ``not_at_rest``, the number of distinct ``end_points`` of those at rest,
+            the medians of ``last_step`` and ``concept``, and the share ``nearest_own``.
         spectra: a row for each network, label and place ``where`` (concept, end point): length of
             the ``step`` taken there, spectral ``radius`` and largest singular value ``stretch`` of
             its Jacobian (missing where the iteration did not converge).
@@ -73,6 +80,7 @@ class IteratingThem(Study):
 
     networks: pd.DataFrame
     labels: pd.DataFrame
+    margins: pd.DataFrame
     curves: pd.DataFrame
     means: pd.DataFrame
     steps: pd.DataFrame
@@ -86,7 +94,7 @@ class IteratingThem(Study):
 
 
 def run(experiment: Experiment, device: str | None = None) -> IteratingThem:
-    """Iterate the paper's VAE and the three convolutional networks from the same noisy images.
+    """Iterate the paper's VAE and the convolutional networks from the same noisy images.
 
     Args:
         experiment: uses ``trials`` (at most :data:`MOST_TRIALS`), ``p``, ``noise``, ``trial_seed``,
@@ -95,20 +103,16 @@ def run(experiment: Experiment, device: str | None = None) -> IteratingThem:
         device: as in :func:`repinf_core.studies.study.trained`, whose errors it raises.
     """
     papers = trained(experiment, device)
-    companions = convolutional.trained(experiment, papers.device)
-    runs = {
-        "paper's VAE": papers.run,
-        "conv VAE": companions.runs["VAE"],
-        "CAE": companions.runs["CAE"],
-        "DAE": companions.runs["DAE"],
-    }
+    companions = convolutional.trained(experiment, papers.device, _specs(experiment))
+    runs = {"paper's VAE": papers.run, **companions.runs}
     models = {name: cast(Autoencoder, run.model) for name, run in runs.items()}
     rows, x0 = _trials(papers.train, experiment)
     label = experiment.label
     shown = label * (len(x0) // 10)
     times = (*(t for t in _SHOWN if t < experiment.steps), experiment.steps)
+    weights = iterated_depths.draws(10, len(x0) // 10, experiment.trial_seed)
     measured = {
-        name: _measure(model, papers.train, rows, x0, papers.class_names, experiment, papers.device)
+        name: _measure(model, papers, rows, x0, weights, experiment)
         for name, model in models.items()
     }
     labels = _together({name: one.followed.labels for name, one in measured.items()})
@@ -116,6 +120,9 @@ def run(experiment: Experiment, device: str | None = None) -> IteratingThem:
     of_ends = _together({name: one.ends.ends for name, one in measured.items()})
     spectra = _together({name: one.ends.spectra for name, one in measured.items()})
     networks, outcomes = _networks(labels), _outcomes(of_ends)
+    excess = {name: one.followed.labels.excess_depth for name, one in measured.items()}
+    anew = {name: one.followed.excess for name, one in measured.items()}
+    margins, told = iterated_depths.margins(excess, anew, papers.class_names)
     networks.insert(1, "n_z", [one.found.concepts.shape[1] for one in measured.values()])
     networks.insert(2, "epochs", [run.epoch for run in runs.values()])
     numbers = {
@@ -123,14 +130,16 @@ def run(experiment: Experiment, device: str | None = None) -> IteratingThem:
         "conv_epochs_trained": companions.epochs,
         "trials": len(x0) // 10,
         "networks": _numbers(networks, labels, outcomes, spectra),
+        "margins": told,
     }
     return IteratingThem(
         experiment=experiment,
         device=papers.device,
         numbers=numbers,
-        finding=_finding(experiment, networks),
+        finding=_finding(experiment, networks, margins),
         networks=networks,
         labels=labels,
+        margins=margins,
         curves=curves,
         means=curves.groupby(["network", "target", "t"], sort=False)[["mean", "chord"]]
         .mean()
@@ -149,6 +158,18 @@ def run(experiment: Experiment, device: str | None = None) -> IteratingThem:
             [_decoded(model, measured[name].found, label) for name, model in models.items()]
         ),
     )
+
+
+def _specs(experiment: Experiment) -> dict[str, ConvSpec]:
+    """The convolutional networks, and two that differ from one of them in the relu alone."""
+    three, others = variants(experiment), controls(experiment)
+    return {
+        "conv VAE": three["VAE"],
+        "CAE": three["CAE"],
+        "DAE": three["DAE"],
+        "rectified VAE": others["VAE, rectified mean"],
+        "linear CAE": others["CAE, linear latents"],
+    }
 
 
 def _trials(
@@ -171,17 +192,17 @@ class _Measured:
 
 def _measure(
     model: Autoencoder,
-    train: data.LabelledImages,
+    papers: Trained,
     rows: torch.Tensor,
     x0: torch.Tensor,
-    names: tuple[str, ...],
+    weights: torch.Tensor,
     experiment: Experiment,
-    device: str,
 ) -> _Measured:
-    found = clusters(model, train, device)
+    train, names = papers.train, papers.class_names
+    found = clusters(model, train, papers.device)
     return _Measured(
         found,
-        follow(model, found, train.images[rows], x0, names, experiment.steps),
+        follow(model, found, train.images[rows], x0, names, experiment.steps, weights),
         ends(model, found, x0, names, min(experiment.settling_steps, MOST_STEPS)),
     )
 
@@ -206,12 +227,14 @@ def _together(by_network: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _networks(labels: pd.DataFrame) -> pd.DataFrame:
     by = labels.groupby("network", sort=False)
+    deeper = by.excess_depth.agg(lambda depths: int((depths > 0).sum())).rename("deeper")
     counted = ["whole_chord", "same_time", "wrong_whole_chord", "wrong_same_time"]
     averaged = [
         "spread", "first", "minimum", "last", "travelled", "depth", "wrong_depth", "excess_depth",
         "memory_first", "memory_last", "nearest_first", "nearest_last",
     ]  # fmt: skip
-    return by[counted].sum().join(by[averaged].mean()).join(by[["step"]].median()).reset_index()
+    tables = (by[averaged].mean(), by[["step"]].median(), deeper)
+    return by[counted].sum().join([*tables]).reset_index()
 
 
 def _outcomes(of_ends: pd.DataFrame) -> pd.DataFrame:
@@ -219,7 +242,8 @@ def _outcomes(of_ends: pd.DataFrame) -> pd.DataFrame:
     met = {outcome.replace(" ", "_"): of_ends.outcome == outcome for outcome in outcomes}
     by = of_ends.assign(**met).groupby("network", sort=False)
     medians, shares = by[["last_step", "concept"]].median(), by[[*met, "nearest_own"]].mean()
-    return medians.join(shares).assign(trajectories=by.size()).reset_index()
+    counts = {"trajectories": by.size(), "end_points": by.end_point.nunique()}
+    return medians.join(shares).assign(**counts).reset_index()
 
 
 def _places(spectra: pd.DataFrame) -> pd.DataFrame:
@@ -245,7 +269,9 @@ def _numbers(
             },
             **{column: own[column].tolist() for column in ("depth", "wrong_depth", "excess_depth")},
             **_row(networks, name, ("n_z", "spread", "first", "minimum", "last", "travelled")),
-            **_row(outcomes, name, ("trajectories", "at_rest", "cycle", "not_at_rest")),
+            **_row(
+                outcomes, name, ("trajectories", "at_rest", "cycle", "not_at_rest", "end_points")
+            ),
             "radius": places.radius.median().dropna().to_dict(),
             "stretch": places.stretch.median().dropna().to_dict(),
         }
@@ -257,14 +283,14 @@ def _row(table: pd.DataFrame, network: str, columns: tuple[str, ...]) -> dict[st
     return row
 
 
-def _finding(experiment: Experiment, networks: pd.DataFrame) -> str:
+def _finding(experiment: Experiment, networks: pd.DataFrame, margins: pd.DataFrame) -> str:
     title = data.DATASETS[experiment.dataset].title
-    rows = list(networks.itertuples())
-    approaching = ", ".join(f"{one.same_time} in the {one.network}" for one in rows)
-    deeper = ", ".join(f"{one.excess_depth:.3f}" for one in rows)
+    depth = networks.set_index("network").excess_depth
+    told = ", ".join(
+        f"{name} {depth[name]:.3f}" for name in (*iterated_depths.VAES, *iterated_depths.OTHERS)
+    )
     return (
-        f"On {title} with $p = {experiment.p:g}$ the mean trajectory approaches its concept, below "
-        f"the chord at the same time, for {approaching}, of 10 labels each. The approach is deeper "
-        f"than that of a wrong concept by {deeper}, on average and in units of the typical "
-        f"distance of memories from their concept."
+        f"On {title} with $p = {experiment.p:g}$ the approach belongs to the VAE, deeper in both "
+        f"VAEs than in CAE and DAE, for {sum(margins.margin > 0)} of 10 labels. Mean depth beyond "
+        f"that at a wrong concept, in units of the spread of a cluster: {told}."
     )
