@@ -161,6 +161,9 @@ def turned_by(name, *same):
 
 MANIFOLDS = {
     "noise_levels": [0.0, 0.1, 0.5],
+    "share_left_by_ties": {
+        f"{name}{precision}": 1.0 for name in NETWORKS_31[:3] for precision in ("", ", float64")
+    },
     "reported": {
         "CAE and DAE": {"S1": [5, 7], "S2": [6, 7], "S3": [29, 48]},
         "VAE": {"S1": [7, 7], "S2": [7, 7], "S3": [48, 48]},

@@ -200,7 +200,7 @@ CLAIMS = (
         "sampling z fixes the ranks, not the VAE: by its mean they vary, because exact ties "
         "between places of the latent tensor lower them",
         BEYOND,
-        "says nothing of ranks",
+        "asks this, as far as we know; of the companion we had only the abstract",
         "only the sampled z has fixed ranks, among CAE, DAE, VAE by its mean and VAE by a sampled "
         f"z, or cropping the border makes the CAE's ranks constant (fixed, constant: {_ONE_RANK}), "
         "both over the clean test images and over these at all noise levels together; partly: over "
