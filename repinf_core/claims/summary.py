@@ -1,7 +1,7 @@
 """All claims judged by the results of one edition: counts, scores, cards, and networks compared."""
 
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,6 +48,8 @@ _PAPER_S = (
 )
 LIKELY = "the likely network"
 """The network that page 10 finds to be the likeliest of the paper's."""
+SUGGESTING = ("active latents", "dimensions")
+"""Claims whose numbers were known when the likely network was chosen for a long training."""
 OTHERS = (
     Other(LIKELY, "likely_", {"beta": 2.0}, _PAPER_S),
     Other(
@@ -208,8 +210,16 @@ def _on_both(judged: Sequence[Judged], likely: Sequence[Judged]) -> str:
     beta = next(other.settings["beta"] for other in OTHERS if other.name == LIKELY)
     return (
         f"Of the {len(both)} claims judged both on {TEXT} and on {LIKELY} ($\\beta = {beta:g}$): "
-        f"{counts}."
+        f"{counts}.{_suggested(both)}"
     )
+
+
+def _suggested(both: Set[str]) -> str:
+    """Says that the likely network was chosen by some of the claims judged on both."""
+    of = [name for name in SUGGESTING if name in both]
+    if not of:
+        return ""
+    return f" The claims on {' and '.join(of)} had suggested the long training of the latter."
 
 
 def _in_cell(row: pd.Series) -> str | None:
