@@ -66,9 +66,10 @@ def subspaces_turn(found: Numbers) -> Measured:
     if any(angle is None for angle in _angles(found, "1")):
         return Measured("the latents of a network have no variance", NOT_RUN)
     here = found["angles"]["1"]
+    words = {"VAE sampled": "VAE sampled anew at each level"}
     told = "; ".join(
-        f"{name} up to {max(here[name]['same']):.0f} degrees ({here[name]['halves']:.0f} between "
-        f"other images)"
+        f"{words.get(name, name)} up to {max(here[name]['same']):.0f} degrees "
+        f"({here[name]['halves']:.0f} between other images)"
         for name in _FOUR
     )
     verdicts = {
