@@ -1,5 +1,6 @@
 """The study of latent manifolds in plain Python, against loops over images in numpy and scipy."""
 
+import copy
 import dataclasses
 import re
 
@@ -67,14 +68,18 @@ def latents_of(network, level):
     return (mu + torch.exp(log_variance / 2) * epsilon).reshape(COUNT, 6, 7, 7).numpy()
 
 
-def covariances_of(image):
-    """S1, S2 and S3 of one latent tensor ``[c, h, w]``, by numpy's own covariance."""
-    unfolded = (
+def unfolded(image):
+    """The three unfoldings of one latent tensor ``[c, h, w]``."""
+    return (
         np.stack([image[:, i, :].ravel() for i in range(image.shape[1])]),
         np.stack([image[:, :, j].ravel() for j in range(image.shape[2])]),
         np.stack([image[k].ravel() for k in range(image.shape[0])]),
     )
-    return [np.cov(matrix, bias=True, dtype=np.float64) for matrix in unfolded]
+
+
+def covariances_of(image):
+    """S1, S2 and S3 of one latent tensor, by numpy's own covariance in float64."""
+    return [np.cov(matrix, bias=True, dtype=np.float64) for matrix in unfolded(image)]
 
 
 def ranks_of(images, multiple=1.0):
@@ -159,15 +164,20 @@ def kernel_of(first, second, bandwidth):
     return np.exp(-squared / (2 * bandwidth**2))
 
 
-def test_subspaces_and_angles_are_those_of_scipy_and_scikit_learn(study):
-    """Feature vectors from the joint kernel's root, PCA of each set, angles of their spans."""
-    half = COUNT // 2
-    clean, noisy = (points_of(latents_of("VAE mean", v), SMALL.log_epsilon) for v in (0.0, 0.3))
+@pytest.mark.parametrize("multiple", latent_subspaces.EPSILONS)
+@pytest.mark.parametrize("network", FOUR)
+def test_subspaces_and_angles_are_those_of_scipy_and_scikit_learn(study, network, multiple):
+    """Feature vectors from the joint kernel's root, PCA of each set, angles of their spans.
+
+    At the smallest epsilon rounding in single precision would pass for eigenvalues.
+    """
+    half, epsilon = COUNT // 2, multiple * SMALL.log_epsilon
+    clean, noisy = (points_of(latents_of(network, v), epsilon) for v in (0.0, 0.3))
     first, sets = clean[:half], {"same": noisy[:half], "other half": clean[half:]}
     pairs = [np.linalg.norm(first[i] - first[j]) for i in range(half) for j in range(i)]
     bandwidth = sorted(pairs)[(len(pairs) - 1) // 2]  # torch's median is the lower one
     table = study.subspaces[
-        (study.subspaces.network == "VAE mean") & (study.subspaces.multiple == 1)
+        (study.subspaces.network == network) & (study.subspaces.multiple == multiple)
     ]
     assert table.bandwidth.tolist() == pytest.approx([bandwidth] * len(table), rel=1e-3)
     for images, points in sets.items():
@@ -184,6 +194,32 @@ def test_subspaces_and_angles_are_those_of_scipy_and_scikit_learn(study):
         assert row.dimension == spans[1].shape[1]
         assert row.mean_angle == pytest.approx(angles.mean(), abs=0.3)
         assert row.largest_angle == pytest.approx(angles.max(), abs=0.3)
+
+
+def test_the_numbers_by_which_the_claim_is_judged_are_those_of_the_table(study):
+    for (network, multiple), of in study.subspaces.groupby(["network", "multiple"]):
+        same, (halves,) = (
+            of[of.images == images].mean_angle.tolist() for images in ("same", "other half")
+        )
+        numbers = study.numbers["angles"][f"{multiple:g}"][network]
+        assert numbers == {"same": same, "halves": halves}
+        if multiple == 1:
+            turning = study.turning.set_index("network").loc[network]
+            assert (turning["mean"], turning.halves_mean) == (same[-1], halves)
+            noisy = of[(of.images == "same") & (of.level == 0.3)].iloc[0]
+            clean = of[(of.images == "same") & (of.level == 0)].iloc[0]
+            assert (turning.clean, turning.noisy) == (clean.dimension, noisy.dimension)
+            assert turning.largest == noisy.largest_angle
+
+
+def test_one_draw_of_z_turns_with_the_image_alone(study):
+    at = study.subspaces[(study.subspaces.multiple == 1) & (study.subspaces.level == 0.3)]
+    angles = at[at.images == "same"].set_index("network").mean_angle
+    assert 0 < angles["VAE one draw"] < angles["VAE sampled"]
+    still = Inputs(TEST[:3], [0.0, 0.0], 1, 2)
+    model = ConvSpec(dataset="digits", channels=2, variational=True).build(torch.Generator())
+    first, second = still.latents(Readout(model, sampled=True, redrawn=False))
+    assert torch.equal(first, second)
 
 
 def test_clean_images_have_no_angle_with_themselves(study):
@@ -238,6 +274,55 @@ def test_ranks_and_distinct_places_of_images_are_counted_together(study):
     left = [rank == min(6, places - 1) for places, rank in pairs]
     share = study.controls.set_index("condition").left_by_ties["CAE"]
     assert share == study.numbers["share_left_by_ties"]["CAE"] == pytest.approx(np.mean(left))
+
+
+@torch.no_grad()
+def ranks_under(condition):
+    """Ranks of the clean images under one condition, from the network's own encoder, by numpy."""
+    images, *_ = drawn(SMALL)
+    name, _, how = condition.partition(", ")
+    spec = variants(SMALL)[name.split()[0]]
+    untrained = spec.build(torch.Generator().manual_seed(spec.seed))
+    model = untrained if "untrained" in how else store.load_or_train(spec).model
+    if "textured" in how:
+        generator = torch.Generator().manual_seed(SMALL.trial_seed)
+        torch.randperm(len(TEST), generator=generator)
+        torch.randint(2**31, (2,), generator=generator)
+        images = rank_controls.textured(images, generator)
+    precision = torch.float64 if "float64" in how else torch.float32
+    model = copy.deepcopy(model).to(precision)
+    latents = model.encode_mean(images.to(precision)).reshape(COUNT, 6, 7, 7).numpy()
+    return np.array(
+        [
+            [
+                np.linalg.matrix_rank(np.cov(matrix, bias=True), hermitian=True)
+                for matrix in unfolded(image)
+            ]
+            for image in latents
+        ]
+    )
+
+
+@pytest.mark.parametrize("how", ["untrained", "textured ground, float64", "float64"])
+@pytest.mark.parametrize("network", ["CAE", "VAE mean"])
+def test_ranks_of_a_control_are_those_of_numpy(study, network, how):
+    expected = ranks_under(f"{network}, {how}")
+    row = study.tolerances[
+        (study.tolerances.condition == f"{network}, {how}")
+        & (study.tolerances.scope == SCOPES[0])
+        & (study.tolerances.multiple == 1)
+    ]
+    assert row["min"].tolist() == expected.min(0).tolist()
+    assert row["max"].tolist() == expected.max(0).tolist()
+    assert row["median"].tolist() == np.median(expected, axis=0).tolist()
+
+
+def test_active_channels_are_counted_over_the_clean_images(study):
+    for network in FOUR:
+        variances = latents_of(network, 0.0).var(0)
+        expected = int((variances > 0.01).any((1, 2)).sum())
+        assert study.numbers["active_channels"][network] == expected
+        assert f"{expected} of " in study.active
 
 
 def test_every_control_has_its_row(study):
