@@ -196,6 +196,17 @@ def test_subspaces_and_angles_are_those_of_scipy_and_scikit_learn(study, network
         assert row.largest_angle == pytest.approx(angles.max(), abs=0.3)
 
 
+def test_rounding_of_large_latents_does_not_pass_for_eigenvalues():
+    """Eigenvalues of zero stay below every epsilon, though S3 has others that are far above."""
+    model = ConvSpec(dataset="digits", channels=64).build(torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        model.encoder_out.weight *= 100
+    single, inputs = Readout(model), Inputs(TEST[:COUNT], [0.0, 0.3], 1, 2)
+    tables = [latent_subspaces.subspaces(of, inputs, 1e-6) for of in (single, single.double())]
+    for column in ("bandwidth", "mean_angle"):
+        np.testing.assert_allclose(*(of[column] for of in tables), rtol=1e-3, atol=1e-2)
+
+
 def test_the_numbers_by_which_the_claim_is_judged_are_those_of_the_table(study):
     for (network, multiple), of in study.subspaces.groupby(["network", "multiple"]):
         same, (halves,) = (
