@@ -407,6 +407,23 @@ def test_an_address_gives_the_same_view_again(visit):
     assert page.complaints == again.complaints == []
 
 
+def test_the_address_is_copied_before_anything_is_played_and_after_a_release(visit):
+    page = visit()
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    page.scrub("p", 0.37)
+    page.click('[data-do="link"]')
+    page.wait_for_function("window.copied")
+    first = page.evaluate("window.copied")
+    assert "p=0.37" in first
+    again = visit(first[first.index("#") :])
+    assert again.said("p") == "0.37"
+    page.click('[data-many="100"]')
+    page.wait_for_function("location.hash.includes('many=100')")
+    page.select_option('[data-set="steps"]', "1000")
+    page.wait_for_function("location.hash.includes('steps=1000')")
+    assert "-p steps 1000" in page.said("command")
+
+
 def test_a_senseless_address_gives_the_usual_view(visit):
     page = visit("#model=nobody&image=-3&p=7&noise=loud&seed=x&steps=5&t=1e9&drawn=*")
     page.at(0)

@@ -160,6 +160,7 @@
     const { Crowd } = repinf.crowd;
     player.crowd = new Crowd(player.trial.network, batch, many, landscape, label(), state.steps);
     player.play();
+    tell();
   }
 
   // What is shown.
@@ -233,12 +234,17 @@
     lengths.draw({ curves: [length], steps, t, logarithmic: true });
   }
 
+  /* Keep in the address what is shown. */
+  function keep() {
+    state.t = player.trial ? Math.floor(player.t) : state.t;
+    history.replaceState(null, "", `#${fragments.written(state)}`);
+  }
+
   /* Say, and keep in the address, what is shown when time stands still. */
   function tell() {
     if (!state) return;
-    state.t = player.trial ? Math.floor(player.t) : state.t;
-    state.steps = player.steps;
     const { trial } = player;
+    if (trial) keep();
     const said = trial ? words.nearby(trial, state.t, names()) : "";
     const labels = {
       now: `Image at t = ${state.t}`,
@@ -250,7 +256,6 @@
     };
     for (const [name, text] of Object.entries(labels)) view(name).setAttribute("aria-label", text);
     one(".pg-live").textContent = said;
-    if (trial) history.replaceState(null, "", `#${fragments.written(state)}`);
     say("command", words.command(state, entry()));
   }
 
@@ -355,13 +360,13 @@
     if ((await begin()) && !player.playing) player.play();
   }
 
-  async function copy(text, what) {
+  /* Copy a text, or say where else a reader finds it. */
+  async function copy(text, what, elsewhere) {
     try {
       await navigator.clipboard.writeText(text);
       say("copied", `${what} copied.`);
     } catch {
-      getSelection().selectAllChildren(one(".pg-command"));
-      say("copied", "This browser does not let the page copy: the command is selected.");
+      say("copied", `This browser does not let the page copy: ${elsewhere}.`);
     }
   }
 
@@ -378,8 +383,14 @@
     },
     noise: () => change({ seed: (state.seed + 1) % fragments.LARGEST_SEED }),
     clear: () => pad.clear(),
-    copy: () => copy(words.command(state, entry()), "Command"),
-    link: () => copy(location.href, "Address"),
+    copy: () => {
+      getSelection().selectAllChildren(one(".pg-command"));
+      return copy(words.command(state, entry()), "Command", "the command is selected");
+    },
+    link: () => {
+      keep();
+      return copy(location.href, "Address", "the browser shows the address");
+    },
   };
 
   const SETTINGS = {
