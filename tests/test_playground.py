@@ -346,6 +346,42 @@ def test_weights_are_loaded_when_first_asked_for(visit):
     } == {"mnist-nz100"}
 
 
+def test_what_gathers_in_the_plane_is_not_painted_over(visit):
+    """A trial that creeps, and many trials at one place, with a concept on top of them."""
+    found = visit().evaluate(
+        """() => {
+          const canvas = document.createElement("canvas");
+          canvas.style.cssText = "width: 328px; height: 328px";
+          document.getElementById("pg").append(canvas);
+          const plane = new repinf.Plane(canvas);
+          const axes = [[1, 0], [0, 1]];
+          const flat = { axes, mean: [0, 0], low: [-1, -1], high: [1, 1] };
+          const memories = new Float32Array(0);
+          plane.open({ ...flat, concepts: [[-0.5, 0.5]], memories, memoriesPerLabel: 0 }, ["a"]);
+          const z = Array.from({ length: 101 }, (_, t) => [0.5 - 0.002 * t, -0.5]);
+          const trial = { z, computed: 100, memory: [0.9, 0.9] };
+          const place = (k) => [0.5 + 0.0004 * k, 0.5, -0.5, 0.5]; // one of them at the concept
+          const points = [Float32Array.from(Array.from({ length: 300 }, (_, k) => place(k)).flat())];
+          plane.draw({ t: 100, trial, crowd: { computed: 0, points }, label: 0, far: 100 });
+          const density = canvas.width / 328;
+          const shade = (x, y) => {
+            const at = [14 + 150 * (x + 1), 14 + 150 * (1 - y)].map((v) => Math.round(v * density));
+            return canvas.getContext("2d").getImageData(...at, 1, 1).data.slice(0, 3);
+          };
+          const { ink, many, paper } = repinf.drawing.palette();
+          return {
+            line: [0.45, 0.42, 0.38, 0.36].map((x) => [...shade(x, -0.5)]),
+            crowd: [0.5, 0.55, 0.6].map((x) => [...shade(x, 0.5)]),
+            concept: [[...shade(-0.5 + 7 / 150, 0.5)]],
+            colours: { line: ink, crowd: many, concept: paper },
+          };
+        }"""
+    )
+    for name, colour in found["colours"].items():
+        expected = list(bytes.fromhex(colour[1:]))
+        np.testing.assert_allclose(found[name], [expected] * len(found[name]), atol=24)
+
+
 def test_the_keyboard_does_what_the_mouse_does(visit):
     page = visit()
     page.focus(".pg-play")
