@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import shlex
+import shutil
 import zlib
 
 import contrast
@@ -113,6 +114,7 @@ def test_what_a_model_makes_of_its_training_set(own):
     # The plane of largest variance: no other holds more of it.
     largest = np.linalg.eigvalsh(np.cov(memories.numpy().T))[-2:].sum()
     assert np.cov(places.T).trace() == pytest.approx(largest, rel=1e-4)
+    assert found["share"] == pytest.approx(largest / np.cov(memories.numpy().T).trace(), rel=1e-4)
     low, high = np.array(found["low"]), np.array(found["high"])
     levels = array(found["memories"], np.uint16).reshape(10, found["memoriesPerLabel"], 2)
     for k in range(10):
@@ -513,6 +515,54 @@ def test_damaged_weights_are_told(visit, own, tmp_path, damage, said):
     alert.wait_for(state="visible")
     assert said in alert.inner_text()
     assert page.said("t") == "0"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda text: text.replace(text[2000:2040], "A" * 40), "is damaged: its checksum"),
+        (lambda text: re.sub(r'"crc32":\d+', '"crc32":1', text), "is of other weights"),
+        (lambda text: "", "is damaged"),
+        (None, "could not be loaded"),
+    ],
+)
+def test_a_model_that_cannot_be_had_is_told_and_the_one_before_stays(
+    visit, folder, tmp_path, damage, said
+):
+    shutil.copytree(folder, tmp_path / "own")
+    path = tmp_path / "own" / "data" / "model-mnist-nz2.js"
+    if damage:
+        path.write_text(damage(path.read_text()))
+    else:
+        path.unlink()
+    page = visit(at=tmp_path / "own")
+    page.scrub("t", 3)
+    page.at(3)
+    before = page.said("memory")
+    page.select_option('[data-set="model"]', "mnist-nz2")
+    alert = page.locator(".pg-alert[role=alert]")
+    alert.wait_for(state="visible")
+    assert said in alert.inner_text()
+    page.wait_for_function("document.querySelector('[data-set=model]').value === 'mnist-nz100'")
+    assert "100 dimensions" in " ".join(page.inner_text(".pg-plane figcaption").split())
+    page.scrub("t", 3)
+    page.at(3)
+    assert page.said("memory") == before
+    page.evaluate("location.hash = 'model=mnist-nz2&t=1'")
+    page.evaluate("location.hash = 'model=mnist-nz20&t=2'")
+    page.at(2)
+    assert page.input_value('[data-set="model"]') == "mnist-nz20"
+
+
+def test_choosing_one_model_after_another_does_not_end_the_play(visit):
+    page = visit()
+    page.click(".pg-play")
+    page.at(1)
+    for name in ("mnist-nz20", "mnist-nz10", "mnist-nz2"):
+        page.select_option('[data-set="model"]', name)
+    page.wait_for_function("document.querySelector('[data-say=model]').textContent.includes('–2–')")
+    page.at(2)
+    assert page.inner_text(".pg-play") == "Pause"
 
 
 def test_three_hundred_are_released_and_counted(visit):

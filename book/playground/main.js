@@ -33,6 +33,8 @@
   const networks = new Map(); // promises, by model
   let state; // as repinf.state has it
   let landscape; // of the model
+  let asked; // the model that a reader chose last; its landscape may still be loading
+  let resume = ""; // what goes on with the next trial: "", "trial" or "play"
   let tab; // the label whose images are offered, or "draw"
 
   const plane = new repinf.Plane(view("plane"));
@@ -73,20 +75,20 @@
   async function begin() {
     if (player.trial) return true;
     const bar = one(".pg-progress");
-    const asked = state;
+    const { model } = state;
     setLoading(true);
     try {
-      const loaded = await networkOf(asked.model, (share) => {
+      const loaded = await networkOf(model, (share) => {
         bar.value = share;
       });
-      if (asked.model !== state.model) return false; // the reader has chosen another one
+      if (model !== state.model) return false; // the reader has chosen another one
       if (player.trial) return true; // and asked twice
       const trial = new repinf.Trial(loaded, clean(), noisy(), landscape.concepts);
       player.open(trial);
       complain("");
       return true;
     } catch (error) {
-      complain(`${error.message} Download this book, or build it, again.`);
+      told(error);
       return false;
     } finally {
       setLoading(false);
@@ -104,31 +106,46 @@
     one(".pg-alert[role]").textContent = text;
   }
 
+  /* Tell that a file of the book is missing or damaged; what was chosen before stays. */
+  function told(error) {
+    complain(`${error.message} Download this book, or build it, again.`);
+    showChoices();
+    return null;
+  }
+
   /* Take over changes of the state that begin another trial. */
   async function change(changes) {
-    const running = Boolean(player.trial);
-    const playing = player.playing;
+    if (changes.model) {
+      const found = await landscapeOf(changes.model).catch(told);
+      if (!found) return;
+      landscape = found;
+      complain("");
+    }
+    if (player.trial) resume = player.playing ? "play" : "trial";
     const place = images[entry().dataset].samples.indexOf(sample());
     state = { ...state, t: 0, many: 0, ...changes };
     state.row = changes.row ?? images[entry().dataset].samples[place].row; // of another data set too
     player.playing = false;
     player.open(null);
     strip.clear();
-    if (changes.model) {
-      await openModel();
-      if (state.model !== changes.model) return;
-    }
+    if (changes.model) openLandscape();
     showChoices();
-    if (running && (await begin()) && playing) player.play();
+    if (resume && (await begin())) {
+      if (resume === "play") player.play();
+      resume = "";
+    }
     draw();
     tell();
   }
 
-  async function openModel() {
-    const asked = state.model;
-    const found = await library.landscape(entry());
-    if (asked !== state.model) return;
-    landscape = found;
+  /* The landscape of a model; null if the reader has chosen another one meanwhile. */
+  async function landscapeOf(model) {
+    asked = model;
+    const found = await library.landscape(entryOf(model));
+    return model === asked ? found : null;
+  }
+
+  function openLandscape() {
     plane.open(landscape, names());
     tab = state.drawn ? "draw" : sample().label;
   }
@@ -281,6 +298,8 @@
     player.steps = state.steps;
     say("p", state.p.toFixed(2));
     say("model", words.about(entry()));
+    say("share", words.share(landscape.share));
+    say("dimensions", String(entry().nZ));
     say("attribution", attribution);
     say("second", names()[1]);
     say("seventh", names()[6]);
@@ -419,7 +438,7 @@
       event.preventDefault();
       ACTIONS[keys[event.key]]();
     });
-    window.addEventListener("hashchange", restore);
+    window.addEventListener("hashchange", () => restore().catch(told));
     new ResizeObserver(draw).observe(root);
     new MutationObserver(() => {
       repinf.drawing.restyle();
@@ -453,10 +472,13 @@
       models.map(({ name }) => name),
       rows,
     );
+    const there = await landscapeOf(found.model);
+    if (!there) return;
+    landscape = there;
     state = { ...found };
     player.open(null);
     strip.clear();
-    await openModel();
+    openLandscape();
     showChoices();
     if (cited && (await begin())) {
       if (found.many) await release(found.many);

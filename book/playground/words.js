@@ -20,6 +20,9 @@ repinf.words = (() => {
     return `${crowd.count} trials, t = ${computed} of ${steps}: ${rate}${frames}`;
   }
 
+  /* A share in per cent. */
+  const share = (part) => (100 * part).toFixed(0);
+
   function about({ nZ, nHidden, beta, epochs, bytes }) {
     const size = (bytes / 1e6).toFixed(1);
     return `784–${nHidden}–${nZ}–${nHidden}–784 units, β = ${beta}, trained for ${epochs} epochs; ${size} MB, loaded when you press play.`;
@@ -35,5 +38,5 @@ repinf.words = (() => {
     return `papermill notebooks/40_one_trial.ipynb one_trial.ipynb ${given.join(" ")}`;
   }
 
-  return { nearby, speed, about, command };
+  return { nearby, speed, share, about, command };
 })();
