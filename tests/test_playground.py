@@ -363,7 +363,8 @@ def test_what_gathers_in_the_plane_is_not_painted_over(visit):
           const z = Array.from({ length: 101 }, (_, t) => [0.5 - 0.002 * t, -0.5]);
           const trial = { z, computed: 100, memory: [0.9, 0.9] };
           const place = (k) => [0.5 + 0.0004 * k, 0.5, -0.5, 0.5]; // one of them at the concept
-          const points = [Float32Array.from(Array.from({ length: 300 }, (_, k) => place(k)).flat())];
+          const places = Array.from({ length: 300 }, (_, k) => place(k));
+          const points = [Float32Array.from(places.flat())];
           plane.draw({ t: 100, trial, crowd: { computed: 0, points }, label: 0, far: 100 });
           const density = canvas.width / 328;
           const shade = (x, y) => {
