@@ -109,7 +109,7 @@ def part(folder: str) -> str:
     """
     page = (_SOURCES / "index.html").read_text(encoding="utf-8")
     own = page.partition("<!-- playground -->")[2].partition("<!-- /playground -->")[0]
-    return re.sub(r'(<link rel="stylesheet" href="|<script src=")', rf"\1{folder}/", own)
+    return re.sub(r'((?:href|src)=")(?!#)', rf"\1{folder}/", own)
 
 
 def write(folder: Path, played: Sequence[Played]) -> None:

@@ -12,9 +12,10 @@
       if (element.textContent !== text) element.textContent = text;
     }
   };
-  // The image to begin with: a '1' of MNIST that comes close to its concept and goes on.  Of the
-  // other nine some do not, which the first prompt asks the reader to see.
-  const OPENING = 18;
+  // The image and the noise to begin with: a plain '1' of MNIST, picked because it comes close to
+  // its concept and goes on.  It is an example, not evidence: of the other nine some do not, which
+  // the first prompt asks the reader to see.
+  const OPENING = { place: 13, drawn: null, p: 0.2, noise: "permute", seed: 20 };
   const BLANK = new Float32Array(784);
   const LETTER = [
     [
@@ -121,6 +122,7 @@
       landscape = found;
       complain("");
     }
+    say("replaced", "");
     if (player.trial) resume = player.playing ? "play" : "trial";
     const place = images[entry().dataset].samples.indexOf(sample());
     state = { ...state, t: 0, many: 0, ...changes };
@@ -205,14 +207,16 @@
     const name = known ? `‘${names()[k]}’ ` : "";
     say("concept", trial ? name + trial.toConcepts[k][whole].toFixed(2) : name);
     say("rate", crowd ? words.speed(crowd, player, state.steps) : "");
+    say("many", crowd ? words.many(state) : "");
     const slider = one('[data-set="t"]');
     slider.max = state.steps;
     slider.value = player.goal ?? whole;
     slider.setAttribute("aria-valuetext", `t = ${whole} of ${state.steps}`);
     one(".pg-play").textContent = player.playing ? "Pause" : "Play";
     one(".pg-begin").hidden = Boolean(trial) || !one(".pg-progress").hidden;
+    say("model", words.about(entry(), Boolean(trial)));
     one('[data-do="recall"]').hidden = !crowd;
-    one(".pg-of-many").hidden = !crowd;
+    for (const element of all(".pg-of-many")) element.hidden = !crowd;
   }
 
   function drawCurves(t) {
@@ -262,7 +266,8 @@
     if (!state) return;
     const { trial } = player;
     if (trial) keep();
-    const said = trial ? words.nearby(trial, state.t, names()) : "";
+    const many = player.crowd ? words.gathered(player.crowd, state.t, names()[label()]) : "";
+    const said = trial ? words.nearby(trial, state.t, names()) + many : "";
     const labels = {
       now: `Image at t = ${state.t}`,
       clean: state.drawn ? "Your drawing" : "The clean image",
@@ -297,7 +302,6 @@
     for (const radio of all('[data-set="noise"]')) radio.checked = radio.value === state.noise;
     player.steps = state.steps;
     say("p", state.p.toFixed(2));
-    say("model", words.about(entry()));
     say("share", words.share(landscape.share));
     say("dimensions", String(entry().nZ));
     say("attribution", attribution);
@@ -344,18 +348,21 @@
     models.find((m) => m.nZ === nZ && m.dataset === entry().dataset && m.beta === entry().beta) ??
     models.find((m) => m.nZ === nZ && m.dataset === entry().dataset);
 
+  /* The opening '1' again, with some changes. */
+  function opening(changes) {
+    tab = 1;
+    const { place, ...usual } = OPENING;
+    return change({ row: images[entry().dataset].samples[place].row, ...usual, ...changes });
+  }
+
   const PROMPTS = {
-    one: () => {
-      tab = 1;
-      const { row } = images[entry().dataset].samples[OPENING];
-      return change({ row, drawn: null, p: 0.2 });
-    },
-    p: ({ p }) => change({ p: Number(p) }),
+    one: () => opening({}),
+    p: ({ p }) => opening({ p: Number(p) }),
     many: async () => {
       await ofLabel(6, { p: 0.2 });
       await release(300);
     },
-    nz: ({ nz }) => change({ model: alike(Number(nz)).name }),
+    nz: ({ nz }) => opening({ model: alike(Number(nz)).name }),
     letter: () => {
       tab = "draw";
       pad.open(BLANK);
@@ -372,7 +379,7 @@
 
   async function attempt({ try: name, ...values }) {
     await PROMPTS[name](values);
-    one(".pg-stage").scrollIntoView({
+    one(name === "many" ? ".pg-space" : ".pg-stage").scrollIntoView({
       block: "nearest",
       behavior: player.calm.matches ? "auto" : "smooth",
     });
@@ -396,6 +403,7 @@
     rewind: () => seek(0),
     release: ({ many }) => release(Number(many)),
     recall: () => {
+      one('[data-do="release"]').focus({ preventScroll: true }); // the button goes
       state.many = 0;
       player.open(player.trial);
       player.seek(0);
@@ -432,11 +440,15 @@
       if (button?.dataset.try) attempt(button.dataset);
     });
     root.addEventListener("input", ({ target }) => SETTINGS[target.dataset.set]?.(target.value));
-    root.addEventListener("keydown", (event) => {
+    document.addEventListener("keydown", (event) => {
       const keys = { ArrowLeft: "back", ArrowRight: "step", Home: "rewind" };
-      if (!(event.key in keys) || event.target.closest("input, select, pre")) return;
+      const { key, target } = event;
+      if (!(key in keys) || event.altKey || event.ctrlKey || event.metaKey) return;
+      const free = target === document.body && key !== "Home"; // which leads to the page's top
+      const own = root.contains(target) && !target.closest("input, select, pre");
+      if (!free && !own) return;
       event.preventDefault();
-      ACTIONS[keys[event.key]]();
+      ACTIONS[keys[key]]();
     });
     window.addEventListener("hashchange", () => restore().catch(told));
     new ResizeObserver(draw).observe(root);
@@ -455,11 +467,7 @@
     const cited = location.hash.includes("model=");
     const usual = {
       model: models[0].name,
-      place: OPENING,
-      drawn: null,
-      p: 0.2,
-      noise: "permute",
-      seed: 0,
+      ...OPENING,
       steps: 100,
       t: 0,
       many: 0,
@@ -472,17 +480,19 @@
       models.map(({ name }) => name),
       rows,
     );
-    const there = await landscapeOf(found.model);
+    const { many, t } = found.state;
+    const there = await landscapeOf(found.state.model);
     if (!there) return;
     landscape = there;
-    state = { ...found };
+    say("replaced", words.replaced(found.replaced));
+    state = found.state;
     player.open(null);
     strip.clear();
     openLandscape();
     showChoices();
     if (cited && (await begin())) {
-      if (found.many) await release(found.many);
-      player.seek(found.t);
+      if (many) await release(many);
+      player.seek(t);
     }
     draw();
     tell();
@@ -511,6 +521,10 @@
     return { models: models.map(({ name }) => name) };
   }
 
+  function demand(right, what, got, allowed) {
+    if (!right) throw new RangeError(`${what}: got ${got}; allowed: ${allowed}.`);
+  }
+
   const ready = start();
   ready.catch((error) => complain(`The playground cannot begin: ${error.message}`));
 
@@ -522,9 +536,13 @@
        z [steps + 1][N_z] and x [steps + 1][784]. */
     async run({ model, image, steps }) {
       await ready;
-      const start = Float32Array.from(image);
+      const pixels = Float32Array.from(image ?? []);
+      const shades = pixels.length === 784 && pixels.every((value) => value >= 0 && value <= 1);
+      demand(entryOf(model), "model", model, models.map(({ name }) => name).join(", "));
+      demand(shades, "image", `${pixels.length} numbers`, "784 intensities from 0 to 1");
+      demand(Number.isInteger(steps) && steps >= 0, "steps", steps, "whole numbers from 0");
       const { concepts } = await library.landscape(entryOf(model));
-      const trial = new repinf.Trial(await networkOf(model), start, start, concepts);
+      const trial = new repinf.Trial(await networkOf(model), pixels, pixels, concepts);
       trial.advance(steps, Number.POSITIVE_INFINITY);
       return { z: trial.z.map((z) => [...z]), x: trial.x.map((x) => [...x]) };
     },

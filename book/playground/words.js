@@ -12,6 +12,25 @@ repinf.words = (() => {
     );
   }
 
+  /* Where many trials are at step t; nothing before they are there. */
+  function gathered({ count, toConcept }, t, name) {
+    if (t >= toConcept.length) return "";
+    return ` ${count} trials, mean distance to the concept '${name}' ${toConcept[t].toFixed(2)}.`;
+  }
+
+  /* What is released; a label has ten images here. */
+  function many({ many, drawn, p }) {
+    const images = drawn ? "of your drawing" : `${many / 10} of each of the label’s ten images`;
+    const same = drawn ? ", all the same" : ", those of one image all the same";
+    return `${many} noisy copies, ${images}${p ? "" : `${same}, since p = 0`}`;
+  }
+
+  /* What an address gave wrongly. */
+  const replaced = (fields) =>
+    fields.length
+      ? `The address gives ${fields.join(", ")} wrongly: the usual is shown instead.`
+      : "";
+
   /* How fast many trials go: steps computed, and frames drawn. */
   function speed(crowd, player, steps) {
     const computed = Math.max(crowd.computed, 0);
@@ -23,9 +42,9 @@ repinf.words = (() => {
   /* A share in per cent. */
   const share = (part) => (100 * part).toFixed(0);
 
-  function about({ nZ, nHidden, beta, epochs, bytes }) {
-    const size = (bytes / 1e6).toFixed(1);
-    return `784–${nHidden}–${nZ}–${nHidden}–784 units, β = ${beta}, trained for ${epochs} epochs; ${size} MB, loaded when you press play.`;
+  function about({ nZ, nHidden, beta, epochs, bytes }, loaded) {
+    const size = `${(bytes / 1e6).toFixed(1)} MB, ${loaded ? "loaded" : "loaded when you press play"}`;
+    return `784–${nHidden}–${nZ}–${nHidden}–784 units, β = ${beta}, trained for ${epochs} epochs; ${size}.`;
   }
 
   /* The command that follows the same trial with the Python core. */
@@ -38,5 +57,5 @@ repinf.words = (() => {
     return `papermill notebooks/40_one_trial.ipynb one_trial.ipynb ${given.join(" ")}`;
   }
 
-  return { nearby, speed, share, about, command };
+  return { nearby, gathered, many, replaced, speed, share, about, command };
 })();
