@@ -263,6 +263,39 @@ def test_images_on_the_way_are_those_of_the_core(visit, samples):
     assert np.abs(np.array(found) - np.array(expected)).max() < 1e-3
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"model": "nobody"}, "model: got nobody; allowed: mnist-nz100, "),
+        ({"image": [0, 1, 0]}, "image: got 3 numbers; allowed: 784 intensities from 0 to 1."),
+        ({"image": [2] * 784}, "allowed: 784 intensities"),
+        ({"steps": -1}, "steps: got -1; allowed: whole numbers from 0."),
+        ({"steps": None}, "steps: got null; allowed"),
+    ],
+)
+def test_nonsense_is_refused_in_one_sentence(visit, asked, said):
+    usual = {"model": "mnist-nz100", "image": [0] * 784, "steps": 1}
+    run = "(asked) => repeatedInference.run(asked).catch((error) => error.message)"
+    assert said in visit().evaluate(run, usual | asked)
+
+
+def test_prompts_begin_from_the_same_one_whatever_was_before(visit):
+    page = visit()
+    page.click('[data-try="letter"]')
+    page.at(1)
+    page.click('[data-many="100"]')
+    page.wait_for_function(
+        "document.querySelector('[data-say=many]').textContent.includes('since p = 0')"
+    )
+    page.click('[data-try="nz"][data-nz="2"]')
+    page.at(1)
+    for given in ("model=mnist-nz2&", "image=14&", "p=0.2&"):
+        page.wait_for_function("given => location.hash.includes(given)", arg=given)
+    page.click('[data-try="p"][data-p="0.4"]')
+    page.wait_for_function("location.hash.includes('image=14&p=0.4&')")
+    assert page.complaints == []
+
+
 def test_products_with_and_without_vectors_are_those_of_numpy(visit):
     """In rows that are no multiple of four, and of layers whose inputs are none either."""
     random = np.random.default_rng(0)
@@ -399,6 +432,13 @@ def test_the_keyboard_does_what_the_mouse_does(visit):
     page.focus('[data-set="t"]')
     page.keyboard.press("ArrowRight")
     page.at(before + 1)
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowRight")
+    page.at(before + 2)
+    page.locator(".pg-strip button").last.focus()
+    page.keyboard.press("Home")
+    page.at(0)
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Go to t = 0"
     page.locator('[data-list="labels"] button', has_text="Draw").press("Enter")
     page.focus('[data-view="pad"]')
     blank = page.image("pad")
@@ -467,6 +507,12 @@ def test_a_senseless_address_gives_the_usual_view(visit):
     page = visit("#model=nobody&image=-3&p=7&noise=loud&seed=x&steps=5&t=1e9&drawn=*")
     page.at(0)
     assert page.said("p") == "0.20"
+    assert page.said("replaced") == (
+        "The address gives model, steps, image, drawn, p, noise, seed, t wrongly: the usual is shown "
+        "instead."
+    )
+    page.scrub("p", 0.3)
+    page.wait_for_function("!document.querySelector('[data-say=replaced]').textContent")
     assert page.complaints == []
 
 
@@ -574,8 +620,15 @@ def test_three_hundred_are_released_and_counted(visit):
     )
     page.at(2)
     assert re.search(r"[\d.]+ steps/s computed", page.said("rate"))
-    page.click('[data-do="recall"]')
+    page.click(".pg-play")
+    assert re.search(
+        r" 300 trials, mean distance to the concept '1' \d", page.inner_text(".pg-live")
+    )
+    assert "30 of each of the label’s ten" in page.inner_text(".pg-plane figcaption")
+    page.focus('[data-do="recall"]')
+    page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('[data-say=rate]').textContent === ''")
+    assert page.evaluate("document.activeElement.textContent") == "Release 300"
     assert page.complaints == []
 
 
@@ -585,6 +638,22 @@ def test_a_phone_shows_all_of_it_and_a_finger_plays(visit):
     page.tap(".pg-begin")
     page.at(2)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_image_plane_and_distances_are_seen_together(visit):
+    """At a desk all three fit into one window; on a phone the images and the plane do."""
+    top_to_bottom = """([first, last]) => document.querySelector(last).getBoundingClientRect().bottom
+      - document.querySelector(first).getBoundingClientRect().top"""
+    desk = visit()
+    assert desk.evaluate(top_to_bottom, [".pg-pictures", '[data-view="distances"]']) < 840
+    phone = visit(viewport={"width": 390, "height": 844})
+    assert phone.evaluate(top_to_bottom, [".pg-pictures", '[data-view="plane"]']) < 780
+
+
+def test_its_part_of_the_book_leads_where_the_page_alone_does():
+    links = re.findall(r'(?:href|src)="([^"#]*)', playground_data.part("playground"))
+    assert "playground/../about/glossary.html" in links
+    assert all(link.startswith("playground/") for link in links if link)
 
 
 def test_every_control_has_a_name(visit):

@@ -379,7 +379,7 @@
 
   async function attempt({ try: name, ...values }) {
     await PROMPTS[name](values);
-    one(name === "many" ? ".pg-space" : ".pg-stage").scrollIntoView({
+    one(name === "many" ? ".pg-space" : ".pg-pictures").scrollIntoView({
       block: "nearest",
       behavior: player.calm.matches ? "auto" : "smooth",
     });
