@@ -33,7 +33,7 @@ class Address:
 
     Attributes:
         url: ``https://HOST/OWNER/NAME``.
-        edition: the tag of this copy's commit, or ``main`` if the commit has no tag.
+        edition: the tag of this copy's commit, else the commit, or ``main`` if git knows none.
     """
 
     url: str
@@ -64,16 +64,21 @@ def find(root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> Addr
 def https(remote: str) -> str | None:
     """The public address of a git remote, without user and password.
 
-    None for a folder, and for a host without a public name, such as an alias or a number.
+    None for a folder, and for a host without a public name, such as an alias or a number.  The port
+    of a web address stays, with its ``http`` or ``https``; the port of ssh and git goes.
     """
-    host = r"(?P<host>[\w.-]+\.[a-z]{2,})"
+    host = r"(?P<host>[\w.-]+\.[A-Za-z]{2,})"
     forms = (
+        rf"(?P<site>https?://)(?:[^@/]*@)?{host}(?P<port>:\d+)/(?P<path>.+)",
         rf"(?:https?|git|ssh|git\+ssh)://(?:[^@/]*@)?{host}(?::\d+)?/(?P<path>.+)",
         rf"(?:[^@/:]+@)?{host}:/?(?P<path>[^/].*)",
     )
     for form in forms:
         if found := re.fullmatch(form, remote):
-            return f"https://{found['host']}/{found['path'].rstrip('/').removesuffix('.git')}"
+            parts = {"site": "https://", "port": ""} | found.groupdict()
+            name = re.sub(r"^(www|ssh)\.(?=github\.com$)", "", parts["host"].lower())
+            path = parts["path"].rstrip("/").removesuffix(".git")
+            return f"{parts['site']}{name}{parts['port']}/{path}"
     return None
 
 
@@ -91,7 +96,8 @@ def _declared(root: Path) -> str | None:
 
 
 def _edition(root: Path) -> str:
-    return _git(root, "describe", "--tags", "--exact-match") or "main"
+    tag = _git(root, "describe", "--tags", "--exact-match")
+    return tag or _git(root, "rev-parse", "--verify", "HEAD") or "main"
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -109,7 +109,7 @@ def part(folder: str) -> str:
     """
     page = (_SOURCES / "index.html").read_text(encoding="utf-8")
     own = page.partition("<!-- playground -->")[2].partition("<!-- /playground -->")[0]
-    return re.sub(r'(<link rel="stylesheet" href="|<script src=")', rf"\1{folder}/", own)
+    return re.sub(r'((?:href|src)=")(?!#)', rf"\1{folder}/", own)
 
 
 def write(folder: Path, played: Sequence[Played]) -> None:
@@ -163,15 +163,16 @@ def model_script(played: Played) -> str:
     """What a model makes of its training set: concepts, a plane, and memories in the plane.
 
     The concepts have images too, in 256 levels, which can be seen before the weights are loaded.
-    The plane is that of the memories' two largest principal components.  For each label a random
-    sample of memories is kept, in the order of the labels.
+    The plane is that of the memories' two largest principal components, with its share of their
+    variance.  For each label a random sample of memories is kept, in the order of the labels.
     """
     train, model = data.load(played.spec.dataset, "train"), played.model
     memories = models.memories(model, train.images)
     concepts = geometry.concepts(memories, train.labels)
     with torch.no_grad():
         seen = model.decode_mean(concepts)
-    axes = principal_axes(memories)[1][:, :2]
+    variances, axes = principal_axes(memories)
+    axes = axes[:, :2]
     axes *= axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
     mean = memories.double().mean(0)
     generator = torch.Generator().manual_seed(0)
@@ -180,16 +181,20 @@ def model_script(played: Played) -> str:
     chosen = [rows[torch.randperm(len(rows), generator=generator)[:count]] for rows in of_label]
     points = (memories[torch.cat(chosen)].double() - mean) @ axes
     low, high = points.min(0).values, points.max(0).values
-    values = {
+    arrays = {
         "concepts": _base64(concepts.float()),
         "conceptImages": _base64((seen * 255).round().byte()),
         "mean": _base64(mean.float()),
         "axes": _base64(axes.T.float()),
+        "memories": _base64(((points - low) / (high - low) * _LEVELS).round().to(torch.uint16)),
+    }
+    values = arrays | {
         "memoriesPerLabel": count,
+        "share": float(variances[:2].sum() / variances.sum()),
         "low": low.tolist(),
         "high": high.tolist(),
-        "memories": _base64(((points - low) / (high - low) * _LEVELS).round().to(torch.uint16)),
         "crc32": zlib.crc32(_weights(model).tobytes()),  # of the weights that it belongs to
+        "checksum": zlib.crc32("".join(arrays.values()).encode()),  # of its own arrays
     }
     return _script(f"model-{played.name}", values)
 

@@ -47,6 +47,9 @@ def copy(tmp_path):
         "git@github.com:/ada/book.git",
         "ssh://git@github.com/ada/book.git",
         "ssh://git@github.com:22/ada/book.git",
+        "ssh://git@ssh.github.com:443/ada/book.git",
+        "https://GitHub.com/ada/book",
+        "https://www.github.com/ada/book",
     ],
 )
 def test_whatever_form_a_remote_has_its_address_is_public_and_holds_no_password(remote):
@@ -55,6 +58,12 @@ def test_whatever_form_a_remote_has_its_address_is_public_and_holds_no_password(
 
 def test_another_host_and_a_group_of_groups_are_kept():
     assert address.https("git@gitlab.uni.example:a/b/book") == "https://gitlab.uni.example/a/b/book"
+
+
+def test_a_web_address_keeps_its_port():
+    for site in ("https://gitea.lan:3000", "http://gitea.lan:3000"):
+        assert address.https(f"{site}/ada/book.git") == f"{site}/ada/book"
+    assert address.https("ssh://git@gitea.lan:2222/ada/book.git") == "https://gitea.lan/ada/book"
 
 
 @pytest.mark.parametrize(
@@ -93,14 +102,15 @@ def test_a_repository_around_a_copy_without_git_is_another_s(copy):
     assert address.find(copy / "inner", {}) is None
 
 
-def test_the_edition_is_the_tag_of_the_commit(copy):
+def test_the_edition_is_the_tag_of_the_commit_else_the_commit(copy):
     git(copy, "remote", "add", "origin", "git@github.com:ada/book.git")
     commit = ["-c", "user.name=a", "-c", "user.email=a@b.example", "commit", "--allow-empty"]
     git(copy, *commit, "-m", "first")
     git(copy, "tag", "v1.0")
     assert address.find(copy, {}) == HOSTED
     git(copy, *commit, "-m", "second")
-    assert address.find(copy, {}).edition == "main"
+    second = subprocess.check_output(["git", "-C", copy, "rev-parse", "HEAD"], text=True).strip()
+    assert address.find(copy, {}).edition == second
 
 
 def test_colab_opens_what_is_on_github_only():

@@ -15,6 +15,7 @@ PHONE, DESK = (390, 844), (1300, 900)
 PROBE = """<script>
 const complaints = [];
 addEventListener("error", (event) => complaints.push(event.message));
+console.error = (...said) => complaints.push(said.join(" "));
 addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
   await new Promise((done) => setTimeout(done, 500));

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import shlex
+import shutil
 import zlib
 
 import contrast
@@ -113,6 +114,7 @@ def test_what_a_model_makes_of_its_training_set(own):
     # The plane of largest variance: no other holds more of it.
     largest = np.linalg.eigvalsh(np.cov(memories.numpy().T))[-2:].sum()
     assert np.cov(places.T).trace() == pytest.approx(largest, rel=1e-4)
+    assert found["share"] == pytest.approx(largest / np.cov(memories.numpy().T).trace(), rel=1e-4)
     low, high = np.array(found["low"]), np.array(found["high"])
     levels = array(found["memories"], np.uint16).reshape(10, found["memoriesPerLabel"], 2)
     for k in range(10):
@@ -261,6 +263,39 @@ def test_images_on_the_way_are_those_of_the_core(visit, samples):
     assert np.abs(np.array(found) - np.array(expected)).max() < 1e-3
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"model": "nobody"}, "model: got nobody; allowed: mnist-nz100, "),
+        ({"image": [0, 1, 0]}, "image: got 3 numbers; allowed: 784 intensities from 0 to 1."),
+        ({"image": [2] * 784}, "allowed: 784 intensities"),
+        ({"steps": -1}, "steps: got -1; allowed: whole numbers from 0."),
+        ({"steps": None}, "steps: got null; allowed"),
+    ],
+)
+def test_nonsense_is_refused_in_one_sentence(visit, asked, said):
+    usual = {"model": "mnist-nz100", "image": [0] * 784, "steps": 1}
+    run = "(asked) => repeatedInference.run(asked).catch((error) => error.message)"
+    assert said in visit().evaluate(run, usual | asked)
+
+
+def test_prompts_begin_from_the_same_one_whatever_was_before(visit):
+    page = visit()
+    page.click('[data-try="letter"]')
+    page.at(1)
+    page.click('[data-many="100"]')
+    page.wait_for_function(
+        "document.querySelector('[data-say=many]').textContent.includes('since p = 0')"
+    )
+    page.click('[data-try="nz"][data-nz="2"]')
+    page.at(1)
+    for given in ("model=mnist-nz2&", "image=14&", "p=0.2&"):
+        page.wait_for_function("given => location.hash.includes(given)", arg=given)
+    page.click('[data-try="p"][data-p="0.4"]')
+    page.wait_for_function("location.hash.includes('image=14&p=0.4&')")
+    assert page.complaints == []
+
+
 def test_products_with_and_without_vectors_are_those_of_numpy(visit):
     """In rows that are no multiple of four, and of layers whose inputs are none either."""
     random = np.random.default_rng(0)
@@ -346,6 +381,43 @@ def test_weights_are_loaded_when_first_asked_for(visit):
     } == {"mnist-nz100"}
 
 
+def test_what_gathers_in_the_plane_is_not_painted_over(visit):
+    """A trial that creeps, and many trials at one place, with a concept on top of them."""
+    found = visit().evaluate(
+        """() => {
+          const canvas = document.createElement("canvas");
+          canvas.style.cssText = "width: 328px; height: 328px";
+          document.getElementById("pg").append(canvas);
+          const plane = new repinf.Plane(canvas);
+          const axes = [[1, 0], [0, 1]];
+          const flat = { axes, mean: [0, 0], low: [-1, -1], high: [1, 1] };
+          const memories = new Float32Array(0);
+          plane.open({ ...flat, concepts: [[-0.5, 0.5]], memories, memoriesPerLabel: 0 }, ["a"]);
+          const z = Array.from({ length: 101 }, (_, t) => [0.5 - 0.002 * t, -0.5]);
+          const trial = { z, computed: 100, memory: [0.9, 0.9] };
+          const place = (k) => [0.5 + 0.0004 * k, 0.5, -0.5, 0.5]; // one of them at the concept
+          const places = Array.from({ length: 300 }, (_, k) => place(k));
+          const points = [Float32Array.from(places.flat())];
+          plane.draw({ t: 100, trial, crowd: { computed: 0, points }, label: 0, far: 100 });
+          const density = canvas.width / 328;
+          const shade = (x, y) => {
+            const at = [14 + 150 * (x + 1), 14 + 150 * (1 - y)].map((v) => Math.round(v * density));
+            return canvas.getContext("2d").getImageData(...at, 1, 1).data.slice(0, 3);
+          };
+          const { ink, many, paper } = repinf.drawing.palette();
+          return {
+            line: [0.45, 0.42, 0.38, 0.36].map((x) => [...shade(x, -0.5)]),
+            crowd: [0.5, 0.55, 0.6].map((x) => [...shade(x, 0.5)]),
+            concept: [[...shade(-0.5 + 7 / 150, 0.5)]],
+            colours: { line: ink, crowd: many, concept: paper },
+          };
+        }"""
+    )
+    for name, colour in found["colours"].items():
+        expected = list(bytes.fromhex(colour[1:]))
+        np.testing.assert_allclose(found[name], [expected] * len(found[name]), atol=24)
+
+
 def test_the_keyboard_does_what_the_mouse_does(visit):
     page = visit()
     page.focus(".pg-play")
@@ -360,6 +432,13 @@ def test_the_keyboard_does_what_the_mouse_does(visit):
     page.focus('[data-set="t"]')
     page.keyboard.press("ArrowRight")
     page.at(before + 1)
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowRight")
+    page.at(before + 2)
+    page.locator(".pg-strip button").last.focus()
+    page.keyboard.press("Home")
+    page.at(0)
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Go to t = 0"
     page.locator('[data-list="labels"] button', has_text="Draw").press("Enter")
     page.focus('[data-view="pad"]')
     blank = page.image("pad")
@@ -407,10 +486,33 @@ def test_an_address_gives_the_same_view_again(visit):
     assert page.complaints == again.complaints == []
 
 
+def test_the_address_is_copied_before_anything_is_played_and_after_a_release(visit):
+    page = visit()
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    page.scrub("p", 0.37)
+    page.click('[data-do="link"]')
+    page.wait_for_function("window.copied")
+    first = page.evaluate("window.copied")
+    assert "p=0.37" in first
+    again = visit(first[first.index("#") :])
+    assert again.said("p") == "0.37"
+    page.click('[data-many="100"]')
+    page.wait_for_function("location.hash.includes('many=100')")
+    page.select_option('[data-set="steps"]', "1000")
+    page.wait_for_function("location.hash.includes('steps=1000')")
+    assert "-p steps 1000" in page.said("command")
+
+
 def test_a_senseless_address_gives_the_usual_view(visit):
     page = visit("#model=nobody&image=-3&p=7&noise=loud&seed=x&steps=5&t=1e9&drawn=*")
     page.at(0)
     assert page.said("p") == "0.20"
+    assert page.said("replaced") == (
+        "The address gives model, steps, image, drawn, p, noise, seed, t wrongly: the usual is shown "
+        "instead."
+    )
+    page.scrub("p", 0.3)
+    page.wait_for_function("!document.querySelector('[data-say=replaced]').textContent")
     assert page.complaints == []
 
 
@@ -462,6 +564,54 @@ def test_damaged_weights_are_told(visit, own, tmp_path, damage, said):
     assert page.said("t") == "0"
 
 
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda text: text.replace(text[2000:2040], "A" * 40), "is damaged: its checksum"),
+        (lambda text: re.sub(r'"crc32":\d+', '"crc32":1', text), "is of other weights"),
+        (lambda text: "", "is damaged"),
+        (None, "could not be loaded"),
+    ],
+)
+def test_a_model_that_cannot_be_had_is_told_and_the_one_before_stays(
+    visit, folder, tmp_path, damage, said
+):
+    shutil.copytree(folder, tmp_path / "own")
+    path = tmp_path / "own" / "data" / "model-mnist-nz2.js"
+    if damage:
+        path.write_text(damage(path.read_text()))
+    else:
+        path.unlink()
+    page = visit(at=tmp_path / "own")
+    page.scrub("t", 3)
+    page.at(3)
+    before = page.said("memory")
+    page.select_option('[data-set="model"]', "mnist-nz2")
+    alert = page.locator(".pg-alert[role=alert]")
+    alert.wait_for(state="visible")
+    assert said in alert.inner_text()
+    page.wait_for_function("document.querySelector('[data-set=model]').value === 'mnist-nz100'")
+    assert "100 dimensions" in " ".join(page.inner_text(".pg-plane figcaption").split())
+    page.scrub("t", 3)
+    page.at(3)
+    assert page.said("memory") == before
+    page.evaluate("location.hash = 'model=mnist-nz2&t=1'")
+    page.evaluate("location.hash = 'model=mnist-nz20&t=2'")
+    page.at(2)
+    assert page.input_value('[data-set="model"]') == "mnist-nz20"
+
+
+def test_choosing_one_model_after_another_does_not_end_the_play(visit):
+    page = visit()
+    page.click(".pg-play")
+    page.at(1)
+    for name in ("mnist-nz20", "mnist-nz10", "mnist-nz2"):
+        page.select_option('[data-set="model"]', name)
+    page.wait_for_function("document.querySelector('[data-say=model]').textContent.includes('–2–')")
+    page.at(2)
+    assert page.inner_text(".pg-play") == "Pause"
+
+
 def test_three_hundred_are_released_and_counted(visit):
     page = visit("#model=mnist-nz2&t=0")
     page.click('[data-many="300"]')
@@ -470,8 +620,15 @@ def test_three_hundred_are_released_and_counted(visit):
     )
     page.at(2)
     assert re.search(r"[\d.]+ steps/s computed", page.said("rate"))
-    page.click('[data-do="recall"]')
+    page.click(".pg-play")
+    assert re.search(
+        r" 300 trials, mean distance to the concept '1' \d", page.inner_text(".pg-live")
+    )
+    assert "30 of each of the label’s ten" in page.inner_text(".pg-plane figcaption")
+    page.focus('[data-do="recall"]')
+    page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('[data-say=rate]').textContent === ''")
+    assert page.evaluate("document.activeElement.textContent") == "Release 300"
     assert page.complaints == []
 
 
@@ -481,6 +638,22 @@ def test_a_phone_shows_all_of_it_and_a_finger_plays(visit):
     page.tap(".pg-begin")
     page.at(2)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_image_plane_and_distances_are_seen_together(visit):
+    """At a desk all three fit into one window; on a phone the images and the plane do."""
+    top_to_bottom = """([first, last]) => document.querySelector(last).getBoundingClientRect().bottom
+      - document.querySelector(first).getBoundingClientRect().top"""
+    desk = visit()
+    assert desk.evaluate(top_to_bottom, [".pg-pictures", '[data-view="distances"]']) < 840
+    phone = visit(viewport={"width": 390, "height": 844})
+    assert phone.evaluate(top_to_bottom, [".pg-pictures", '[data-view="plane"]']) < 780
+
+
+def test_its_part_of_the_book_leads_where_the_page_alone_does():
+    links = re.findall(r'(?:href|src)="([^"#]*)', playground_data.part("playground"))
+    assert "playground/../about/glossary.html" in links
+    assert all(link.startswith("playground/") for link in links if link)
 
 
 def test_every_control_has_a_name(visit):

@@ -61,9 +61,19 @@ repinf.library = (() => {
     return { ...found, samples };
   }
 
-  /* What a model makes of its training set: concepts, a plane, and memories in it. */
+  /* What a model makes of its training set: concepts, a plane and its share of the memories'
+     variance, and memories in it. */
   async function landscape(entry) {
-    const found = await value(`model-${entry.name}`);
+    const name = `model-${entry.name}`;
+    const found = await value(name);
+    const arrays = ["concepts", "conceptImages", "mean", "axes", "memories"];
+    const text = arrays.map((array) => found[array]).join("");
+    if (crc32(new TextEncoder().encode(text)) !== found.checksum) {
+      throw new Error(`The file data/${name}.js is damaged: its checksum is another one.`);
+    }
+    if (found.crc32 !== entry.crc32) {
+      throw new Error(`The file data/${name}.js is of other weights than data/catalogue.js names.`);
+    }
     const [horizontal, vertical] = rowsOf(floats(found.axes), entry.nZ);
     const levels = new Uint16Array(bytes(found.memories).buffer);
     const { low, high } = found;
@@ -78,6 +88,7 @@ repinf.library = (() => {
       axes: [horizontal, vertical],
       memories,
       memoriesPerLabel: found.memoriesPerLabel,
+      share: found.share,
       low,
       high,
     };

@@ -12,9 +12,10 @@
       if (element.textContent !== text) element.textContent = text;
     }
   };
-  // The image to begin with: a '1' of MNIST that comes close to its concept and goes on.  Of the
-  // other nine some do not, which the first prompt asks the reader to see.
-  const OPENING = 18;
+  // The image and the noise to begin with: a plain '1' of MNIST, picked because it comes close to
+  // its concept and goes on.  It is an example, not evidence: of the other nine some do not, which
+  // the first prompt asks the reader to see.
+  const OPENING = { place: 13, drawn: null, p: 0.2, noise: "permute", seed: 20 };
   const BLANK = new Float32Array(784);
   const LETTER = [
     [
@@ -33,6 +34,8 @@
   const networks = new Map(); // promises, by model
   let state; // as repinf.state has it
   let landscape; // of the model
+  let asked; // the model that a reader chose last; its landscape may still be loading
+  let resume = ""; // what goes on with the next trial: "", "trial" or "play"
   let tab; // the label whose images are offered, or "draw"
 
   const plane = new repinf.Plane(view("plane"));
@@ -73,20 +76,20 @@
   async function begin() {
     if (player.trial) return true;
     const bar = one(".pg-progress");
-    const asked = state;
+    const { model } = state;
     setLoading(true);
     try {
-      const loaded = await networkOf(asked.model, (share) => {
+      const loaded = await networkOf(model, (share) => {
         bar.value = share;
       });
-      if (asked.model !== state.model) return false; // the reader has chosen another one
+      if (model !== state.model) return false; // the reader has chosen another one
       if (player.trial) return true; // and asked twice
       const trial = new repinf.Trial(loaded, clean(), noisy(), landscape.concepts);
       player.open(trial);
       complain("");
       return true;
     } catch (error) {
-      complain(`${error.message} Download this book, or build it, again.`);
+      told(error);
       return false;
     } finally {
       setLoading(false);
@@ -104,31 +107,47 @@
     one(".pg-alert[role]").textContent = text;
   }
 
+  /* Tell that a file of the book is missing or damaged; what was chosen before stays. */
+  function told(error) {
+    complain(`${error.message} Download this book, or build it, again.`);
+    showChoices();
+    return null;
+  }
+
   /* Take over changes of the state that begin another trial. */
   async function change(changes) {
-    const running = Boolean(player.trial);
-    const playing = player.playing;
+    if (changes.model) {
+      const found = await landscapeOf(changes.model).catch(told);
+      if (!found) return;
+      landscape = found;
+      complain("");
+    }
+    say("replaced", "");
+    if (player.trial) resume = player.playing ? "play" : "trial";
     const place = images[entry().dataset].samples.indexOf(sample());
     state = { ...state, t: 0, many: 0, ...changes };
     state.row = changes.row ?? images[entry().dataset].samples[place].row; // of another data set too
     player.playing = false;
     player.open(null);
     strip.clear();
-    if (changes.model) {
-      await openModel();
-      if (state.model !== changes.model) return;
-    }
+    if (changes.model) openLandscape();
     showChoices();
-    if (running && (await begin()) && playing) player.play();
+    if (resume && (await begin())) {
+      if (resume === "play") player.play();
+      resume = "";
+    }
     draw();
     tell();
   }
 
-  async function openModel() {
-    const asked = state.model;
-    const found = await library.landscape(entry());
-    if (asked !== state.model) return;
-    landscape = found;
+  /* The landscape of a model; null if the reader has chosen another one meanwhile. */
+  async function landscapeOf(model) {
+    asked = model;
+    const found = await library.landscape(entryOf(model));
+    return model === asked ? found : null;
+  }
+
+  function openLandscape() {
     plane.open(landscape, names());
     tab = state.drawn ? "draw" : sample().label;
   }
@@ -160,6 +179,7 @@
     const { Crowd } = repinf.crowd;
     player.crowd = new Crowd(player.trial.network, batch, many, landscape, label(), state.steps);
     player.play();
+    tell();
   }
 
   // What is shown.
@@ -187,14 +207,16 @@
     const name = known ? `‘${names()[k]}’ ` : "";
     say("concept", trial ? name + trial.toConcepts[k][whole].toFixed(2) : name);
     say("rate", crowd ? words.speed(crowd, player, state.steps) : "");
+    say("many", crowd ? words.many(state) : "");
     const slider = one('[data-set="t"]');
     slider.max = state.steps;
     slider.value = player.goal ?? whole;
     slider.setAttribute("aria-valuetext", `t = ${whole} of ${state.steps}`);
     one(".pg-play").textContent = player.playing ? "Pause" : "Play";
     one(".pg-begin").hidden = Boolean(trial) || !one(".pg-progress").hidden;
+    say("model", words.about(entry(), Boolean(trial)));
     one('[data-do="recall"]').hidden = !crowd;
-    one(".pg-of-many").hidden = !crowd;
+    for (const element of all(".pg-of-many")) element.hidden = !crowd;
   }
 
   function drawCurves(t) {
@@ -233,13 +255,19 @@
     lengths.draw({ curves: [length], steps, t, logarithmic: true });
   }
 
+  /* Keep in the address what is shown. */
+  function keep() {
+    state.t = player.trial ? Math.floor(player.t) : state.t;
+    history.replaceState(null, "", `#${fragments.written(state)}`);
+  }
+
   /* Say, and keep in the address, what is shown when time stands still. */
   function tell() {
     if (!state) return;
-    state.t = player.trial ? Math.floor(player.t) : state.t;
-    state.steps = player.steps;
     const { trial } = player;
-    const said = trial ? words.nearby(trial, state.t, names()) : "";
+    if (trial) keep();
+    const many = player.crowd ? words.gathered(player.crowd, state.t, names()[label()]) : "";
+    const said = trial ? words.nearby(trial, state.t, names()) + many : "";
     const labels = {
       now: `Image at t = ${state.t}`,
       clean: state.drawn ? "Your drawing" : "The clean image",
@@ -250,7 +278,6 @@
     };
     for (const [name, text] of Object.entries(labels)) view(name).setAttribute("aria-label", text);
     one(".pg-live").textContent = said;
-    if (trial) history.replaceState(null, "", `#${fragments.written(state)}`);
     say("command", words.command(state, entry()));
   }
 
@@ -275,7 +302,8 @@
     for (const radio of all('[data-set="noise"]')) radio.checked = radio.value === state.noise;
     player.steps = state.steps;
     say("p", state.p.toFixed(2));
-    say("model", words.about(entry()));
+    say("share", words.share(landscape.share));
+    say("dimensions", String(entry().nZ));
     say("attribution", attribution);
     say("second", names()[1]);
     say("seventh", names()[6]);
@@ -320,18 +348,21 @@
     models.find((m) => m.nZ === nZ && m.dataset === entry().dataset && m.beta === entry().beta) ??
     models.find((m) => m.nZ === nZ && m.dataset === entry().dataset);
 
+  /* The opening '1' again, with some changes. */
+  function opening(changes) {
+    tab = 1;
+    const { place, ...usual } = OPENING;
+    return change({ row: images[entry().dataset].samples[place].row, ...usual, ...changes });
+  }
+
   const PROMPTS = {
-    one: () => {
-      tab = 1;
-      const { row } = images[entry().dataset].samples[OPENING];
-      return change({ row, drawn: null, p: 0.2 });
-    },
-    p: ({ p }) => change({ p: Number(p) }),
+    one: () => opening({}),
+    p: ({ p }) => opening({ p: Number(p) }),
     many: async () => {
       await ofLabel(6, { p: 0.2 });
       await release(300);
     },
-    nz: ({ nz }) => change({ model: alike(Number(nz)).name }),
+    nz: ({ nz }) => opening({ model: alike(Number(nz)).name }),
     letter: () => {
       tab = "draw";
       pad.open(BLANK);
@@ -348,20 +379,20 @@
 
   async function attempt({ try: name, ...values }) {
     await PROMPTS[name](values);
-    one(".pg-stage").scrollIntoView({
+    one(name === "many" ? ".pg-space" : ".pg-pictures").scrollIntoView({
       block: "nearest",
       behavior: player.calm.matches ? "auto" : "smooth",
     });
     if ((await begin()) && !player.playing) player.play();
   }
 
-  async function copy(text, what) {
+  /* Copy a text, or say where else a reader finds it. */
+  async function copy(text, what, elsewhere) {
     try {
       await navigator.clipboard.writeText(text);
       say("copied", `${what} copied.`);
     } catch {
-      getSelection().selectAllChildren(one(".pg-command"));
-      say("copied", "This browser does not let the page copy: the command is selected.");
+      say("copied", `This browser does not let the page copy: ${elsewhere}.`);
     }
   }
 
@@ -372,14 +403,21 @@
     rewind: () => seek(0),
     release: ({ many }) => release(Number(many)),
     recall: () => {
+      one('[data-do="release"]').focus({ preventScroll: true }); // the button goes
       state.many = 0;
       player.open(player.trial);
       player.seek(0);
     },
     noise: () => change({ seed: (state.seed + 1) % fragments.LARGEST_SEED }),
     clear: () => pad.clear(),
-    copy: () => copy(words.command(state, entry()), "Command"),
-    link: () => copy(location.href, "Address"),
+    copy: () => {
+      getSelection().selectAllChildren(one(".pg-command"));
+      return copy(words.command(state, entry()), "Command", "the command is selected");
+    },
+    link: () => {
+      keep();
+      return copy(location.href, "Address", "the browser shows the address");
+    },
   };
 
   const SETTINGS = {
@@ -402,13 +440,17 @@
       if (button?.dataset.try) attempt(button.dataset);
     });
     root.addEventListener("input", ({ target }) => SETTINGS[target.dataset.set]?.(target.value));
-    root.addEventListener("keydown", (event) => {
+    document.addEventListener("keydown", (event) => {
       const keys = { ArrowLeft: "back", ArrowRight: "step", Home: "rewind" };
-      if (!(event.key in keys) || event.target.closest("input, select, pre")) return;
+      const { key, target } = event;
+      if (!(key in keys) || event.altKey || event.ctrlKey || event.metaKey) return;
+      const free = target === document.body && key !== "Home"; // which leads to the page's top
+      const own = root.contains(target) && !target.closest("input, select, pre");
+      if (!free && !own) return;
       event.preventDefault();
-      ACTIONS[keys[event.key]]();
+      ACTIONS[keys[key]]();
     });
-    window.addEventListener("hashchange", restore);
+    window.addEventListener("hashchange", () => restore().catch(told));
     new ResizeObserver(draw).observe(root);
     new MutationObserver(() => {
       repinf.drawing.restyle();
@@ -425,11 +467,7 @@
     const cited = location.hash.includes("model=");
     const usual = {
       model: models[0].name,
-      place: OPENING,
-      drawn: null,
-      p: 0.2,
-      noise: "permute",
-      seed: 0,
+      ...OPENING,
       steps: 100,
       t: 0,
       many: 0,
@@ -442,14 +480,19 @@
       models.map(({ name }) => name),
       rows,
     );
-    state = { ...found };
+    const { many, t } = found.state;
+    const there = await landscapeOf(found.state.model);
+    if (!there) return;
+    landscape = there;
+    say("replaced", words.replaced(found.replaced));
+    state = found.state;
     player.open(null);
     strip.clear();
-    await openModel();
+    openLandscape();
     showChoices();
     if (cited && (await begin())) {
-      if (found.many) await release(found.many);
-      player.seek(found.t);
+      if (many) await release(many);
+      player.seek(t);
     }
     draw();
     tell();
@@ -478,6 +521,10 @@
     return { models: models.map(({ name }) => name) };
   }
 
+  function demand(right, what, got, allowed) {
+    if (!right) throw new RangeError(`${what}: got ${got}; allowed: ${allowed}.`);
+  }
+
   const ready = start();
   ready.catch((error) => complain(`The playground cannot begin: ${error.message}`));
 
@@ -489,9 +536,13 @@
        z [steps + 1][N_z] and x [steps + 1][784]. */
     async run({ model, image, steps }) {
       await ready;
-      const start = Float32Array.from(image);
+      const pixels = Float32Array.from(image ?? []);
+      const shades = pixels.length === 784 && pixels.every((value) => value >= 0 && value <= 1);
+      demand(entryOf(model), "model", model, models.map(({ name }) => name).join(", "));
+      demand(shades, "image", `${pixels.length} numbers`, "784 intensities from 0 to 1");
+      demand(Number.isInteger(steps) && steps >= 0, "steps", steps, "whole numbers from 0");
       const { concepts } = await library.landscape(entryOf(model));
-      const trial = new repinf.Trial(await networkOf(model), start, start, concepts);
+      const trial = new repinf.Trial(await networkOf(model), pixels, pixels, concepts);
       trial.advance(steps, Number.POSITIVE_INFINITY);
       return { z: trial.z.map((z) => [...z]), x: trial.x.map((x) => [...x]) };
     },

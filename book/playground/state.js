@@ -43,29 +43,35 @@ repinf.state = (() => {
     return new URLSearchParams(Object.entries(fields)).toString();
   }
 
-  /* The state that a fragment gives; what it leaves out, or gives wrongly, is that of usual.
+  /* The state that a fragment gives; what it leaves out, or gives wrongly, is that of usual.  With
+     the names of what it gives wrongly: {state, replaced}.
 
      known: names of the models; rows: training images that can be chosen, by model; usual.place:
      that of an image among them. */
   function read(fragment, usual, known, rows) {
     const fields = new URLSearchParams(fragment.replace(/^#/, ""));
+    const replaced = [];
+    const instead = (name, value) => {
+      if (fields.has(name)) replaced.push(name);
+      return value;
+    };
     const one = (name, allowed) => {
       const found = allowed.find((value) => String(value) === fields.get(name));
-      return found ?? usual[name];
+      return found ?? instead(name, usual[name]);
     };
     const number = (name, low, high) => {
       const text = fields.get(name);
       const value = Number(text);
-      return text && value >= low && value <= high ? value : usual[name];
+      return text && value >= low && value <= high ? value : instead(name, usual[name]);
     };
     const whole = (name, low, high) => Math.round(number(name, low, high));
     const model = one("model", known);
     const row = Number(fields.get("image") ?? Number.NaN);
     const steps = one("steps", HORIZONS);
-    return {
+    const state = {
       model,
-      row: rows(model).includes(row) ? row : rows(model)[usual.place],
-      drawn: fields.has("drawn") ? unpacked(fields.get("drawn")) : null,
+      row: rows(model).includes(row) ? row : instead("image", rows(model)[usual.place]),
+      drawn: unpacked(fields.get("drawn") ?? "") ?? instead("drawn", null),
       p: number("p", 0, 1),
       noise: one("noise", repinf.noise.READINGS),
       seed: whole("seed", 0, LARGEST_SEED),
@@ -73,6 +79,7 @@ repinf.state = (() => {
       t: whole("t", 0, steps),
       many: one("many", CROWDS),
     };
+    return { state, replaced };
   }
 
   return { HORIZONS, CROWDS, LARGEST_SEED, written, read, rounded };

@@ -12,6 +12,25 @@ repinf.words = (() => {
     );
   }
 
+  /* Where many trials are at step t; nothing before they are there. */
+  function gathered({ count, toConcept }, t, name) {
+    if (t >= toConcept.length) return "";
+    return ` ${count} trials, mean distance to the concept '${name}' ${toConcept[t].toFixed(2)}.`;
+  }
+
+  /* What is released; a label has ten images here. */
+  function many({ many, drawn, p }) {
+    const images = drawn ? "of your drawing" : `${many / 10} of each of the label’s ten images`;
+    const same = drawn ? ", all the same" : ", those of one image all the same";
+    return `${many} noisy copies, ${images}${p ? "" : `${same}, since p = 0`}`;
+  }
+
+  /* What an address gave wrongly. */
+  const replaced = (fields) =>
+    fields.length
+      ? `The address gives ${fields.join(", ")} wrongly: the usual is shown instead.`
+      : "";
+
   /* How fast many trials go: steps computed, and frames drawn. */
   function speed(crowd, player, steps) {
     const computed = Math.max(crowd.computed, 0);
@@ -20,9 +39,12 @@ repinf.words = (() => {
     return `${crowd.count} trials, t = ${computed} of ${steps}: ${rate}${frames}`;
   }
 
-  function about({ nZ, nHidden, beta, epochs, bytes }) {
-    const size = (bytes / 1e6).toFixed(1);
-    return `784–${nHidden}–${nZ}–${nHidden}–784 units, β = ${beta}, trained for ${epochs} epochs; ${size} MB, loaded when you press play.`;
+  /* A share in per cent. */
+  const share = (part) => (100 * part).toFixed(0);
+
+  function about({ nZ, nHidden, beta, epochs, bytes }, loaded) {
+    const size = `${(bytes / 1e6).toFixed(1)} MB, ${loaded ? "loaded" : "loaded when you press play"}`;
+    return `784–${nHidden}–${nZ}–${nHidden}–784 units, β = ${beta}, trained for ${epochs} epochs; ${size}.`;
   }
 
   /* The command that follows the same trial with the Python core. */
@@ -35,5 +57,5 @@ repinf.words = (() => {
     return `papermill notebooks/40_one_trial.ipynb one_trial.ipynb ${given.join(" ")}`;
   }
 
-  return { nearby, speed, about, command };
+  return { nearby, gathered, many, replaced, speed, share, about, command };
 })();

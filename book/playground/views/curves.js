@@ -3,6 +3,7 @@ window.repinf ??= {};
 
 /* Curves against time. */
 repinf.Curves = class {
+  static #LEAST = 1e-6; // on a logarithmic axis: below it float32 only rounds
   static #MARGIN = { left: 38, right: 16, top: 8, bottom: 34 };
 
   /* seek: called with the time that a reader points at. */
@@ -45,7 +46,7 @@ repinf.Curves = class {
   #axes({ width, height }, curves, steps, logarithmic) {
     const { left, right, top, bottom } = repinf.Curves.#MARGIN;
     const all = curves.flatMap((curve) => curve.values);
-    const raw = logarithmic ? (v) => Math.log10(Math.max(v, 1e-7)) : (v) => v;
+    const raw = logarithmic ? (v) => Math.log10(Math.max(v, repinf.Curves.#LEAST)) : (v) => v;
     const found = all.map(raw);
     const high = found.length ? Math.max(...found) : 1;
     const low = logarithmic ? Math.floor(Math.min(...found, 0)) : 0;
@@ -81,7 +82,13 @@ repinf.Curves = class {
     }
     context.textAlign = "center";
     const ticks = [0, 2, 5, 10, 20, 50, 100, 200, 500, 1000].filter((t) => t <= steps);
-    for (const t of ticks) context.fillText(String(t), axes.x(t), axes.bottom + 11);
+    let free = Number.NEGATIVE_INFINITY; // where there is room for the next number
+    for (const t of ticks) {
+      const half = context.measureText(String(t)).width / 2;
+      if (axes.x(t) - half < free) continue;
+      context.fillText(String(t), axes.x(t), axes.bottom + 11);
+      free = axes.x(t) + half + 4;
+    }
     context.fillText("t (steps)", (axes.left + axes.right) / 2, axes.bottom + 26);
   }
 

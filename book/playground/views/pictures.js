@@ -52,8 +52,10 @@ repinf.pictures = (() => {
       const times = TIMES.filter((time) => time <= t);
       for (const [time, made] of this.buttons) {
         if (times.includes(time) && made.trial === trial) continue;
+        const focused = made === document.activeElement;
         made.remove();
         this.buttons.delete(time);
+        if (focused) [...this.buttons.values()].findLast(({ trial: of }) => of === trial)?.focus();
       }
       for (const time of times) {
         if (this.buttons.has(time)) continue;

@@ -5,7 +5,9 @@ window.repinf ??= {};
 repinf.Plane = class {
   constructor(canvas) {
     this.canvas = canvas;
-    this.ground = document.createElement("canvas"); // memories and concepts, drawn once
+    // Both are drawn once; many trials lie between them.
+    this.memories = document.createElement("canvas");
+    this.concepts = document.createElement("canvas");
   }
 
   /* Show another landscape: concepts, memories and the plane they lie in. */
@@ -33,11 +35,13 @@ repinf.Plane = class {
     this.#fit(width, height);
     const size = `${this.canvas.width} ${this.canvas.height} ${label}`;
     if (this.drawn !== size) {
-      this.#drawGround(width, height, label);
+      this.#drawMemories(this.#layer(this.memories), width, height);
+      this.#drawConcepts(this.#layer(this.concepts), label);
       this.drawn = size;
     }
-    context.drawImage(this.ground, 0, 0, width, height);
+    context.drawImage(this.memories, 0, 0, width, height);
     if (crowd && crowd.computed >= 0) this.#drawCrowd(context, crowd, t);
+    context.drawImage(this.concepts, 0, 0, width, height);
     if (trial) this.#drawTrial(context, trial, t, far);
   }
 
@@ -69,13 +73,18 @@ repinf.Plane = class {
     return this.points;
   }
 
-  #drawGround(width, height, label) {
+  /* The context of an empty canvas as large as this one, in CSS pixels. */
+  #layer(canvas) {
+    const density = window.devicePixelRatio || 1;
+    Object.assign(canvas, { width: this.canvas.width, height: this.canvas.height });
+    const context = canvas.getContext("2d");
+    context.scale(density, density);
+    return context;
+  }
+
+  #drawMemories(context, width, height) {
     const colours = repinf.drawing.palette();
     const { memories, memoriesPerLabel, concepts } = this.landscape;
-    const density = window.devicePixelRatio || 1;
-    Object.assign(this.ground, { width: this.canvas.width, height: this.canvas.height });
-    const context = this.ground.getContext("2d");
-    context.scale(density, density);
     context.fillStyle = colours.paper;
     context.fillRect(0, 0, width, height);
     context.globalAlpha = 0.32;
@@ -89,8 +98,11 @@ repinf.Plane = class {
       context.arc(x, y, 1.8, 0, 2 * Math.PI);
       context.fill();
     }
-    context.globalAlpha = 1;
-    context.font = `600 ${colours.font}`;
+  }
+
+  #drawConcepts(context, label) {
+    const { concepts } = this.landscape;
+    context.font = `600 ${repinf.drawing.palette().font}`;
     const halves = this.names.map((name) => Math.max(10, context.measureText(name).width / 2 + 6));
     const places = concepts.map((concept) => this.#place(this.project(concept)));
     const labels = repinf.Plane.#apart(places, halves);
@@ -150,27 +162,31 @@ repinf.Plane = class {
   }
 
   #drawCrowd(context, crowd, t) {
-    const { many, paper } = repinf.drawing.palette();
+    const { many } = repinf.drawing.palette();
     const at = Math.min(t, crowd.computed);
     const [before, after] = [Math.floor(at), Math.ceil(at)];
     const [past, from, to] = [Math.max(before - 1, 0), before, after].map((s) => crowd.points[s]);
     const share = at - before;
     const tails = new Path2D();
-    const heads = new Path2D();
+    const heads = [];
     for (let i = 0; i < from.length; i += 2) {
       const [across, up] = [0, 1].map((c) => from[i + c] + share * (to[i + c] - from[i + c]));
       const [x, y] = this.#place([across, up]);
       tails.moveTo(...this.#place([past[i], past[i + 1]]));
       tails.lineTo(...this.#place([from[i], from[i + 1]]));
       tails.lineTo(x, y);
-      heads.moveTo(x + 3.2, y);
-      heads.arc(x, y, 3.2, 0, 2 * Math.PI);
+      heads.push([x, y]);
     }
     Object.assign(context, { strokeStyle: many, lineWidth: 1, globalAlpha: 0.35 });
     context.stroke(tails);
-    Object.assign(context, { fillStyle: many, strokeStyle: paper, globalAlpha: 1 });
-    context.fill(heads);
-    context.stroke(heads);
+    // One after the other, so that it is darkest where they gather.
+    Object.assign(context, { fillStyle: many, globalAlpha: 0.55 });
+    for (const [x, y] of heads) {
+      context.beginPath();
+      context.arc(x, y, 3.2, 0, 2 * Math.PI);
+      context.fill();
+    }
+    context.globalAlpha = 1;
   }
 
   #drawTrial(context, trial, t, far) {
@@ -195,19 +211,26 @@ repinf.Plane = class {
       }
       context.globalAlpha = 1;
     };
-    const dot = ([x, y], radius, fill) => {
+    const disc = ([x, y], radius, fill) => {
       context.beginPath();
       context.arc(x, y, radius, 0, 2 * Math.PI);
-      Object.assign(context, { fillStyle: fill, strokeStyle: paper, lineWidth: 1.5 });
+      context.fillStyle = fill;
       context.fill();
-      context.stroke();
     };
 
+    this.#drawMemory(context, this.#place(this.project(trial.memory)), memory, paper);
     follow(places.slice(whole), 0.25);
     follow([...places.slice(0, whole + 1), head], 1);
-    for (const place of places.slice(0, whole + 1)) dot(place, 2.6, ink);
-    this.#drawMemory(context, this.#place(this.project(trial.memory)), memory, paper);
-    dot(head, 6.5, ink);
+    let last = places[0]; // the last one with a dot: short steps are a line
+    for (const place of places.slice(1, whole + 1)) {
+      if (Math.hypot(place[0] - last[0], place[1] - last[1]) < 6) continue;
+      disc(place, 2.6, ink);
+      last = place;
+    }
+    disc(places[0], 6, ink);
+    disc(places[0], 3.5, paper); // z(0) is a ring
+    disc(head, 8, paper);
+    disc(head, 6.5, ink);
   }
 
   /* The memory of the clean image: a square that stands on its corner. */
