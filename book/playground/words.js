@@ -20,9 +20,9 @@ repinf.words = (() => {
 
   /* What is released; a label has ten images here. */
   function many({ many, drawn, p }) {
-    const images = drawn ? "of your drawing" : `${many / 10} of each of the label’s ten images`;
+    const images = drawn ? " of your drawing" : `, ${many / 10} of each of the label’s ten images`;
     const same = drawn ? ", all the same" : ", those of one image all the same";
-    return `${many} noisy copies, ${images}${p ? "" : `${same}, since p = 0`}`;
+    return `${many} noisy copies${images}${p ? "" : `${same}, since p = 0`}`;
   }
 
   /* What an address gave wrongly. */
