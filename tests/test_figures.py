@@ -577,7 +577,7 @@ SUBSPACES = pd.DataFrame(
             "mean_angle": angle + place,
             "largest_angle": 2 * angle + place,
         }
-        for place, network in enumerate(MANIFOLD_NETWORKS)
+        for place, network in enumerate((*MANIFOLD_NETWORKS, "VAE one draw"))
         for multiple in (0.1, 1.0, 10.0)
         for images, level, angle in (
             ("other half", 0.0, 30),
@@ -1382,7 +1382,11 @@ def test_angles_with_noise_stand_beside_those_between_two_clean_halves():
     figure = figures.angle_by_noise(SUBSPACES)
     for axes, network in zip(figure.axes, MANIFOLD_NETWORKS, strict=True):
         rows = SUBSPACES[(SUBSPACES.network == network) & (SUBSPACES.multiple == 1)]
-        mean, halves, largest, _ = axes.lines
+        mean, halves, largest, _, *one_draw = axes.lines
+        assert len(one_draw) == (network == "VAE sampled")
+        for line in one_draw:
+            of = SUBSPACES[(SUBSPACES.network == "VAE one draw") & (SUBSPACES.multiple == 1)]
+            np.testing.assert_array_equal(line.get_ydata(), of[of.images == "same"].mean_angle)
         same = rows[rows.images == "same"]
         np.testing.assert_array_equal(mean.get_ydata(), same.mean_angle)
         np.testing.assert_array_equal(largest.get_ydata(), same.largest_angle)
