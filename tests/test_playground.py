@@ -538,6 +538,14 @@ def test_its_command_makes_the_same_trial(visit, own, tmp_path):
     assert page.said("concept") == f"‘{study.name}’ {concept:.2f}"
 
 
+def harm(path, damage):
+    """Damage the text of a file; without a damage the file goes."""
+    if damage:
+        path.write_text(damage(path.read_text()))
+    else:
+        path.unlink()
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -550,10 +558,7 @@ def test_its_command_makes_the_same_trial(visit, own, tmp_path):
 def test_damaged_weights_are_told(visit, own, tmp_path, damage, said):
     playground_data.write(tmp_path / "own", [own])
     path = tmp_path / "own" / "data" / "weights-digits-nz3-0.js"
-    if damage:
-        path.write_text(damage(path.read_text()))
-    else:
-        path.unlink()
+    harm(path, damage)
     page = visit(at=tmp_path / "own")
     page.click(".pg-play")
     alert = page.locator(".pg-alert[role=alert]")
@@ -576,10 +581,7 @@ def test_a_model_that_cannot_be_had_is_told_and_the_one_before_stays(
 ):
     shutil.copytree(folder, tmp_path / "own")
     path = tmp_path / "own" / "data" / "model-mnist-nz2.js"
-    if damage:
-        path.write_text(damage(path.read_text()))
-    else:
-        path.unlink()
+    harm(path, damage)
     page = visit(at=tmp_path / "own")
     page.scrub("t", 3)
     page.at(3)
