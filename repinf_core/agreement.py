@@ -88,8 +88,8 @@ def deviations(
         stated: names of parameters.
         experiment: the experiment to compare with profile ``paper``.
         actual: values that were reached, by parameter name, where they may be smaller than
-            requested: the ``epochs`` or ``grid_epochs`` of shipped networks, which may not have
-            used the later learning rates yet.
+            requested: the ``epochs`` of a shipped network, or the fewest of the networks of a grid
+            (``grid_epochs``), which may not have used the later learning rates yet.
 
     Returns:
         one text "name value (the paper's value)" for each parameter that differs.
@@ -100,8 +100,9 @@ def deviations(
         begun = -(-actual[epochs] * len(rates) // asked)  # all rates have equally many epochs
         actual["learning_rates"] = rates[:begun]
     here, paper = dataclasses.replace(experiment, **actual), PROFILES["paper"]
+    fewest = {"grid_epochs": "at least "} if "grid_epochs" in actual else {}
     return [
-        f"{name} {_told(getattr(here, name))} ({_told(getattr(paper, name))})"
+        f"{name} {fewest.get(name, '')}{_told(getattr(here, name))} ({_told(getattr(paper, name))})"
         for name in stated
         if getattr(here, name) != getattr(paper, name)
     ]

@@ -27,7 +27,8 @@ def test_a_training_that_stopped_early_deviates_in_the_rates_that_it_did_not_com
     asked = dataclasses.replace(VAESpec.of(PAPER), epochs=getattr(PAPER, name))
     used = list(dict.fromkeys(map(asked.learning_rate, range(epochs))))
     told = agreement.deviations((name, "learning_rates"), PAPER, actual={name: epochs})
-    expected = [f"{name} {epochs} (1500)"]
+    fewest = "at least " if name == "grid_epochs" else ""  # the networks of a grid may differ
+    expected = [f"{name} {fewest}{epochs} (1500)"]
     if len(used) < 3:
         rates = ", ".join(map(str, used))
         expected.append(f"learning_rates {rates} (0.0005, 0.0001, 5e-05)")

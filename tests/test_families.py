@@ -21,6 +21,7 @@ from repinf_core import models
 from repinf_core.dynamics import rollout
 from repinf_core.models.base import Model, Spec
 from repinf_core.models.classifier import ClassifierSpec
+from repinf_core.models.conv import ConvSpec
 from repinf_core.models.denoiser import DenoiserSpec
 from repinf_core.training import checkpoint, convert, general, progress, shipped, store, sweep
 from repinf_core.training.checkpoint import CheckpointError
@@ -71,8 +72,12 @@ DENOISER = DenoiserSpec(
     dataset="digits", epochs=4, learning_rates=(1e-2, 1e-3), minibatch=100, seed=3, n_z=3,
     n_hidden=16,
 )  # fmt: skip
+CONVOLUTIONAL = ConvSpec(
+    dataset="digits", epochs=4, learning_rates=(1e-2, 1e-3), minibatch=100, seed=3, channels=3,
+    variational=True, rectified=False,
+)  # fmt: skip
 every_family = pytest.mark.parametrize(
-    "spec", [small.SPEC, TINY, CLASSIFIER, DENOISER], ids=lambda spec: spec.family
+    "spec", [small.SPEC, TINY, CLASSIFIER, DENOISER, CONVOLUTIONAL], ids=lambda spec: spec.family
 )
 
 

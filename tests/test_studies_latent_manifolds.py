@@ -452,3 +452,15 @@ def test_bad_input_is_refused_in_one_sentence(name, value):
         profiles.experiment("smoke", {name: value})
     assert name in str(refused.value)
     assert len(re.findall(r"\.(?= |$)", str(refused.value))) == 1
+
+
+@pytest.mark.parametrize("apart", [0, 1])
+def test_only_images_that_are_one_point_have_no_subspace(apart):
+    """All of them, or all but one; any other fault of the points is told."""
+    points = torch.zeros(5, 3, dtype=torch.float64)
+    points[:apart] = 1
+    reference = latent_subspaces.Reference(points)
+    assert all(np.isnan(value) for value in reference.against(points).values())
+    spread = torch.rand(5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    with pytest.raises(ValueError, match="The set has 1 points"):
+        latent_subspaces.Reference(spread).against(spread[:1])

@@ -18,6 +18,10 @@ from typing import NamedTuple
 import torch
 
 
+class NoVariance(ValueError):
+    """The points of a set are equal, so that they span no subspace."""
+
+
 class Covariances(NamedTuple):
     """Covariances of latent tensors ``[n, c, h, w]`` along their modes.
 
@@ -233,7 +237,8 @@ def principal_subspace(gram: torch.Tensor, share: float) -> torch.Tensor:
         vector of point i; the directions are orthonormal, and the columns of A sum to 0.
 
     Raises:
-        ValueError: fewer than two points, points without variance, or a ``share`` out of range.
+        NoVariance: all points are equal within the rounding of ``gram``.
+        ValueError: fewer than two points, or a ``share`` out of range.
     """
     n = len(gram)
     if n < 2:
@@ -244,7 +249,7 @@ def principal_subspace(gram: torch.Tensor, share: float) -> torch.Tensor:
     values, vectors = torch.linalg.eigh(centring @ gram @ centring)
     values, vectors = values.flip(0).clamp_min(0), vectors.flip(1)
     if values[0] <= n * torch.finfo(gram.dtype).eps * gram.diagonal().max():
-        raise ValueError("All points of the set are equal; allowed is a set with variance.")
+        raise NoVariance("All points of the set are equal; allowed is a set with variance.")
     held = values.cumsum(0) / values.sum()
     k = int((held < share * (1 - 1e-12)).sum()) + 1
     return centring @ vectors[:, :k] / values[:k].sqrt()

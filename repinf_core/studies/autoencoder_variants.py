@@ -15,7 +15,7 @@ from repinf_core.profiles import Experiment
 from repinf_core.studies import convolutional, latent_places, reconstructions
 from repinf_core.studies.convolutional import Convolutional
 from repinf_core.studies.reconstructions import GAUSSIAN, NOISY
-from repinf_core.studies.study import Study
+from repinf_core.studies.study import Study, stacked
 from repinf_core.training.run import TrainingRun
 
 _BYTES = 2  # of a weight as it ships
@@ -163,7 +163,7 @@ def _active(model: ConvAutoencoder, images: torch.Tensor, device: str) -> int:
 
 def _history(networks: Convolutional) -> pd.DataFrame:
     tables = {name: _of_run(run) for name, run in networks.runs.items()}
-    return pd.concat(tables, names=["network"]).reset_index("network").reset_index(drop=True)
+    return stacked(tables, "network")
 
 
 def _of_run(run: TrainingRun) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from repinf_core.data import LabelledImages
 from repinf_core.dynamics import approach
 from repinf_core.models.mlp import VAE, VAESpec
 from repinf_core.profiles import Experiment
-from repinf_core.studies.study import Study, default_device, mean_curve
+from repinf_core.studies.study import Study, default_device, mean_curve, stacked
 from repinf_core.training import progress, sweep
 from repinf_core.training.run import TrainingRun
 
@@ -95,9 +95,11 @@ def run(experiment: Experiment, device: str | None = None) -> DimensionGrid:
         finding=_finding(experiment, networks),
         networks=networks,
         bounds=_bounds(experiment.n_z_grid),
-        curves=_by_n_z({n_z: found.curve for n_z, found in measured.items()}),
+        curves=stacked({n_z: found.curve for n_z, found in measured.items()}, "n_z"),
         stages=stages,
-        cosines_by_dimension=_by_n_z({n_z: found.cosines for n_z, found in measured.items()}),
+        cosines_by_dimension=stacked(
+            {n_z: found.cosines for n_z, found in measured.items()}, "n_z"
+        ),
     )
 
 
@@ -180,10 +182,6 @@ def _stages_of(
         {"nearest": approach.LANDMARKS[stage.nearest], "start": stage.start, "stop": stage.stop}
         for stage in geometry.stages(p_grid, closest.distance.mean(-1))
     ]
-
-
-def _by_n_z(tables: dict[int, pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(tables, names=["n_z"]).reset_index("n_z").reset_index(drop=True)
 
 
 def _networks(by_n_z: dict[int, dict[str, Any]]) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from repinf_core.data import LabelledImages
 from repinf_core.dynamics import approach, rollout
 from repinf_core.dynamics.rollout import Autoencoder
 from repinf_core.studies.iterated_depths import depths, resampled
-from repinf_core.studies.study import mean_curves
+from repinf_core.studies.study import mean_curves, stacked
 
 TARGETS = ("concept", "wrong concept", "memory")
 """To what distances are measured; the wrong concept is that of the next label, a control."""
@@ -153,7 +153,7 @@ def follow(
         resampled(distances[name], chords[name], weights) for name in TARGETS[:2]
     )
     return Followed(
-        pd.concat(curves, names=["target"]).reset_index("target").reset_index(drop=True),
+        stacked(curves, "target"),
         of_labels,
         pd.DataFrame({"t": times, "median": median, "lower": lower, "upper": upper}),
         own_depth - wrong_depth,

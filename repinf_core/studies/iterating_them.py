@@ -16,7 +16,7 @@ from repinf_core.profiles import Experiment
 from repinf_core.studies import convolutional, iterated_depths
 from repinf_core.studies.iterated_ends import Ends, ends
 from repinf_core.studies.iterated_networks import Clusters, Followed, clusters, follow
-from repinf_core.studies.study import Study, Trained, trained
+from repinf_core.studies.study import Study, Trained, stacked, trained
 
 MOST_TRIALS = 100
 """A label has no more trials than this, for a convolutional step takes long on a CPU."""
@@ -115,10 +115,10 @@ def run(experiment: Experiment, device: str | None = None) -> IteratingThem:
         name: _measure(model, papers, rows, x0, weights, experiment)
         for name, model in models.items()
     }
-    labels = _together({name: one.followed.labels for name, one in measured.items()})
-    curves = _together({name: one.followed.curves for name, one in measured.items()})
-    of_ends = _together({name: one.ends.ends for name, one in measured.items()})
-    spectra = _together({name: one.ends.spectra for name, one in measured.items()})
+    labels = stacked({name: one.followed.labels for name, one in measured.items()}, "network")
+    curves = stacked({name: one.followed.curves for name, one in measured.items()}, "network")
+    of_ends = stacked({name: one.ends.ends for name, one in measured.items()}, "network")
+    spectra = stacked({name: one.ends.spectra for name, one in measured.items()}, "network")
     networks, outcomes = _networks(labels), _outcomes(of_ends)
     excess = {name: one.followed.labels.excess_depth for name, one in measured.items()}
     anew = {name: one.followed.excess for name, one in measured.items()}
@@ -144,7 +144,7 @@ def run(experiment: Experiment, device: str | None = None) -> IteratingThem:
         means=curves.groupby(["network", "target", "t"], sort=False)[["mean", "chord"]]
         .mean()
         .reset_index(),
-        steps=_together({name: one.followed.steps for name, one in measured.items()}),
+        steps=stacked({name: one.followed.steps for name, one in measured.items()}, "network"),
         ends=of_ends,
         outcomes=outcomes,
         spectra=spectra,
@@ -218,11 +218,6 @@ def _sample(
 @torch.no_grad()
 def _decoded(model: Autoencoder, found: Clusters, label: int) -> np.ndarray:
     return model.decode_mean(found.concepts[[label]]).cpu().numpy()
-
-
-def _together(by_network: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    tables = pd.concat(by_network, names=["network"])
-    return tables.reset_index("network").reset_index(drop=True)
 
 
 def _networks(labels: pd.DataFrame) -> pd.DataFrame:

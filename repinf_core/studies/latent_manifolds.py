@@ -26,7 +26,7 @@ from repinf_core.studies.latent_tensors import (
     spectra,
     spread,
 )
-from repinf_core.studies.study import Study
+from repinf_core.studies.study import Study, stacked
 
 ONE_DRAW = "VAE one draw"
 """The VAE's sampled z with the same random numbers at every noise level."""
@@ -111,8 +111,8 @@ def run(experiment: Experiment, device: str | None = None) -> LatentManifolds:
         name: subspaces(of, inputs, experiment.log_epsilon)
         for name, of in (four | one_draw).items()
     }
-    of_subspaces = _stacked(turned, "network")
-    fixed_rank = _stacked({name: of["fixed_rank"] for name, of in by_network.items()}, "network")
+    of_subspaces = stacked(turned, "network")
+    fixed_rank = stacked({name: of["fixed_rank"] for name, of in by_network.items()}, "network")
     numbers: dict[str, Any] = {
         "conv_epochs_trained": trained.epochs,
         "images": len(inputs.images),
@@ -233,9 +233,4 @@ def _networks(trained: convolutional.Convolutional) -> pd.DataFrame:
 def _together(
     tables: Mapping[str, Mapping[str, pd.DataFrame]], name: str, column: str
 ) -> pd.DataFrame:
-    return _stacked({key: of[name] for key, of in tables.items()}, column)
-
-
-def _stacked(tables: Mapping[str, pd.DataFrame], column: str) -> pd.DataFrame:
-    """Tables one below the other, with their names in a first ``column``."""
-    return pd.concat(tables, names=[column]).reset_index(column).reset_index(drop=True)
+    return stacked({key: of[name] for key, of in tables.items()}, column)

@@ -9,6 +9,7 @@ from sklearn.manifold import TSNE
 from repinf_core import data, models
 from repinf_core.profiles import Experiment
 from repinf_core.studies.convolutional import Convolutional
+from repinf_core.studies.study import stacked
 
 CLEAN, NOISY = "clean", "noisy"
 """The two states of an image."""
@@ -52,8 +53,7 @@ def measured(
                     {"label": labels, "name": names, "x": x, "y": y}
                 )
         latents.append({"network": name, **_neighbours(z.double(), z_noisy.double(), labels)})
-    table = pd.concat(places, names=["network", "method", "state"])
-    return table.reset_index([0, 1, 2]).reset_index(drop=True), pd.DataFrame(latents)
+    return stacked(places, "network", "method", "state"), pd.DataFrame(latents)
 
 
 def _principal(latents: np.ndarray, clean: int) -> np.ndarray:

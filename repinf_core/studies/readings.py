@@ -16,8 +16,8 @@ from repinf_core.models.classifier import Classifier, ClassifierSpec, prediction
 from repinf_core.models.mlp import VAE, VAESpec
 from repinf_core.noise import NOISES, noisy_trials
 from repinf_core.profiles import Experiment
-from repinf_core.studies import effective_dimension
-from repinf_core.studies.printed_facts import FACTS, SUGGESTING, Evidence, compare, met
+from repinf_core.studies import effective_dimension, readings_in_words
+from repinf_core.studies.printed_facts import FACTS, Evidence, compare, met
 from repinf_core.studies.study import Study, default_device
 from repinf_core.training import progress, store, sweep
 from repinf_core.training.run import TrainingRun
@@ -112,7 +112,7 @@ def run(experiment: Experiment, device: str | None = None) -> Readings:
                 for part, of in evidence.items()
             },
         },
-        finding=_finding(experiment, readings, evidence),
+        finding=readings_in_words.finding(experiment, readings, evidence),
         facts=pd.DataFrame(
             [fact[:4] for fact in FACTS], columns=["letter", "printed", "value", "criterion"]
         ),
@@ -265,46 +265,3 @@ def _evidence(evidence: dict[str, Evidence]) -> pd.DataFrame:
 
 def _choice(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:g}"
-
-
-def _finding(
-    experiment: Experiment, readings: list[dict[str, Any]], evidence: dict[str, Evidence]
-) -> str:
-    scores = [sum(found["met"].values()) for found in readings]
-    most = max(scores)
-    best = "; ".join(
-        f"{found['noise']}, β = {found['beta']:g}"
-        for found, score in zip(readings, scores, strict=True)
-        if score == most
-    )
-    where = f"On {data.DATASETS[experiment.dataset].title} with $N_z = {experiment.n_z}$"
-    if not most:
-        return (
-            f"{where} no reading of the paper's open points meets any of the seven printed facts."
-        )
-    missed = [
-        fact.letter for fact in FACTS if not any(found["met"][fact.letter] for found in readings)
-    ]
-    return (
-        f"{where} a reading of the paper's open points meets at most {most} of the seven printed "
-        f"facts: {best}. {f'No reading meets {_listed(missed)}. ' if missed else ''}"
-        f"{_concluded('The reading of the noise', '{}', evidence['noise'])} "
-        f"{_concluded('The weight of the KL term', 'β = {:g}', evidence['beta'])}"
-    )
-
-
-def _listed(letters: Sequence[str]) -> str:
-    *first, last = letters
-    return f"{', '.join(first)} or {last}" if first else last
-
-
-def _concluded(asked: str, choice: str, of: Evidence) -> str:
-    """The conclusion on one open point, and what is left of it without the suggesting facts."""
-    if of.verdict == "open":
-        return f"{asked} stays open."
-    facts = "fact" if of.margin == 1 else "facts"
-    return (
-        f"{asked}: {choice.format(of.best)} is {of.verdict}, by a margin of {of.margin} {facts}; "
-        f"without {' and '.join(SUGGESTING)}, which suggested the long training with β = 2, the "
-        f"margin is {of.unsuggested}."
-    )

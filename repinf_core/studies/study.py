@@ -1,7 +1,7 @@
 """The parts that all studies share: the trained network, and the record that they return."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -136,4 +136,10 @@ def mean_curves(
     """As :func:`mean_curve`, for the labels ``names``: ``[labels, T+1, trials]`` each."""
     of_label = zip(names, distances, chords, strict=True)
     tables = {name: mean_curve(*both) for name, *both in of_label}
-    return pd.concat(tables, names=["label"]).reset_index("label").reset_index(drop=True)
+    return stacked(tables, "label")
+
+
+def stacked(tables: Mapping[Any, pd.DataFrame], *columns: str) -> pd.DataFrame:
+    """Tables one below the other, with their keys in the first ``columns``."""
+    names = list(columns)
+    return pd.concat(tables, names=names).reset_index(names).reset_index(drop=True)

@@ -22,7 +22,7 @@ from repinf_core.studies.familiarity import (
     times_of,
 )
 from repinf_core.studies.other_dataset import on_dataset
-from repinf_core.studies.study import Study, default_device, trained
+from repinf_core.studies.study import Study, default_device, stacked, trained
 
 CONFIDENCE = 0.95
 
@@ -178,7 +178,7 @@ def _separations(followed: dict[str, Followed], generator: torch.Generator) -> p
                 "strict_high": strict_high,
             }
         )
-    return pd.concat(tables, names=["kind"]).reset_index("kind").reset_index(drop=True)
+    return stacked(tables, "kind")
 
 
 def _curves(followed: dict[str, Followed], steps: int) -> pd.DataFrame:
@@ -197,8 +197,7 @@ def _curves(followed: dict[str, Followed], steps: int) -> pd.DataFrame:
                     "auroc": torch.nan if kind == TEST else roc.areas(known, values),
                 }
             )
-    names = ["kind", "quantity"]
-    return pd.concat(tables, names=names).reset_index(names).reset_index(drop=True)
+    return stacked(tables, "kind", "quantity")
 
 
 def _table(columns_by_kind: dict[str, dict[str, torch.Tensor]], row: str) -> pd.DataFrame:
@@ -208,9 +207,7 @@ def _table(columns_by_kind: dict[str, dict[str, torch.Tensor]], row: str) -> pd.
 
 
 def _together(measured: list[_Measured], table: str) -> pd.DataFrame:
-    by_network = {one.title: getattr(one, table) for one in measured}
-    tables = pd.concat(by_network, names=["network"])
-    return tables.reset_index("network").reset_index(drop=True)
+    return stacked({one.title: getattr(one, table) for one in measured}, "network")
 
 
 def _areas(separations: pd.DataFrame) -> pd.DataFrame:

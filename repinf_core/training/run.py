@@ -68,7 +68,9 @@ class TrainingRun:
     def __init__(self, spec: Spec, device: torch.device | str = "cpu") -> None:
         self.spec = spec
         self.device = torch.device(device)
-        self.model = spec.build(torch.Generator().manual_seed(spec.seed)).to(self.device)
+        model = spec.build(torch.Generator().manual_seed(spec.seed))
+        # Convolutions are faster with the channels last in memory; other weights stay as they are.
+        self.model = model.to(self.device).to(memory_format=torch.channels_last)
         self.generator = torch.Generator(self.device).manual_seed(spec.seed)
         self.history: list[EpochRecord] = []
         self.origin = "trained here"

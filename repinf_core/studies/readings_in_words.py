@@ -1,0 +1,58 @@
+"""The finding on the readings of the paper's open points, in sentences."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from repinf_core import data
+from repinf_core.profiles import Experiment
+from repinf_core.studies.printed_facts import FACTS, SUGGESTING, Evidence
+
+
+def finding(
+    experiment: Experiment, readings: list[dict[str, Any]], evidence: dict[str, Evidence]
+) -> str:
+    """The most facts that a reading meets, those that none meets, and the two conclusions.
+
+    Args:
+        experiment: of the page.
+        readings: the numbers of each, with the facts that are ``met``.
+        evidence: by open point, ``noise`` and ``beta``.
+    """
+    scores = [sum(found["met"].values()) for found in readings]
+    most = max(scores)
+    best = "; ".join(
+        f"{found['noise']}, β = {found['beta']:g}"
+        for found, score in zip(readings, scores, strict=True)
+        if score == most
+    )
+    where = f"On {data.DATASETS[experiment.dataset].title} with $N_z = {experiment.n_z}$"
+    if not most:
+        return (
+            f"{where} no reading of the paper's open points meets any of the seven printed facts."
+        )
+    missed = [
+        fact.letter for fact in FACTS if not any(found["met"][fact.letter] for found in readings)
+    ]
+    return (
+        f"{where} a reading of the paper's open points meets at most {most} of the seven printed "
+        f"facts: {best}. {f'No reading meets {_listed(missed)}. ' if missed else ''}"
+        f"{_concluded('The reading of the noise', '{}', evidence['noise'])} "
+        f"{_concluded('The weight of the KL term', 'β = {:g}', evidence['beta'])}"
+    )
+
+
+def _listed(letters: Sequence[str]) -> str:
+    *first, last = letters
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _concluded(asked: str, choice: str, of: Evidence) -> str:
+    """The conclusion on one open point, and what is left of it without the suggesting facts."""
+    if of.verdict == "open":
+        return f"{asked} stays open."
+    facts = "fact" if of.margin == 1 else "facts"
+    return (
+        f"{asked}: {choice.format(of.best)} is {of.verdict}, by a margin of {of.margin} {facts}; "
+        f"without {' and '.join(SUGGESTING)}, which suggested the long training with β = 2, the "
+        f"margin is {of.unsuggested}."
+    )
