@@ -1,6 +1,7 @@
 """Badges, buttons and install cells lead to wherever this copy of the project is hosted."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -188,6 +189,16 @@ def test_a_missing_package_comes_from_a_wheel_else_from_the_published_address(
     (tmp_path / "repinf-0.3-py3-none-any.whl").touch()
     for one in (cell, published):
         assert installed(one, tmp_path, monkeypatch)[0] == "repinf-0.3-py3-none-any.whl"
+
+
+@pytest.mark.parametrize("added_last", ["0.9", "0.10"])
+def test_of_several_wheels_the_one_added_last_is_installed(added_last, tmp_path, monkeypatch):
+    for version in ("0.9", "0.10"):
+        wheel = tmp_path / f"repinf-{version}-py3-none-any.whl"
+        wheel.touch()
+        os.utime(wheel, (1000, 1000 + (version == added_last)))
+    source, _ = installed(code(NOTEBOOKS[0])[1], tmp_path, monkeypatch)
+    assert source == f"repinf-{added_last}-py3-none-any.whl"
 
 
 def test_without_either_the_reader_is_told_the_three_ways_in_one_sentence(tmp_path, monkeypatch):
