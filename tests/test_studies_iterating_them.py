@@ -25,7 +25,7 @@ SMALL = profiles.experiment(
     "smoke",
     {
         "n_z": 3, "n_hidden": 32, "epochs": 4, "channels": 1, "conv_epochs": 1, "steps": 6,
-        "trials": 4, "settling_steps": 40,
+        "trials": 4, "settling_steps": 6,
     },
 )  # fmt: skip
 NETWORKS = ["paper's VAE", "conv VAE", "CAE", "DAE", "rectified VAE", "linear CAE"]
@@ -101,7 +101,7 @@ def test_each_network_is_followed_as_a_plain_loop_does(study):
             assert said.spread == pytest.approx(spread, rel=1e-4)
             fractions = np.linspace(0, 1, SMALL.steps + 1)[:, None, None]
             line = z[0, of_label] * (1 - fractions) + z[-1, of_label] * fractions
-            depths = {}
+            depths, curves, whole, same = {}, {}, {}, {}
             for target, points in {
                 "concept": concepts[k],
                 "wrong concept": concepts[(k + 1) % 10],
@@ -114,13 +114,29 @@ def test_each_network_is_followed_as_a_plain_loop_does(study):
                 np.testing.assert_allclose(curve["mean"], mean, rtol=1e-3, atol=1e-4)
                 np.testing.assert_allclose(curve.chord, chord, rtol=1e-3, atol=1e-4)
                 at = mean.argmin()
-                approaches = references.approaches(mean, chord[at])
-                depths[target] = (chord[at] - mean[at]) if approaches else 0.0
+                whole[target] = references.approaches(mean, chord.min())
+                same[target] = references.approaches(mean, chord[at])
+                depths[target] = (chord[at] - mean[at]) if same[target] else 0.0
+                curves[target] = mean
             assert said.depth == pytest.approx(depths["concept"], abs=1e-4)
             assert said.wrong_depth == pytest.approx(depths["wrong concept"], abs=1e-4)
             assert said.excess_depth == said.depth - said.wrong_depth
-            nearest = np.linalg.norm(z[-1, of_label, None] - concepts, axis=2).argmin(1)
-            assert said.nearest_last == pytest.approx((nearest == k).mean())
+            assert (said.whole_chord, said.same_time) == (whole["concept"], same["concept"])
+            wrong = (said.wrong_whole_chord, said.wrong_same_time)
+            assert wrong == (whole["wrong concept"], same["wrong concept"])
+            to_concept, to_memory = curves["concept"], curves["memory"]
+            assert said.step == to_concept.argmin()
+            for column, expected in {
+                "first": to_concept[0],
+                "minimum": to_concept.min(),
+                "last": to_concept[-1],
+                "memory_first": to_memory[0],
+                "memory_last": to_memory[-1],
+            }.items():
+                assert said[column] == pytest.approx(expected, rel=1e-3, abs=1e-4)
+            for found, t in ((said.nearest_first, 0), (said.nearest_last, -1)):
+                nearest = np.linalg.norm(z[t, of_label, None] - concepts, axis=2).argmin(1)
+                assert found == pytest.approx((nearest == k).mean())
             travelled = pages.distances(z[-1, of_label], z[0, of_label]).mean() / spread
             assert said.travelled == pytest.approx(travelled, rel=1e-3, abs=1e-4)
         spreads = study.labels[study.labels.network == name].spread.to_numpy()
@@ -132,29 +148,77 @@ def test_each_network_is_followed_as_a_plain_loop_does(study):
             np.testing.assert_allclose(steps[column], expected, rtol=1e-3, atol=1e-4)
 
 
+@torch.no_grad()
+def end_of(model, z, rest, steps):
+    """The last state of one trajectory, how many steps it took, and whether it rests."""
+    for t in range(1, steps + 1):
+        before, z = z, model.encode_mean(model.decode_mean(z))
+        if (z - before).norm() < rest:
+            return z, t, True
+    return z, steps, False
+
+
 def test_ends_and_factors_are_those_of_the_network_in_float64(study):
     _, x0 = pages.trials(range(10), SMALL.trials, SMALL)
+    outcomes = set()
     for name, model in networks().items():
-        xi, _ = reference(model, x0, 0)
+        xi, z = reference(model, x0, 0)
         concepts = torch.from_numpy(references.concepts(xi, LABELS))
-        maps = torch.stack([dense(model, at) for at in concepts[::4]])
-        at_concepts = of_network(study.spectra, name, where="concept")[::4]
-        radius = torch.linalg.eigvals(maps).abs().max(1).values
-        np.testing.assert_allclose(at_concepts.radius, radius, rtol=1e-3, atol=1e-5)
-        stretch = torch.linalg.matrix_norm(maps, 2)
-        np.testing.assert_allclose(at_concepts.stretch, stretch, rtol=1e-3, atol=1e-5)
-        ends = of_network(study.ends, name)
+        spread = of_network(study.labels, name).spread.to_numpy()
+        ends = of_network(study.ends, name).reset_index(drop=True)
         assert len(ends) == 10 * iterated_ends.PER_LABEL
-        resting = ends[ends.outcome == "at rest"]
-        mean_spread = of_network(study.labels, name).spread.mean()
-        smallest = of_network(study.labels, name).spread.min()
-        # The next step is about as short as the last.
-        assert (resting.last_step < 2e-5 * mean_spread / smallest).all()
-        assert (ends.steps <= SMALL.settling_steps).all()
-        shares = of_network(study.outcomes, name)
-        told = shares[["at_rest", "cycle", "not_at_rest"]].to_numpy().sum()
-        assert told == pytest.approx(1)
-        assert shares.at_rest.item() == pytest.approx(len(resting) / len(ends))
+        of_end_points = []
+        for row in ends.itertuples():
+            k, place = divmod(row.Index, iterated_ends.PER_LABEL)
+            assert row.label == str(k)
+            start = torch.from_numpy(z[0, [k * SMALL.trials + place]])
+            end, taken, rests = end_of(model, start, 1e-5 * spread.mean(), SMALL.settling_steps)
+            if place == 0:
+                of_end_points.append(end[0])
+            outcomes.add(row.outcome)
+            if row.outcome == "cycle":  # it left the iteration earlier
+                assert not rests
+                continue
+            assert (row.outcome, row.steps) == ("at rest" if rests else "not at rest", taken)
+            away = torch.cdist(end, concepts)[0].numpy()
+            assert row.concept == pytest.approx(away[k] / spread[k], rel=1e-3)
+            assert row.nearest_own == (away.argmin() == k)
+            with torch.no_grad():
+                step = (model.encode_mean(model.decode_mean(end)) - end).norm().item()
+            assert row.last_step == pytest.approx(step / spread[k], rel=1e-2, abs=1e-9)
+        places = {"concept": concepts, "end point": torch.stack(of_end_points)}
+        for where, points in places.items():
+            if where == "end point" and (ends.outcome == "cycle").any():
+                continue
+            maps = torch.stack([dense(model, at) for at in points[::4]])
+            told = of_network(study.spectra, name, where=where)[::4]
+            radius = torch.linalg.eigvals(maps).abs().max(1).values
+            np.testing.assert_allclose(told.radius, radius, rtol=1e-3, atol=1e-5)
+            stretch = torch.linalg.matrix_norm(maps, 2)
+            np.testing.assert_allclose(told.stretch, stretch, rtol=1e-3, atol=1e-5)
+            with torch.no_grad():
+                steps = (model.encode_mean(model.decode_mean(points)) - points).norm(dim=1)
+            told = of_network(study.spectra, name, where=where)
+            np.testing.assert_allclose(told.step, steps.numpy() / spread, rtol=1e-2, atol=1e-9)
+        shares = of_network(study.outcomes, name).iloc[0]
+        for outcome in ("at rest", "cycle", "not at rest"):
+            share = (ends.outcome == outcome).mean()
+            assert shares[outcome.replace(" ", "_")] == pytest.approx(share)
+        assert shares.trajectories == len(ends)
+        assert shares.nearest_own == pytest.approx(ends.nearest_own.mean())
+        assert shares.concept == np.median(ends.concept)
+        assert shares.last_step == np.median(ends.last_step)
+    assert {"at rest", "not at rest"} <= outcomes
+
+
+def test_places_are_the_medians_of_the_spectra(study):
+    for row in study.places.itertuples():
+        own = of_network(study.spectra, row.network, where=row.where)
+        assert row.points == len(own) == 10
+        assert row.missing == max(own.radius.isna().sum(), own.stretch.isna().sum())
+        for column in ("step", "radius", "stretch"):
+            assert getattr(row, column) == pytest.approx(np.nanmedian(own[column]))
+    assert len(study.places) == 2 * len(NETWORKS)
 
 
 def test_the_tables_agree_with_one_another(study):
@@ -166,7 +230,12 @@ def test_the_tables_agree_with_one_another(study):
         assert found["labels_approaching_same_time"] == labels.same_time.sum()
         row = of_network(study.networks, name).iloc[0]
         assert row.same_time == labels.same_time.sum()
-        assert row.excess_depth == pytest.approx(labels.excess_depth.mean())
+        for column in ("spread", "depth", "excess_depth", "memory_first", "nearest_first"):
+            assert row[column] == pytest.approx(labels[column].mean())
+        for column in ("whole_chord", "wrong_whole_chord", "wrong_same_time"):
+            assert row[column] == labels[column].sum()
+        assert row.step == labels.step.median()
+        assert row.deeper == (labels.excess_depth > 0).sum()
         means = of_network(study.means, name, target="concept")
         assert means["mean"].iloc[0] == pytest.approx(labels["first"].mean())
         assert means["mean"].iloc[-1] == pytest.approx(labels["last"].mean())
