@@ -88,11 +88,13 @@ def deviations(
         stated: names of parameters.
         experiment: the experiment to compare with profile ``paper``.
         actual: values that were reached, by parameter name, where they may be smaller than
-            requested: the ``epochs`` of a shipped network, or the fewest of the networks of a grid
-            (``grid_epochs``), which may not have used the later learning rates yet.
+            requested: the ``epochs`` of a shipped network, or the smallest number of epochs among
+            the networks of a grid (``grid_epochs``).  A network with fewer epochs than requested
+            may not have come to the later learning rates.
 
     Returns:
-        one text "name value (the paper's value)" for each parameter that differs.
+        one text "name value (the paper's value)" for each parameter that differs; the value is
+        said to be that of the shortest training where other networks of a grid may have more.
     """
     stated, actual = tuple(stated), dict(actual or {})
     for epochs in actual.keys() & {"epochs", "grid_epochs"} & set(stated):
@@ -100,9 +102,11 @@ def deviations(
         begun = -(-actual[epochs] * len(rates) // asked)  # all rates have equally many epochs
         actual["learning_rates"] = rates[:begun]
     here, paper = dataclasses.replace(experiment, **actual), PROFILES["paper"]
-    fewest = {"grid_epochs": "at least "} if "grid_epochs" in actual else {}
+    fewer = actual.get("grid_epochs", experiment.grid_epochs) < experiment.grid_epochs
+    shortest = " of the shortest training" if fewer else ""  # others of the grid may be longer
+    of = {name: shortest for name in ("grid_epochs", "learning_rates")}
     return [
-        f"{name} {fewest.get(name, '')}{_told(getattr(here, name))} ({_told(getattr(paper, name))})"
+        f"{name} {_told(getattr(here, name))}{of.get(name, '')} ({_told(getattr(paper, name))})"
         for name in stated
         if getattr(here, name) != getattr(paper, name)
     ]

@@ -27,12 +27,18 @@ def test_a_training_that_stopped_early_deviates_in_the_rates_that_it_did_not_com
     asked = dataclasses.replace(VAESpec.of(PAPER), epochs=getattr(PAPER, name))
     used = list(dict.fromkeys(map(asked.learning_rate, range(epochs))))
     told = agreement.deviations((name, "learning_rates"), PAPER, actual={name: epochs})
-    fewest = "at least " if name == "grid_epochs" else ""  # the networks of a grid may differ
-    expected = [f"{name} {fewest}{epochs} (1500)"]
+    shortest = " of the shortest training" if name == "grid_epochs" else ""
+    expected = [f"{name} {epochs}{shortest} (1500)"]
     if len(used) < 3:
         rates = ", ".join(map(str, used))
-        expected.append(f"learning_rates {rates} (0.0005, 0.0001, 5e-05)")
+        expected.append(f"learning_rates {rates}{shortest} (0.0005, 0.0001, 5e-05)")
     assert told == expected
+
+
+def test_networks_that_have_the_epochs_asked_for_have_just_these():
+    quick = profiles.PROFILES["quick"]
+    told = agreement.deviations(("grid_epochs",), quick, {"grid_epochs": quick.grid_epochs})
+    assert told == [f"grid_epochs {quick.grid_epochs} (1500)"]
 
 
 def test_the_epochs_of_another_figure_say_nothing_of_the_rates():

@@ -987,13 +987,15 @@ def test_a_verdict_knows_where_its_settings_are_not_those_of_the_paper(tmp_path)
     trained = {"epochs_trained": 500}
     write(tmp_path, {"06_label_detection": PAPER["06_label_detection"] | trained})
     found = {one.claim.name: one.deviations for one in judged(tmp_path) if one.deviations}
-    first_rate = "learning_rates 0.0005 (0.0005, 0.0001, 5e-05)"  # of a third of the training
-    of_grid, of_detection = ["grid_epochs at least 150 (1500)"], ["epochs 500 (1500)"]
+    shortest, papers = " of the shortest training", "(0.0005, 0.0001, 5e-05)"
+    first_rate = f"learning_rates 0.0005 {papers}"  # of a third of the training
+    first_of_grid = f"learning_rates 0.0005{shortest} {papers}"
+    of_grid, of_detection = [f"grid_epochs 150{shortest} (1500)"], ["epochs 500 (1500)"]
     assert {name: sorted(told, key=len) for name, told in found.items()} == {
-        "orthogonality levels off": [*of_grid, first_rate],
-        "needs dimensions": [*of_grid, first_rate],
-        "stage II needs dimensions": [*of_grid, first_rate],
-        "dynamics tell": [*of_grid, first_rate],
+        "orthogonality levels off": [*of_grid, first_of_grid],
+        "needs dimensions": [*of_grid, first_of_grid],
+        "stage II needs dimensions": [*of_grid, first_of_grid],
+        "dynamics tell": [*of_grid, first_of_grid],
         "label detection": [*of_detection, first_rate],
         "beyond stage II": [*of_detection, first_rate],
         "less room for '1'": [*of_detection, first_rate],

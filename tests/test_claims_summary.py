@@ -65,7 +65,7 @@ def test_what_was_judged_at_other_settings_is_never_in_the_count_at_the_papers(t
     table = study.side_by_side(*tally.SOURCES)
     cells = table[table.settings == tally.OTHER]["the text's network"]
     assert cells.str.startswith("reproduced, at other settings: ").all()
-    assert marked.settings_in_words.str.contains("grid_epochs at least 500").all()
+    assert marked.settings_in_words.str.contains("grid_epochs 500 of the shortest").all()
     assert study.verdicts.settings_in_words.dropna().str.contains("Not stated").all()
 
 

@@ -90,6 +90,7 @@ def dense(model, z):
 def test_each_network_is_followed_as_a_plain_loop_does(study):
     rows, x0 = pages.trials(range(10), SMALL.trials, SMALL)
     assert list(study.networks.network) == NETWORKS
+    judged = []
     for name, model in networks().items():
         xi, z = reference(model, x0, SMALL.steps)
         concepts = references.concepts(xi, LABELS)
@@ -121,11 +122,17 @@ def test_each_network_is_followed_as_a_plain_loop_does(study):
             assert said.depth == pytest.approx(depths["concept"], abs=1e-4)
             assert said.wrong_depth == pytest.approx(depths["wrong concept"], abs=1e-4)
             assert said.excess_depth == said.depth - said.wrong_depth
-            assert (said.whole_chord, said.same_time) == (whole["concept"], same["concept"])
-            wrong = (said.wrong_whole_chord, said.wrong_same_time)
-            assert wrong == (whole["wrong concept"], same["wrong concept"])
             to_concept, to_memory = curves["concept"], curves["memory"]
-            assert said.step == to_concept.argmin()
+            _, earliest, latest = pages.closest_steps(to_concept[:, None])
+            assert earliest <= said.step <= latest
+            for target, verdicts in {
+                "concept": (said.whole_chord, said.same_time),
+                "wrong concept": (said.wrong_whole_chord, said.wrong_same_time),
+            }.items():
+                _, earliest, latest = pages.closest_steps(curves[target][:, None])
+                if earliest == latest:  # else float32 may see a tie, or none
+                    assert verdicts == (whole[target], same[target])
+                    judged.append(verdicts)
             for column, expected in {
                 "first": to_concept[0],
                 "minimum": to_concept.min(),
@@ -146,6 +153,8 @@ def test_each_network_is_followed_as_a_plain_loop_does(study):
         for column, quantile in (("lower", 0.25), ("median", 0.5), ("upper", 0.75)):
             expected = np.quantile(lengths, quantile, axis=1)
             np.testing.assert_allclose(steps[column], expected, rtol=1e-3, atol=1e-4)
+    assert len(judged) > len(NETWORKS) * 10  # of two targets each
+    assert len(set(judged)) > 1
 
 
 @torch.no_grad()
@@ -176,9 +185,6 @@ def test_ends_and_factors_are_those_of_the_network_in_float64(study):
             if place == 0:
                 of_end_points.append(end[0])
             outcomes.add(row.outcome)
-            if row.outcome == "cycle":  # it left the iteration earlier
-                assert not rests
-                continue
             assert (row.outcome, row.steps) == ("at rest" if rests else "not at rest", taken)
             away = torch.cdist(end, concepts)[0].numpy()
             assert row.concept == pytest.approx(away[k] / spread[k], rel=1e-3)
@@ -188,8 +194,6 @@ def test_ends_and_factors_are_those_of_the_network_in_float64(study):
             assert row.last_step == pytest.approx(step / spread[k], rel=1e-2, abs=1e-9)
         places = {"concept": concepts, "end point": torch.stack(of_end_points)}
         for where, points in places.items():
-            if where == "end point" and (ends.outcome == "cycle").any():
-                continue
             maps = torch.stack([dense(model, at) for at in points[::4]])
             told = of_network(study.spectra, name, where=where)[::4]
             radius = torch.linalg.eigvals(maps).abs().max(1).values
@@ -230,7 +234,10 @@ def test_the_tables_agree_with_one_another(study):
         assert found["labels_approaching_same_time"] == labels.same_time.sum()
         row = of_network(study.networks, name).iloc[0]
         assert row.same_time == labels.same_time.sum()
-        for column in ("spread", "depth", "excess_depth", "memory_first", "nearest_first"):
+        for column in (
+            "spread", "first", "minimum", "last", "travelled", "depth", "wrong_depth",
+            "excess_depth", "memory_first", "memory_last", "nearest_first", "nearest_last",
+        ):  # fmt: skip
             assert row[column] == pytest.approx(labels[column].mean())
         for column in ("whole_chord", "wrong_whole_chord", "wrong_same_time"):
             assert row[column] == labels[column].sum()

@@ -16,6 +16,7 @@ from repinf_core.studies import latent_manifolds, latent_subspaces, latent_tenso
 from repinf_core.studies.latent_tensors import Inputs, Readout
 from repinf_core.studies.ranks_in_words import SCOPES
 from repinf_core.training import store
+from repinf_core.training.run import TrainingRun
 
 COUNT = 12
 SMALL = profiles.experiment(
@@ -293,7 +294,7 @@ def ranks_under(condition):
     images, *_ = drawn(SMALL)
     name, _, how = condition.partition(", ")
     spec = variants(SMALL)[name.split()[0]]
-    untrained = spec.build(torch.Generator().manual_seed(spec.seed))
+    untrained = TrainingRun(spec).model
     model = untrained if "untrained" in how else store.load_or_train(spec).model
     if "textured" in how:
         generator = torch.Generator().manual_seed(SMALL.trial_seed)
@@ -462,5 +463,7 @@ def test_only_images_that_are_one_point_have_no_subspace(apart):
     reference = latent_subspaces.Reference(points)
     assert all(np.isnan(value) for value in reference.against(points).values())
     spread = torch.rand(5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    others = latent_subspaces.Reference(spread)
+    assert all(np.isnan(value) for value in others.against(torch.ones_like(spread)).values())
     with pytest.raises(ValueError, match="The set has 1 points"):
-        latent_subspaces.Reference(spread).against(spread[:1])
+        others.against(spread[:1])

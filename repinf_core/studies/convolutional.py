@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
-import torch
-
 from repinf_core import data
 from repinf_core.data import LabelledImages
 from repinf_core.models.conv import ConvAutoencoder, ConvSpec, variants
@@ -72,6 +70,5 @@ def trained(
 def untrained(specs: Mapping[str, ConvSpec], device: str) -> dict[str, ConvAutoencoder]:
     """The networks with their initial weights: a control of what training does."""
     return {
-        name: spec.build(torch.Generator().manual_seed(spec.seed)).to(device)
-        for name, spec in specs.items()
+        name: cast(ConvAutoencoder, TrainingRun(spec, device).model) for name, spec in specs.items()
     }

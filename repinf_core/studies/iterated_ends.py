@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from repinf_core.dynamics import fixed_points, matrix_free, settling
 from repinf_core.dynamics.rollout import Autoencoder
 from repinf_core.studies.iterated_networks import Clusters
+from repinf_core.studies.study import stacked
 
 PER_LABEL = 2
 """Trajectories of each label that are followed until they rest."""
@@ -80,7 +81,7 @@ def ends(
     )
     places = {"concept": concepts, "end point": z[::per_label]}
     spectra = {where: _spectra(model, at, spread, names) for where, at in places.items()}
-    return Ends(table, pd.concat(spectra, names=["where"]).reset_index("where"))
+    return Ends(table, stacked(spectra, "where"))
 
 
 def points(z: torch.Tensor, within: float) -> np.ndarray:

@@ -14,6 +14,7 @@ import torch
 from repinf_core.geometry import manifolds
 from repinf_core.geometry.manifolds import Covariances
 from repinf_core.studies.latent_tensors import FACTORS, Inputs, Readout
+from repinf_core.studies.study import stacked
 
 SHARE = 0.95
 """Of the variance of a set of images in the Hilbert space, that its subspace holds."""
@@ -43,7 +44,7 @@ class Reference:
 
         Returns:
             its ``dimension``, and the ``mean_angle`` and ``largest_angle`` in degrees; missing if
-            one of the sets has no variance.
+            one of the sets has no variance, or if most of the clean images are one point.
         """
         subspace = self._spanned(points)
         if self._subspace is None or subspace is None:
@@ -85,7 +86,7 @@ def subspaces(readout: Readout, inputs: Inputs, epsilon: float) -> pd.DataFrame:
         return (torch.cat(of, 1) for of in zip(*logs, strict=True))
 
     compared = _compared(readout, inputs, embeddings)
-    return pd.concat(compared, keys=EPSILONS, names=["multiple"]).reset_index(level=0)
+    return stacked(dict(zip(EPSILONS, compared, strict=True)), "multiple")
 
 
 def fixed_rank_subspaces(

@@ -140,6 +140,6 @@ def mean_curves(
 
 
 def stacked(tables: Mapping[Any, pd.DataFrame], *columns: str) -> pd.DataFrame:
-    """Tables one below the other, with their keys in the first ``columns``."""
+    """Tables one below the other, with their keys (tuples for several columns) in ``columns``."""
     names = list(columns)
     return pd.concat(tables, names=names).reset_index(names).reset_index(drop=True)

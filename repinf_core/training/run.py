@@ -69,7 +69,7 @@ class TrainingRun:
         self.spec = spec
         self.device = torch.device(device)
         model = spec.build(torch.Generator().manual_seed(spec.seed))
-        # Convolutions are faster with the channels last in memory; other weights stay as they are.
+        # A CPU convolves faster with the channels last in memory; other weights stay as they are.
         self.model = model.to(self.device).to(memory_format=torch.channels_last)
         self.generator = torch.Generator(self.device).manual_seed(spec.seed)
         self.history: list[EpochRecord] = []
