@@ -35,12 +35,14 @@ STATED = {
 }
 """The parameters that the paper states, by figure."""
 
-_NOWHERE_STATED = ("minibatch", "noise", "steps")
+_TRAINING = ("minibatch", "initial weights", "epochs of each learning rate")
+_NOWHERE_STATED = (*_TRAINING, "noise", "steps")
 NOT_STATED = {
     "Fig. 2": ("p", "trials", "window", *_NOWHERE_STATED),
+    "Fig. 5": ("the classifier", "p of Appendix B", *_NOWHERE_STATED),
     "Fig. 8": ("grid of N_z", *_NOWHERE_STATED),
-    "Fig. 9": ("grid of N_z",),
-    "unfamiliar inputs": ("minibatch", "steps"),
+    "Fig. 9": ("grid of N_z", "initial weights"),
+    "unfamiliar inputs": (*_TRAINING, "steps"),
     "other networks": ("the convolutional networks", *_NOWHERE_STATED),
     "companion": (
         "the data set",
@@ -52,7 +54,7 @@ NOT_STATED = {
 }
 """The settings that the paper does not state and this book chose, by figure.
 
-For all other figures these are the minibatch, the noise and the number of steps T.
+For all other figures these are some of the training's, the noise and the number of steps T.
 """
 
 

@@ -34,7 +34,7 @@ def components(found: Numbers) -> Measured:
 def _as_orthogonal(cosine: float, active: float) -> bool:
     """Whether a mean absolute cosine of ten concepts is that of random directions, or smaller.
 
-    Ten concepts around the origin have :func:`repinf_core.geometry.least_cosine` at least, so that
+    Ten equally long ones around the origin have :func:`repinf_core.geometry.least_cosine`, so that
     no more is asked for than that.  In one dimension all directions are parallel, and none count.
     """
     return active > 1 and cosine <= max(geometry.random_cosine(active), geometry.least_cosine(10))
@@ -46,7 +46,7 @@ def near_orthogonal(found: Numbers) -> Measured:
         return Measured("no active latent variable", NOT_RUN)
     return Measured(
         f"mean absolute cosine {mean:.3f}; random directions in {active} dimensions: "
-        f"{geometry.random_cosine(active):.3f}; least of ten around the origin: "
+        f"{geometry.random_cosine(active):.3f}; least of ten equally long ones around the origin: "
         f"{geometry.least_cosine(10):.3f}",
         graded(_as_orthogonal(mean, active), _as_orthogonal(mean, active / 2)),
     )
@@ -136,9 +136,10 @@ _NOT_PARALLEL = (
     "more; no verdict turned on that."
 )
 _ATTAINABLE = (
-    "Changed when MNIST's numbers were known: the threshold was 0.1, below what ten concepts "
-    "around the origin can have. Seen were 0.201 at N_z = 100 and 0.219 where it levels off; the "
-    "verdict turned in the paper's favour, from {earlier}."
+    "Changed when MNIST's numbers were known: the threshold was 0.1, below what ten equally "
+    "long concepts around the origin can have. Seen were, with the networks of that time, 0.201 at "
+    "N_z = 100 and 0.219 where it levels off; the verdict turned in the paper's favour, from "
+    "{earlier}."
 )
 
 CLAIMS = (
@@ -170,8 +171,8 @@ CLAIMS = (
         "Results, after Eq. 10",
         "cosines near zero at N_z = 100",
         "the mean absolute cosine of different labels is at most that of random directions in as "
-        "many dimensions as there are active latents, or 1/9, the least of ten concepts around "
-        "the origin; partly: in half as many dimensions",
+        "many dimensions as there are active latents, or 1/9, the least of ten equally long "
+        "concepts around the origin; partly: in half as many dimensions",
         "Fig. 7",
         "07_latent_dimension",
         near_orthogonal,

@@ -218,11 +218,13 @@ def _of_control(control: pd.DataFrame, labels: pd.DataFrame) -> dict[str, Any]:
 
 
 def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
+    wrong = found["wrong_concept"]
     title = data.DATASETS[experiment.dataset].title
     return (
         f"On {title} with {network_in_words(experiment)} and $p = {experiment.p:g}$ the mean "
-        f"trajectory comes closer to its concept and leaves it again for "
+        f"curve comes closer to its concept and leaves it again for "
         f"{found['labels_leaving_again']} of 10 labels. It passes below its chord at the same "
         f"time for {found['labels_approaching_same_time']} of 10, and below the whole chord for "
-        f"{found['labels_approaching_whole_chord']} of 10."
+        f"{found['labels_approaching_whole_chord']} of 10. For a wrong concept these are "
+        f"{wrong['labels_approaching_same_time']} and {wrong['labels_approaching_whole_chord']}."
     )

@@ -269,7 +269,8 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
         return f"{start}all trials are one point: this network has no branches."
     (one, other), (share, other_share) = found["group_sizes"], found["share_nearest_own_concept"]
     return (
-        f"{start}k-means splits the trials of '{name}' into groups of {one} and {other} with a "
-        f"silhouette of {found['silhouette']:.2f}. The concept of '{name}' is the nearest one "
+        f"{start}k-means, which always finds two groups, puts {one} and {other} trials of '{name}' "
+        f"into them. Their silhouette is {found['silhouette']:.2f}; of two branches the "
+        f"claim asks 0.5 or more. The concept of '{name}' is the nearest one "
         f"for {share:.0%} of the first group and {other_share:.0%} of the second."
     )

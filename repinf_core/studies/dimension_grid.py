@@ -256,18 +256,20 @@ def _levels_off(roots: pd.Series) -> int | None:
 
 def _finding(experiment: Experiment, networks: pd.DataFrame) -> str:
     first, last = networks.iloc[0], networks.iloc[-1]
+    least = networks.loc[networks.orthogonality_root.idxmin()]
     name = data.DATASETS[experiment.dataset].class_names[experiment.label]
     whole = networks.n_z[networks.label_approaches_whole_chord]
     same = networks.n_z[networks.label_approaches_same_time]
     orthogonality = (
-        f"From $N_z = {first.n_z}$ to ${last.n_z}$ the concepts' distance from orthogonality "
-        f"changes from {first.orthogonality_root:.2f} to {last.orthogonality_root:.2f}."
+        f"The concepts' distance from orthogonality is {first.orthogonality_root:.2f} at $N_z = "
+        f"{first.n_z}$, smallest, {least.orthogonality_root:.2f}, at $N_z = {least.n_z}$, and "
+        f"{last.orthogonality_root:.2f} at $N_z = {last.n_z}$."
         if len(networks) > 1
         else f"The concepts' distance from orthogonality is {last.orthogonality_root:.2f}; a grid "
         f"of the single $N_z = {last.n_z}$ shows no change."
     )
     return (
-        f"{orthogonality} The mean trajectory from '{name}' approaches its concept below the chord "
+        f"{orthogonality} The mean curve from '{name}' approaches its concept below the chord "
         f"at the same time {_at(same)}, and below the whole chord {_at(whole)}."
     )
 

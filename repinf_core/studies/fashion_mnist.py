@@ -213,11 +213,13 @@ def _datasets(measured: list[_Measured]) -> pd.DataFrame:
 def _finding(experiment: Experiment, measured: list[_Measured], lacks_data: bool) -> str:
     counts = ", ".join(
         f"{one.numbers['labels_approaching_whole_chord']} and "
-        f"{one.numbers['labels_approaching_same_time']} of 10 labels on {one.title}"
+        f"{one.numbers['labels_approaching_same_time']} of 10 labels on {one.title} (a wrong "
+        f"concept: {one.numbers['wrong_concept']['labels_approaching_whole_chord']} and "
+        f"{one.numbers['wrong_concept']['labels_approaching_same_time']})"
         for one in measured
     )
     found = (
-        f"At $p = {experiment.p:g}$ the mean trajectory approaches its concept, below the whole "
+        f"At $p = {experiment.p:g}$ the mean curve approaches its concept, below the whole "
         f"chord and below the chord at the same time, for {counts}."
     )
     if not lacks_data:

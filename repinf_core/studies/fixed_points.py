@@ -271,7 +271,7 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
         f"memory of their own image than to any other, and "
         f"{found['share_own_concept_nearest']:.0%} nearer to the concept of their own label. {near}"
         f" A linear VAE has one fixed point and no saddle. Followed for {linear['steps']:,} steps, "
-        f"its mean trajectory approaches the concept for {linear['concept']['whole_chord']} of 10 "
+        f"its mean curve approaches the concept for {linear['concept']['whole_chord']} of 10 "
         f"labels below the whole chord, and a wrong concept for "
         f"{linear['wrong concept']['whole_chord']}."
     )

@@ -170,7 +170,9 @@ def _network(own: dict[str, Any]) -> pd.DataFrame:
         ],
         "mean |C_ij| of different labels": own["mean_absolute_cosine"],
         "mean |C_ij| of random directions in the active latents": at_random,
-        "least mean |C_ij| of ten concepts around the origin": geometry.least_cosine(10),
+        "least mean |C_ij| of ten concepts of one length around the origin": (
+            geometry.least_cosine(10)
+        ),
         "largest |C_ij|": own["largest_absolute_cosine"],
         "mean C_ij": own["mean_cosine"],
         "‖C − I‖²": own["orthogonality_sum_of_squares"],
