@@ -5,11 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 import references
+from bs4 import BeautifulSoup
 from pages import TEST, model_of
 
-from repinf_core import profiles
+from repinf_core import page, profiles
 from repinf_core.noise import NOISES
 from repinf_core.studies import readings
+from repinf_core.studies.printed_facts import Evidence
 
 SMALL = profiles.experiment(
     "smoke",
@@ -104,3 +106,17 @@ def test_the_printed_dimensions_stand_beside_those_of_each_network(study):
         assert (row.epochs, row.seed, row.minibatch) == (SMALL.grid_epochs, 0, 100)
         assert row.active == found[beta]["active_latents"]
         assert row.most == found[beta]["components_for_70_percent"] <= row["all"] <= SMALL.n_z
+
+
+def test_a_point_that_stays_open_beside_one_that_does_not_has_its_row():
+    evidence = readings._evidence(
+        {
+            "noise": Evidence("permute", 0, 0, "open"),
+            "beta": Evidence(2.0, 2, -1, "supported"),
+        }
+    )
+    shown = page.styled(
+        evidence, "evidence", {"margin": ("margin", "{:d}"), "unsuggested": ("without", "{:d}")}
+    )
+    cells = [cell.text for cell in BeautifulSoup(shown.to_html(), "html.parser").find_all("td")]
+    assert cells == ["0", "-", "2", "-1"]

@@ -260,7 +260,7 @@ def _evidence(evidence: dict[str, Evidence]) -> pd.DataFrame:
             "verdict": of.verdict,
         }
         for part, of in evidence.items()
-    )
+    ).astype({"unsuggested": "Int64"})
 
 
 def _choice(value: Any) -> str:
