@@ -15,8 +15,7 @@ book: $(ENVIRONMENT)
 
 # The published edition, to be committed: every page executed once, on MNIST or Fashion-MNIST, into
 # book/pages, with the locked versions.  A page executed before from the same sources stays, so an
-# interrupted edition goes on.  All pages of an edition are of one revision: for a new edition,
-# remove book/pages first.
+# interrupted edition goes on: all pages of an edition are of one state of the core.
 paper: $(VENV)/locked
 	$(BIN)/python book/build.py --profile paper --out book --html book/_build/html $(if $(PAGES),--pages $(PAGES))
 
