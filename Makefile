@@ -15,7 +15,8 @@ book: $(ENVIRONMENT)
 
 # The published edition, to be committed: every page executed once, on MNIST or Fashion-MNIST, into
 # book/pages, with the locked versions.  A page executed before from the same sources stays, so an
-# interrupted edition goes on: all pages of an edition are of one state of the core.
+# interrupted edition goes on.  All pages of an edition are of one revision: for a new edition,
+# remove book/pages first.
 paper: $(VENV)/locked
 	$(BIN)/python book/build.py --profile paper --out book --html book/_build/html $(if $(PAGES),--pages $(PAGES))
 

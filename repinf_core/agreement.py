@@ -54,7 +54,8 @@ NOT_STATED = {
 }
 """The settings that the paper does not state and this book chose, by figure.
 
-For all other figures these are some of the training's, the noise and the number of steps T.
+For all other figures these are the minibatch, the initial weights, the epochs of each learning
+rate, the noise and the number of steps T.
 """
 
 

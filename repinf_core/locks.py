@@ -38,7 +38,7 @@ def lock(path: Path, what: str, way_out: str) -> Iterator[None]:
             told = f"Waiting for {what} in another process, which holds {path}."
             print(told, file=sys.stderr, flush=True)
             held.acquire()
-    except (OSError, NotImplementedError) as error:
+    except (OSError, NotImplementedError) as error:  # the latter from filelock, without flock
         raise LockError(
             f"{path.parent} grants no lock for {what} ({error}); {way_out} a folder on another "
             f"disk."

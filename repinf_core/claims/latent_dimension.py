@@ -34,8 +34,9 @@ def components(found: Numbers) -> Measured:
 def _as_orthogonal(cosine: float, active: float) -> bool:
     """Whether a mean absolute cosine of ten concepts is that of random directions, or smaller.
 
-    Ten equally long ones around the origin have :func:`repinf_core.geometry.least_cosine`, so that
-    no more is asked for than that.  In one dimension all directions are parallel, and none count.
+    Ten equally long ones around the origin have at least :func:`repinf_core.geometry.least_cosine`,
+    so that no more is asked for than that.  In one dimension all directions are parallel, and none
+    count.
     """
     return active > 1 and cosine <= max(geometry.random_cosine(active), geometry.least_cosine(10))
 

@@ -270,7 +270,6 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
     (one, other), (share, other_share) = found["group_sizes"], found["share_nearest_own_concept"]
     return (
         f"{start}k-means, which always finds two groups, puts {one} and {other} trials of '{name}' "
-        f"into them. Their silhouette is {found['silhouette']:.2f}; of two branches the "
-        f"claim asks 0.5 or more. The concept of '{name}' is the nearest one "
-        f"for {share:.0%} of the first group and {other_share:.0%} of the second."
+        f"into them, with a silhouette of {found['silhouette']:.2f}. The concept of '{name}' is "
+        f"the nearest one for {share:.0%} of the first group and {other_share:.0%} of the second."
     )

@@ -74,9 +74,11 @@ def ship(run: TrainingRun, revision: str, device: str, folder: Path = FOLDER) ->
         *(f"test.{name}" for name in last.test),
     ]
     rows = [[_number(record, column) for column in columns] for record in run.history]
-    tensors = {f"weights.{n}": p.detach().half() for n, p in run.model.named_parameters()}
+    tensors = {
+        f"weights.{name}": parameter.detach().half().cpu().contiguous()
+        for name, parameter in run.model.named_parameters()
+    }
     tensors["history"] = torch.tensor(rows, dtype=torch.float32)
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     entry = {
         "spec": json.loads(run.spec.as_json()),
         "epochs_trained": run.epoch,
