@@ -22,6 +22,15 @@ def integer(low: int, high: int) -> dict:
     return {"allowed": f"an integer from {low} to {high}", "accepts": accepts, "to": int}
 
 
+def odd(low: int, high: int) -> dict:
+    """An odd integer from ``low`` to ``high``, so that a median is one of the values."""
+
+    def accepts(value: Any) -> bool:
+        return type(value) is int and low <= value <= high and value % 2 == 1
+
+    return {"allowed": f"an odd integer from {low} to {high}", "accepts": accepts, "to": int}
+
+
 def real(allowed: str, inside: Callable[[float], bool]) -> dict:
     """A number within float32's range for which ``inside`` is true; ``allowed`` says this in words.
 

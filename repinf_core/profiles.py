@@ -82,6 +82,9 @@ class Experiment:
     window: int = _parameter("steps of the PCA window of Fig. 2", checks.integer(0, 100_000))
     trial_seed: int = _parameter("of the trials: images, noise", checks.integer(0, 2**31 - 1))
     classifier_epochs: int = _parameter("of the classifier of Fig. 5", checks.integer(1, 1_000_000))
+    classifiers: int = _parameter(
+        "that judge the readings of the open points by their median", checks.odd(1, 99)
+    )
     classified_trials: int = _parameter(
         "noisy images per p of Fig. 5", checks.integer(1, 1_000_000)
     )
@@ -155,6 +158,7 @@ _PAPER = Experiment(
     window=5,
     trial_seed=0,
     classifier_epochs=12,
+    classifiers=3,
     classified_trials=200,
     final_step=80,
     n_z_grid=(2, 5, 6, 7, 8, 10, 14, 20, 100),  # those that ship

@@ -287,6 +287,11 @@ FACTS_JUDGED = pd.DataFrame(
      ("invert", 1, "A", "3", False), ("invert", 1, "B", "no p", False)],
     columns=["noise", "beta", "fact", "found", "holds"],
 )  # fmt: skip
+BY_CLASSIFIER = pd.DataFrame(
+    [("permute", 1.0, 0, 0.35, 0.5, True, False), ("permute", 1.0, 1, 0.5, 0.62, False, True),
+     ("invert", 1.0, 0, None, 0.1, False, False), ("invert", 1.0, 1, None, 0.2, False, False)],
+    columns=["noise", "beta", "seed", "right_up_to_p", "still_right", "C", "D"],
+).astype({"right_up_to_p": "Float64"})  # fmt: skip
 OF_DATASETS = pd.DataFrame(
     [
         (dataset, label, t, RANDOM.random(), 0.1, RANDOM.random())
@@ -661,6 +666,7 @@ FIGURES = {
     "times_by_reading": lambda: figures.times_by_reading(TIMES, (20, 30)),
     "active_by_epoch": lambda: figures.active_by_epoch(ACTIVE_BY_EPOCH, 14),
     "a single epoch": lambda: figures.active_by_epoch(ACTIVE_BY_EPOCH.query("epoch == 1"), 14),
+    "facts_by_classifier": lambda: figures.facts_by_classifier(BY_CLASSIFIER, (0.4, 0.64)),
     "facts_by_reading": lambda: figures.facts_by_reading(FACTS_JUDGED, FACTS),
     "approach_by_dataset": lambda: figures.approach_by_dataset(OF_DATASETS),
     "counts_by_dataset": lambda: figures.counts_by_dataset(COUNTS),
@@ -1271,6 +1277,33 @@ def test_the_facts_of_a_reading_are_shaded_and_bold_where_they_are_met():
     assert shaded.tolist() == [i == 2 for i in range(6)]
     rows = [label.get_text() for label in axes.get_yticklabels()]
     assert rows == ["the paper", "permute, β = 1", "invert, β = 1"]
+
+
+def test_each_classifier_is_a_point_that_is_full_where_it_agrees_with_the_paper():
+    figure = figures.facts_by_classifier(BY_CLASSIFIER, (0.4, 0.64))
+    for axes, letter, values, line in zip(
+        figure.axes,
+        "CD",
+        ([0.35, 0.5, None, None], [0.5, 0.62, 0.1, 0.2]),
+        (0.4, 0.64),
+        strict=True,
+    ):
+        assert axes.get_title(loc="left") == f"fact {letter}"
+        assert {*axes.lines[0].get_xdata()} == {line}
+        places = np.concatenate([points.get_offsets() for points in axes.collections])
+        for (x, y), value, row in zip(places, values, (0, 0, 1, 1), strict=True):
+            assert abs(y - row) < 0.5
+            assert x < 0 if value is None else x == value
+        assert len({tuple(place) for place in places}) == 4  # equal values side by side
+        full = [
+            bool((colour[:3] != 1).any())
+            for points in axes.collections
+            for colour in points.get_facecolors()
+        ]
+        assert full == [*BY_CLASSIFIER[letter]]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
+        "permute, β = 1", "invert, β = 1",
+    ]  # fmt: skip
 
 
 def test_two_data_sets_stand_side_by_side_label_by_label():

@@ -143,6 +143,8 @@ REFUSED = [
     ("p_grid", [0, 1.5], "two or more increasing numbers from 0 to 1"),
     ("p_grid", 0.1, "two or more increasing numbers from 0 to 1"),
     ("classifier_epochs", 0, "an integer from 1 to"),
+    ("classifiers", 2, "an odd integer from 1 to 99"),
+    ("classifiers", 101, "an odd integer from 1 to 99"),
     ("classified_trials", 0, "an integer from 1 to"),
     ("denoiser_epochs", 0, "an integer from 1 to"),
     ("final_step", 1, "an integer from 2 to"),

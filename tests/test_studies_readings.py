@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 import references
 from bs4 import BeautifulSoup
@@ -10,7 +11,7 @@ from pages import TEST, model_of
 
 from repinf_core import page, profiles
 from repinf_core.noise import NOISES
-from repinf_core.studies import readings
+from repinf_core.studies import classifiers, readings
 from repinf_core.studies.printed_facts import Evidence
 
 SMALL = profiles.experiment(
@@ -87,6 +88,39 @@ def test_an_open_point_has_no_best_choice(study):
     is_open = study.evidence.verdict == "open"
     assert (study.evidence.best.isna() == is_open).all()
     assert ((study.evidence.margin == 0) == is_open).all()
+
+
+def test_each_classifier_has_a_row_for_each_reading_and_the_middle_one_counts(study):
+    table = study.classifiers
+    assert SMALL.classifiers == 3
+    for found, (_, of_reading) in zip(
+        study.numbers["readings"], table.groupby(["noise", "beta"], sort=False), strict=True
+    ):
+        assert (of_reading.noise == found["noise"]).all()
+        assert (of_reading.beta == found["beta"]).all()
+        assert [*of_reading.seed] == [0, 1, 2]
+        assert found["share_still_right"] == of_reading.still_right.median()
+        middle = of_reading.right_up_to_p.astype(float).fillna(-1).median()
+        assert found["right_at_every_step_up_to_p"] == (None if middle == -1 else middle)
+        for row in of_reading.itertuples():
+            alone = 2 * (row.still_right * (1 - row.still_right) / SMALL.trials + 0.000765) ** 0.5
+            assert (abs(row.still_right - 193 / 300) < alone) == row.D
+            assert (pd.notna(row.right_up_to_p) and 0.3 <= row.right_up_to_p < 0.5) == row.C
+
+
+@pytest.mark.parametrize(
+    ("values", "middle"),
+    [((0.5, None, 0.2), 0.2), ((None, 0.0, None), None), ((0.0, None, 0.1), 0.0), ((0.7,), 0.7)],
+)
+def test_no_p_is_below_every_p_in_the_median(values, middle):
+    assert classifiers._median(values) == middle
+
+
+def test_a_classifier_more_does_not_change_the_answers_of_the_others(study, store, monkeypatch):
+    monkeypatch.setenv("REPINF_MODELS", str(store))
+    one = readings.run(dataclasses.replace(SMALL, classifiers=1))
+    first = study.classifiers[study.classifiers.seed == 0].reset_index(drop=True)
+    pd.testing.assert_frame_equal(one.classifiers, first)
 
 
 @pytest.mark.parametrize("changes", [{"n_z": 1}, {"p": 0.0}, {"beta_grid": (0.0, 1000.0)}])

@@ -104,7 +104,7 @@ def stayers(found: Numbers) -> Measured:
     def told(below_all: bool, below_then: bool) -> str:
         if below_all:
             return "approach below the whole chord"
-        return "approach at the same time" if below_then else "do not approach"
+        return "approach at the same time" if below_then else "approach by neither reading"
 
     words = map(told, whole_chord, same_time)
     ours = "; ".join(f"{name}: {text}" for name, text in zip(here, words, strict=True))

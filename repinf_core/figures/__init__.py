@@ -51,7 +51,12 @@ from repinf_core.figures.manifolds import (
 )
 from repinf_core.figures.network import architecture
 from repinf_core.figures.performance import inference_shares, neighbour_ratios, training_ratios
-from repinf_core.figures.readings import active_by_epoch, facts_by_reading, times_by_reading
+from repinf_core.figures.readings import (
+    active_by_epoch,
+    facts_by_classifier,
+    facts_by_reading,
+    times_by_reading,
+)
 from repinf_core.figures.steps import methods_by_noise, quality_by_step, share_choice
 from repinf_core.figures.training import training_curve
 from repinf_core.figures.unfamiliar import (
@@ -96,6 +101,7 @@ __all__ = [
     "end_distances",
     "examples_by_noise",
     "factors_by_network",
+    "facts_by_classifier",
     "facts_by_reading",
     "final_probabilities",
     "group_images",

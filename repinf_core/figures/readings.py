@@ -10,6 +10,8 @@ from repinf_core.figures.style import CONCEPT, CONTROL, MEMORY, TEST, WIDTH, Fig
 
 _LINES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D")
+_NO_P = -0.2
+"""Where a point lies if the class is right at no p."""
 _MET = ListedColormap(["white", "#BFE3D5"])
 
 
@@ -44,6 +46,46 @@ def facts_by_reading(judged: pd.DataFrame, facts: pd.DataFrame) -> Figure:
     axes.xaxis.tick_top()
     axes.set(xlabel="", ylabel="")
     axes.tick_params(length=0, labelrotation=0)
+    return figure
+
+
+@styled
+def facts_by_classifier(classifiers: pd.DataFrame, printed: tuple[float, float]) -> Figure:
+    """Facts C and D by each classifier: a point each, full if it alone agrees with the paper.
+
+    Args:
+        classifiers: table of :class:`repinf_core.studies.readings.Readings`.
+        printed: the paper's p of fact C, which is not reached, and its share of fact D; lines.
+    """
+    figure = Figure(figsize=(WIDTH, 0.42 * classifiers.groupby(["noise", "beta"]).ngroups + 1.6))
+    panels = figure.subplots(1, 2, sharey=True)
+    own = classifiers.assign(
+        reading=[f"{row.noise}, β = {row.beta:g}" for row in classifiers.itertuples()]
+    )
+    readings = list(dict.fromkeys(own.reading))
+    for axes, (letter, column, label), of_paper in zip(
+        panels,
+        (
+            ("C", "right_up_to_p", "right up to p"),
+            ("D", "still_right", "share of trials still right"),
+        ),
+        printed,
+        strict=True,
+    ):
+        for place, reading in enumerate(readings):
+            of_reading = own[own.reading == reading].reset_index(drop=True)
+            # Beside one another, because several classifiers may give the same value.
+            heights = place + 0.16 * (of_reading.index - (len(of_reading) - 1) / 2)
+            values = of_reading[column].astype(float).fillna(_NO_P)
+            colours = [TEST if meets else "white" for meets in of_reading[letter]]
+            axes.scatter(values, heights, c=colours, edgecolors=TEST, s=38, linewidths=1.3)
+        axes.axvline(of_paper, color="black", linewidth=1, zorder=0)
+        axes.set_title(f"fact {letter}", loc="left")
+        axes.set(xlabel=label, xlim=(-0.28, 1.05), ylim=(len(readings) - 0.5, -0.5))
+        axes.set_yticks(range(len(readings)), readings)
+        axes.grid(axis="y", color="0.9")
+        axes.set_axisbelow(True)
+    panels[0].set_xticks((_NO_P, 0, 0.5, 1), ("no p", "0", "0.5", "1"))
     return figure
 
 

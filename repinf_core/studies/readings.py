@@ -9,17 +9,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from repinf_core import agreement, data, geometry, models, votes
+from repinf_core import agreement, data, geometry, models
 from repinf_core.data import LabelledImages
-from repinf_core.dynamics import approach, rollout
-from repinf_core.models.classifier import Classifier, ClassifierSpec, predictions
+from repinf_core.dynamics import approach
 from repinf_core.models.mlp import VAE, VAESpec
-from repinf_core.noise import NOISES, noisy_trials
+from repinf_core.noise import NOISES
 from repinf_core.profiles import Experiment
-from repinf_core.studies import effective_dimension, readings_in_words
+from repinf_core.studies import classifiers, effective_dimension, readings_in_words
 from repinf_core.studies.printed_facts import FACTS, Evidence, compare, met
 from repinf_core.studies.study import Study, default_device
-from repinf_core.training import progress, store, sweep
+from repinf_core.training import progress, sweep
 from repinf_core.training.run import TrainingRun
 
 _STATED = (
@@ -39,6 +38,7 @@ class Readings(Study):
             test ``objective`` (nats per image), the numbers that the facts judge, ``same_time``
             (number of labels that approach below the chord at the same time), and the number of
             facts that are ``met``.
+        classifiers: the table of :func:`repinf_core.studies.classifiers.table`.
         judged: a row for each reading and fact: the number ``found``, in short, and whether the
             fact ``holds``.
         times: a row for each reading, landmark (memory or concept) and p: mean ``step`` of the
@@ -55,6 +55,7 @@ class Readings(Study):
 
     facts: pd.DataFrame
     readings: pd.DataFrame
+    classifiers: pd.DataFrame
     judged: pd.DataFrame
     times: pd.DataFrame
     evidence: pd.DataFrame
@@ -81,15 +82,13 @@ def run(experiment: Experiment, device: str | None = None) -> Readings:
     train = data.load(experiment.dataset, "train")
     one = dataclasses.replace(VAESpec.of(experiment), epochs=experiment.grid_epochs)
     specs = sweep.product(one, beta=experiment.beta_grid)
-    classifier_spec = ClassifierSpec.of(experiment)
     print(progress.estimate_runtime(specs, device, len(train.images)))
-    print(progress.estimate_runtime([classifier_spec], device, len(train.images)))
     runs = sweep.load_or_train(specs, device)
-    classifier = cast(Classifier, store.load_or_train(classifier_spec, device).model)
+    judges = classifiers.load_or_train(experiment, device, len(train.images))
     readings = [
         {"noise": noise, "beta": beta, **found}
         for beta, run in zip(experiment.beta_grid, runs, strict=True)
-        for noise, found in _of_network(run, classifier, train, experiment)
+        for noise, found in _of_network(run, judges, train, experiment)
     ]
     for found in readings:
         found["met"] = met(found, experiment.trials)
@@ -117,6 +116,7 @@ def run(experiment: Experiment, device: str | None = None) -> Readings:
             [fact[:4] for fact in FACTS], columns=["letter", "printed", "value", "criterion"]
         ),
         readings=_readings(readings),
+        classifiers=classifiers.table(readings, experiment.trials),
         judged=_judged(readings),
         times=_times(readings, experiment.p_grid),
         evidence=_evidence(evidence),
@@ -132,7 +132,7 @@ def run(experiment: Experiment, device: str | None = None) -> Readings:
 
 
 def _of_network(
-    run: TrainingRun, classifier: Classifier, train: LabelledImages, experiment: Experiment
+    run: TrainingRun, judges: list[TrainingRun], train: LabelledImages, experiment: Experiment
 ) -> list[tuple[str, dict[str, Any]]]:
     """The numbers of a network under each reading of the noise."""
     model = cast(VAE, run.model)
@@ -147,35 +147,11 @@ def _of_network(
         (
             noise,
             own
-            | _named(model, classifier, train, dataclasses.replace(experiment, noise=noise))
+            | classifiers.judge(model, judges, train, dataclasses.replace(experiment, noise=noise))
             | _approach(model, memories, train, dataclasses.replace(experiment, noise=noise)),
         )
         for noise in NOISES
     ]
-
-
-def _named(
-    model: VAE, classifier: Classifier, train: LabelledImages, noisy: Experiment
-) -> dict[str, Any]:
-    """The classifier's labels of the images decoded along the trajectories (facts C and D)."""
-    device = next(model.parameters()).device
-
-    def labels(x0: torch.Tensor, steps: list[int]) -> torch.Tensor:
-        at = [step + 1 for step in steps]  # the image decoded from z(t) is x(t+1)
-        observe = {"label": predictions(classifier)}
-        return rollout.rollout(model, x0.to(device), at[-1], observe, at).observed["label"]
-
-    judged = sorted({round(i * noisy.steps / 10) for i in range(11)})
-    _, x0 = approach.trials_by_noise(train, noisy.label, noisy.classified_trials, noisy)
-    by_p = approach.by_group(labels(x0, judged), len(noisy.p_grid))
-    right = (votes.vote(by_p).label == noisy.label).all(1).tolist()
-    lasting = right.index(False) if False in right else len(right)
-    _, x0 = noisy_trials(train, [noisy.label], noisy.trials, noisy.p, noisy.noise, noisy.trial_seed)
-    still_right = labels(x0, [noisy.final_step]) == noisy.label
-    return {
-        "right_at_every_step_up_to_p": noisy.p_grid[lasting - 1] if lasting else None,
-        "share_still_right": float(still_right.double().mean()),
-    }
 
 
 def _approach(

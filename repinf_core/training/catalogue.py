@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from repinf_core.models import spec_from_json
+from repinf_core.models import FAMILIES, spec_from_json
 from repinf_core.training import checkpoint, shipped, store
 
 
@@ -35,6 +35,9 @@ def _stored(models: Path) -> Iterator[dict]:
                 yield {"where": "store", "model": folder.name, "epochs": "of version 0.1: convert"}
                 continue
             last, spec = json.loads(metadata["history"])[-1], json.loads(metadata["spec"])
+            if spec["family"] not in FAMILIES:
+                yield {"where": "store", "model": folder.name, "epochs": "of an unknown family"}
+                continue
             yield _row("store", folder.name, spec, last["epoch"], last["test"], files[-1])
         except (KeyError, IndexError, ValueError):
             yield {"where": "store", "model": folder.name, "epochs": "damaged"}
