@@ -480,12 +480,14 @@ KEPT = pd.DataFrame(
     }
 )
 SADDLES = pd.DataFrame(
-    {
-        "concept": [True] * 7 + [False] * 3,
-        "random memory": [True] * 2 + [False] * 8,
-        "prior point": [False] * 10,
-        "prior point, one step on": [True] + [False] * 9,
-    }
+    {"centre": centre, "trajectories": n, "labels": labels}
+    for centre, counts in {
+        "concept": (1, 4, 10),
+        "random memory": (0, 2, 6),
+        "prior point": (0, 0, 0),
+        "prior point, one step on": (0, 1, 3),
+    }.items()
+    for n, labels in zip((0, 10, 30), counts, strict=True)
 )
 ACTIVE_BY_EPOCH = pd.DataFrame(
     {"network": network, "beta": beta, "compared": compared, "epoch": e, "active": 100 // e + more}
@@ -697,7 +699,7 @@ FIGURES = {
     "largest_basins": lambda: figures.largest_basins(BASINS, IMAGES[:7]),
     "no basin": lambda: figures.largest_basins(BASINS[:0], IMAGES[:0]),
     "spectra_by_place": lambda: figures.spectra_by_place(SPECTRA),
-    "saddles_by_centre": lambda: figures.saddles_by_centre(SADDLES),
+    "saddles_by_trajectories": lambda: figures.saddles_by_trajectories(SADDLES),
     "step_along_score": lambda: figures.step_along_score(SCORE),
     "label_against_noise": lambda: figures.label_against_noise(KEPT),
     "psnr_by_noise": lambda: figures.psnr_by_noise(QUALITY),
@@ -1457,10 +1459,15 @@ def test_each_label_has_a_depth_of_each_network():
         assert list(places[tuple(np.sort(expected))].values()) == pytest.approx(expected)
 
 
-def test_saddles_are_counted_near_each_centre():
-    axes = figures.saddles_by_centre(SADDLES).axes[0]
-    assert [text.get_text() for text in axes.texts] == ["7", "2", "0", "1"]
-    assert [label.get_text() for label in axes.get_yticklabels()] == [*SADDLES]
+def test_saddles_are_counted_near_each_centre_against_the_number_of_trajectories():
+    axes = figures.saddles_by_trajectories(SADDLES).axes[0]
+    named = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert named == list(SADDLES.centre.unique())
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "10", "30"]
+    drawn = [line for line in axes.lines if len(line.get_xdata()) == 3]
+    for line, centre in zip(drawn, named, strict=True):
+        of_centre = SADDLES[SADDLES.centre == centre]
+        np.testing.assert_array_equal(line.get_xydata()[:, 1], of_centre.labels)
 
 
 def test_each_basin_has_its_image_its_share_and_its_label():

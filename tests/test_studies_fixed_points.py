@@ -82,6 +82,11 @@ def test_the_ends_are_those_of_a_plain_loop_and_lie_at_fixed_points(experiment, 
     np.testing.assert_allclose(ends.own_memory[at_rest], own[at_rest], atol=5e-3)
     nearest = np.array([distances(memories, z).min() for z in path[-1]])
     np.testing.assert_allclose(ends.nearest_memory[at_rest], nearest[at_rest], atol=5e-3)
+    labels = TRAIN.labels.numpy()
+    for z, label, far in zip(path[-1], ends.label, ends.random_memory, strict=True):
+        of_label = distances(memories[labels == label], z)
+        assert np.abs(of_label - far).min() < 0.05
+    assert (ends.random_memory != ends.own_memory).any()
     moving = distances(path[1:], path[:-1]) > settling.MOVING
     for t, share in zip(found.settling.t, found.settling.moving, strict=True):
         assert share == pytest.approx(moving[t - 1].mean(), abs=0.03)  # one of 40
@@ -113,7 +118,8 @@ def test_what_attracts_has_no_eigenvalue_beyond_one_and_a_step_from_it_is_none(f
 
 def test_a_saddle_is_what_the_criterion_says(experiment, found):
     searches = found.searches
-    each = 10 * (1 + min(saddles.FOLLOWED, experiment.trials))
+    followed = min(experiment.census_trials, experiment.trials)
+    each = 10 * (1 + followed)
     assert (searches.groupby("centre").size() == each).all()
     expected = (
         searches.converged
@@ -132,6 +138,13 @@ def test_a_saddle_is_what_the_criterion_says(experiment, found):
     assert list(found.centres.labels) == [
         found.numbers["labels_with_a_saddle"][name] for name in found.centres.centre
     ]
+    assert list(found.centres.saddles) == list(searches.groupby("centre", sort=False).saddle.sum())
+    for row in found.by_trajectories.itertuples():
+        some = searches[(searches.centre == row.centre) & (searches.trajectory <= row.trajectories)]
+        assert len(some) == 10 * (1 + row.trajectories)
+        assert row.labels == some[some.saddle].label.nunique()
+    last = found.by_trajectories.query("trajectories == @followed").set_index("centre").labels
+    assert last.to_dict() == found.numbers["labels_with_a_saddle"]
     labels = TRAIN.labels.numpy()
     network = study.trained(experiment, "cpu")
     memories = references.array(network.memories)
@@ -288,7 +301,10 @@ def test_of_a_collapsed_network_all_trajectories_end_at_one_point():
 def test_the_finding_names_every_control(found):
     for name, count in found.numbers["labels_with_a_saddle"].items():
         assert f"near {count} of 10" in found.finding, name
-    linear = found.systems.query("system == 'linear VAE' and steps == 400").set_index("target")
-    approaching = linear.whole_chord
-    assert f"approaches the concept for {approaching['concept']} of 10 labels" in found.finding
-    assert f"a wrong concept for {approaching['wrong concept']}." in found.finding
+    shown = found.systems[found.systems.system.isin(["mean map", "linear VAE"])]
+    for (_, steps), of_system in shown.groupby(["system", "steps"]):
+        approaching = of_system.set_index("target").whole_chord
+        assert (
+            f"approaches {approaching['concept']} of 10 concepts in {steps:,} steps (wrong "
+            f"concepts: {approaching['wrong concept']})"
+        ).removeprefix("approaches ") in found.finding

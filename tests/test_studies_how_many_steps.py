@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 import references
 import torch
@@ -59,6 +60,31 @@ def sample(split, p):
 
 def psnr(images, clean):
     return -10 * np.log10(((images - clean) ** 2).mean(-1))
+
+
+def test_the_noisy_image_is_told_to_be_better_than_one_pass_where_it_is(study):
+    one_pass = study.methods.query("method == 'one pass' and goal == 'denoise'").value.to_numpy()
+    better = []
+    for p, value in zip(SMALL.p_grid, one_pass, strict=True):
+        clean, _, noisy = sample("test", p)
+        with np.errstate(divide="ignore"):
+            better.append(psnr(noisy, clean).mean() > value)
+    assert better[0]  # without noise it is the clean image
+    lasting = better.index(False) if False in better else len(better)
+    last = SMALL.p_grid[lasting - 1]
+    assert study.numbers["noisy_image_better_up_to_p"] == last
+    assert f"up to $p = {last:g}$ its PSNR" in study.finding
+
+
+def test_no_noisy_image_may_be_better_than_one_pass():
+    table = pd.DataFrame(
+        [("noisy image", "denoise", 0.1, 9.0), ("one pass", "denoise", 0.1, 10.0),
+         ("noisy image", "label", 0.1, 1.0), ("one pass", "label", 0.1, 0.5)],
+        columns=["method", "goal", "p", "value"],
+    )  # fmt: skip
+    assert how_many_steps._noisy_better(table, (0.1,)) is None
+    table.loc[0, "value"] = np.nan  # infinite
+    assert how_many_steps._noisy_better(table, (0.1,)) == 0.1
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,9 @@
 """Fixed points of the step map f, f(z) = z: Newton's search, distinct points, and their spectra.
 
-A float64 copy of the model computes everything.  Newton's method needs the Jacobian
+A float64 copy of the model computes f.  Newton's method needs the Jacobian
 (:mod:`repinf_core.dynamics.jacobian`): the closed form for the paper's network, automatic
-differentiation for any other.
+differentiation for any other.  It is taken in float32, in half the time: this changes the direction
+of a step by little, and no solution.
 """
 
 import copy
@@ -46,7 +47,7 @@ def refine(model: Autoencoder, z: torch.Tensor, iterations: int = 50) -> Refined
         z: starts, ``[n, N_z]``.
         iterations: the largest number of Newton steps.
     """
-    model, z = in_float64(model), z.double().clone()
+    own, model, z = model, in_float64(model), z.double().clone()
     g = displacement(model, z)
     on = torch.arange(len(z), device=z.device)
     for _ in range(iterations):
@@ -54,7 +55,8 @@ def refine(model: Autoencoder, z: torch.Tensor, iterations: int = 50) -> Refined
         if not len(on):
             break
         identity = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
-        newton, _ = torch.linalg.solve_ex(jacobian(model, z[on]) - identity, -g[on])
+        slopes = jacobian(own, z[on].float()).double()
+        newton, _ = torch.linalg.solve_ex(slopes - identity, -g[on])
         on = _line_search(model, z, g, on, newton)
     residual = g.norm(dim=1)
     return Refined(z.cpu(), residual.cpu(), (residual < RESIDUAL).cpu())

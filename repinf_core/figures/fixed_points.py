@@ -21,7 +21,7 @@ from repinf_core.figures.style import (
 _TARGETS = {
     "own_memory": "own memory",
     "nearest_memory": "nearest memory",
-    "random_memory": "random memory",
+    "random_memory": "random memory of its label",
     "own_concept": "own concept",
     "nearest_concept": "nearest concept",
     "random_concept": "wrong concept",
@@ -139,23 +139,25 @@ def spectra_by_place(spectra: pd.DataFrame) -> Figure:
 
 
 @styled
-def saddles_by_centre(saddles: pd.DataFrame) -> Figure:
-    """The number of labels with a saddle near the concept, and near each control point.
+def saddles_by_trajectories(by_trajectories: pd.DataFrame) -> Figure:
+    """The number of labels with a saddle near each centre, as more trajectories are searched from.
 
     Args:
-        saddles: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
+        by_trajectories: of :class:`repinf_core.studies.fixed_points.FixedPoints`.
     """
-    found = saddles.melt(value_vars=[*_CENTRES], var_name="centre", value_name="saddle")
-    figure = Figure(figsize=(WIDTH, 2.8))
+    figure = Figure(figsize=(WIDTH, 4.2))
     axes = figure.subplots()
-    sns.barplot(
-        found, y="centre", x="saddle", hue="centre", palette=_CENTRES, estimator="sum",
-        errorbar=None, legend=False, ax=axes,
+    sns.pointplot(
+        by_trajectories, x="trajectories", y="labels", hue="centre", palette=_CENTRES,
+        markers=["o", "s", "^", "D"], markersize=7, linewidth=1.8, ax=axes,
     )  # fmt: skip
-    for bars in axes.containers:
-        axes.bar_label(bars, padding=3, fontsize=12)
-    axes.set(xlabel="labels of 10 with a saddle near it", ylabel="", xlim=(0, 10.9))
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.set(
+        xlabel="trajectories of each label searched from",
+        ylabel="labels of 10 with a saddle",
+        ylim=(-0.4, 10.4),
+    )
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.legend(title="", loc="lower center", bbox_to_anchor=(0.45, 1), ncols=2, fontsize=12)
     return figure
 
 

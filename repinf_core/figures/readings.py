@@ -75,16 +75,19 @@ def facts_by_classifier(classifiers: pd.DataFrame, printed: tuple[float, float])
         for place, reading in enumerate(readings):
             of_reading = own[own.reading == reading].reset_index(drop=True)
             # Beside one another, because several classifiers may give the same value.
-            heights = place + 0.16 * (of_reading.index - (len(of_reading) - 1) / 2)
+            apart = min(0.16, 0.7 / len(of_reading))
+            heights = place + apart * (of_reading.index - (len(of_reading) - 1) / 2)
             values = of_reading[column].astype(float).fillna(_NO_P)
             colours = [TEST if meets else "white" for meets in of_reading[letter]]
             axes.scatter(values, heights, c=colours, edgecolors=TEST, s=38, linewidths=1.3)
         axes.axvline(of_paper, color="black", linewidth=1, zorder=0)
         axes.set_title(f"fact {letter}", loc="left")
-        axes.set(xlabel=label, xlim=(-0.28, 1.05), ylim=(len(readings) - 0.5, -0.5))
+        axes.set(xlabel=label, ylim=(len(readings) - 0.5, -0.5))
         axes.set_yticks(range(len(readings)), readings)
         axes.grid(axis="y", color="0.9")
         axes.set_axisbelow(True)
+    panels[1].set_xlim(-0.03, 1.05)
+    panels[0].set_xlim(_NO_P - 0.08, 1.05)
     panels[0].set_xticks((_NO_P, 0, 0.5, 1), ("no p", "0", "0.5", "1"))
     return figure
 

@@ -140,7 +140,7 @@ def _distances(
     """Distances from the end points ``[n, N_z]`` of the images ``rows``, and nearest labels."""
     labels = network.train.labels
     generator = torch.Generator().manual_seed(seed)
-    others = torch.randint(len(labels), (len(rows),), generator=generator)
+    same = torch.stack([_another(labels, int(row), generator) for row in rows])
     wrong = (labels[rows] + torch.randint(1, 10, (len(rows),), generator=generator)) % 10
     to_concepts = torch.cdist(z, network.concepts)
     distances, nearest = nearest_memories(z, network.memories, 1)
@@ -148,7 +148,7 @@ def _distances(
     found = {
         "own_memory": geometry.distance(z, network.memories[rows]),
         "nearest_memory": distances[:, 0],
-        "random_memory": geometry.distance(z, network.memories[others]),
+        "random_memory": geometry.distance(z, network.memories[same]),
         "own_concept": to_concepts.gather(1, labels[rows, None])[:, 0],
         "nearest_concept": to_concepts.min(1).values,
         "random_concept": to_concepts.gather(1, wrong[:, None])[:, 0],
@@ -157,6 +157,12 @@ def _distances(
         "memory_to_next": between[:, 1],
     }
     return {name: values.tolist() for name, values in found.items()}
+
+
+def _another(labels: torch.Tensor, row: int, generator: torch.Generator) -> torch.Tensor:
+    """The row of a random image of the same label."""
+    of_label = (labels == labels[row]).nonzero()[:, 0]
+    return of_label[torch.randint(len(of_label), (), generator=generator)]
 
 
 def nearest_memories(

@@ -31,6 +31,7 @@ COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "converged": ("converged", "{:d}"),
         "near": ("within the radius", "{:d}"),
         "unstable": ("index 1 or more", "{:d}"),
+        "saddles": ("saddles", "{:d}"),
         "labels": ("labels with a saddle", "{:d}"),
     },
     "saddles": {
@@ -45,6 +46,7 @@ COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "label": ("label", ""),
         "radius": ("spectral radius", "{:.3f}"),
         "growth": ("growth per step", "{:.3f}"),
+        "linear_growth": ("predicted growth", "{:.3f}"),
         "leaving": ("trials that leave", "{:.0%}"),
         "closest": ("closest distance", "{:.2f}"),
         "step": ("at step", "{:.0f}"),
@@ -70,7 +72,8 @@ COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "moving": ("moving at the end", "{:.0%}"),
         "at_rest": ("at rest", "{:.0%}"),
         "fixed_points": ("fixed points", "{:d}"),
-        "saddles": ("labels with a saddle", "{:d}"),
+        "saddles": ("concepts with a saddle", "{:d}"),
+        "near_memories": ("random memories with one", "{:d}"),
     },
     "sizes": {
         "size": ("n", "{:,d}"),

@@ -38,10 +38,11 @@ class FixedPoints(Study):
             ``outcome`` (fixed point; unrefined: it rests, but Newton's method finds no fixed point
             nearby; cycle; closed curve; still moving), the ``steps`` it took, the number of its
             ``fixed_point`` (missing if there is none); the distance from its end to its
-            ``own_memory``, the ``nearest_memory``, a ``random_memory``, its ``own_concept``, the
-            ``nearest_concept``, and the concept of another label (``random_concept``); the labels
-            of the nearest concept and memory, ``concept_label`` and ``memory_label``; the distance
-            ``memory_to_next`` from its own memory to the nearest other memory.
+            ``own_memory``, the ``nearest_memory``, a ``random_memory`` of its label, its
+            ``own_concept``, the ``nearest_concept``, and the concept of another label
+            (``random_concept``); the labels of the nearest concept and memory, ``concept_label``
+            and ``memory_label``; the distance ``memory_to_next`` from its own memory to the nearest
+            other memory.
         outcomes: a row for each outcome: number of ``trajectories`` and their ``share``.
         fixed_points: a row for each distinct fixed point, the largest basin first: its number
             ``fixed_point``, the ``label`` of the nearest concept, the number of ``trajectories``
@@ -55,7 +56,8 @@ class FixedPoints(Study):
             symmetric part (``symmetric``; 1 if J is symmetric, about 1/2 if its entries are
             independent random numbers).
         kinds: a row for each ``where``: ``points``, and medians of the columns of ``spectra``.
-        searches: a row for each search: its ``centre``, ``label`` and ``start``; whether it
+        searches: a row for each search: its ``centre``, ``label`` and ``start``, and the number of
+            the ``trajectory`` that it starts from (0: the centre itself); whether it
             ``converged``; for the point where it ended, the ``distance`` from the centre, the
             largest ``allowed`` distance, ``index``, ``radius``, ``stretch``, and the mean factor by
             which a step there multiplies the displacements that noise makes (``gain``); whether it
@@ -65,12 +67,15 @@ class FixedPoints(Study):
             there is none); for each kind of centre, whether a saddle lies near it.
         centres: a row for each kind of ``centre``: the numbers of ``searches``, of those that
             ``converged``, of fixed points found ``near`` it, of those with index 1 or more
-            (``unstable``), and of ``labels`` with a saddle.
+            (``unstable``), of searches that ended at ``saddles``, and of ``labels`` with one.
+        by_trajectories: a row for each kind of ``centre`` and some numbers of ``trajectories``: for
+            how many ``labels`` the searches from the centre and from so many find a saddle.
         escape: a row for each label with a saddle: its ``radius``; the median factor per step by
             which trajectories recede from it in the ten steps after their closest approach
             (``growth``), and the share of trials that show this (``leaving``); the median ``step``
-            of the closest approach, the step that the linear part of the map predicts
-            (``linear_step``), and the median distance at the closest approach (``closest``).
+            of the closest approach; the growth and the step that the linear part of the map
+            predicts (``linear_growth``, ``linear_step``); and the median distance at the closest
+            approach (``closest``).
         explained: the rank correlations of the two predictions with what is seen, in a sentence.
         systems: a row for each ``system`` (mean map, sampled chain, linear VAE), number of
             ``steps`` T and ``target`` (concept or wrong concept): the number of labels whose mean
@@ -80,8 +85,8 @@ class FixedPoints(Study):
         networks: a row for each network: ``beta``, ``n_z``, the number of ``epochs`` trained and of
             ``active`` latent variables; the shares of its trajectories that still move after 100
             steps (``moving_100``) and at the last step (``moving``), and that rest (``at_rest``);
-            the numbers of distinct ``fixed_points`` and of labels with a saddle near their concept
-            (``saddles``).
+            the numbers of distinct ``fixed_points``, and of labels with a saddle near their concept
+            (``saddles``) and near a random memory (``near_memories``).
         score: a row for each point: ``where`` it is; lengths of the ``step`` f(z) - z and of the
             ``score``, the gradient of log q(z) of the aggregate posterior; over the active latent
             variables the ``cosine`` of the two, and that of the step with the score of another
@@ -106,6 +111,7 @@ class FixedPoints(Study):
     searches: pd.DataFrame
     saddles: pd.DataFrame
     centres: pd.DataFrame
+    by_trajectories: pd.DataFrame
     escape: pd.DataFrame
     explained: str
     systems: pd.DataFrame
@@ -156,7 +162,7 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
         **end_points.memories_and_concepts(census.ends),
         **_of_saddles(experiment, near, escape),
         "largest_factor_of_the_linear_vae": float(linear.factors.max()),
-        "linear_vae_approaches": _longest(systems),
+        "approaches": _approaches(systems),
         "cosine_with_score": _by_place(score, "cosine"),
         "cosine_with_score_elsewhere": _by_place(score, "elsewhere"),
         "symmetric_share": _by_place(at_points, "symmetric"),
@@ -175,6 +181,7 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
         searches=near.searches,
         saddles=near.saddles,
         centres=_centres(near.searches),
+        by_trajectories=near.by_trajectories,
         escape=escape,
         explained=_explained(numbers),
         systems=systems,
@@ -196,7 +203,8 @@ def _centres(searches: pd.DataFrame) -> pd.DataFrame:
     near = searches.converged & (searches.distance < searches.allowed)
     stages = searches.assign(near=near, unstable=near & (searches["index"] >= 1))
     by = stages.groupby("centre", sort=False)
-    counts = by[["converged", "near", "unstable"]].sum()
+    counts = by[["converged", "near", "unstable", "saddle"]].sum()
+    counts = counts.rename(columns={"saddle": "saddles"})
     labels = stages[stages.saddle].groupby("centre").label.nunique()
     counts["labels"] = labels.reindex(counts.index, fill_value=0)
     return counts.assign(searches=by.size()).reset_index()
@@ -236,12 +244,11 @@ def _explained(found: dict[str, Any]) -> str:
     return f"Rank correlations over labels: {', '.join(known)}."
 
 
-def _longest(systems: pd.DataFrame) -> dict[str, Any]:
-    """How many labels approach in the linear VAE, followed for the largest number of steps."""
-    linear = systems[systems.system == null_models.LINEAR]
-    longest = linear[linear.steps == linear.steps.max()].set_index("target")
-    counts = longest[["whole_chord", "same_time"]]
-    return {"steps": int(linear.steps.max()), **counts.to_dict("index")}
+def _approaches(systems: pd.DataFrame) -> list[dict[str, Any]]:
+    """For how many labels the network and the linear VAE approach, below the whole chord."""
+    shown = systems[systems.system.isin(["mean map", null_models.LINEAR])]
+    table = shown.pivot(index=["system", "steps"], columns="target", values="whole_chord")
+    return table.rename(columns={"wrong concept": "wrong_concept"}).reset_index().to_dict("records")
 
 
 @torch.no_grad()
@@ -256,22 +263,29 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
     near = (
         "There is no saddle to look for."
         if saddle is None
-        else f"By the criterion below, a saddle lies near {saddle['concept']} of 10 concepts; the "
-        f"same search finds one near {saddle['random memory']} of 10 random memories, near "
+        else f"By the criterion below, a saddle was found near {saddle['concept']} of 10 concepts, "
+        f"and by the same search near {saddle['random memory']} of 10 random memories, near "
         f"{saddle['prior point']} of 10 points of the prior, and near "
         f"{saddle['prior point, one step on']} of 10 such points after one step."
     )
     on_curves = found["outcomes"].get("closed curve", 0)
-    linear = found["linear_vae_approaches"]
+    of_system = {
+        system: "; ".join(
+            f"{one['concept']} of 10 concepts in {one['steps']:,} steps (wrong concepts: "
+            f"{one['wrong_concept']})"
+            for one in found["approaches"]
+            if one["system"] == system
+        )
+        for system in ("mean map", null_models.LINEAR)
+    }
     return (
         f"On {title} with $N_z = {experiment.n_z}$, {rest:,} of {found['trajectories']:,} "
         f"trajectories come to rest within {experiment.settling_steps:,} steps, at "
         f"{found['fixed_points']} distinct fixed points, and {on_curves:,} go on along closed "
         f"curves. {found['share_own_memory_nearest']:.1%} of all trajectories end nearer to the "
         f"memory of their own image than to any other, and "
-        f"{found['share_own_concept_nearest']:.0%} nearer to the concept of their own label. {near}"
-        f" A linear VAE has one fixed point and no saddle. Followed for {linear['steps']:,} steps, "
-        f"its mean curve approaches the concept for {linear['concept']['whole_chord']} of 10 "
-        f"labels below the whole chord, and a wrong concept for "
-        f"{linear['wrong concept']['whole_chord']}."
+        f"{found['share_own_concept_nearest']:.0%} nearer to the concept of their own label (by "
+        f"chance: 10%). {near} Below the whole chord, the network's mean curve approaches "
+        f"{of_system['mean map']}. A linear VAE, which has one fixed point and no saddle, "
+        f"approaches {of_system[null_models.LINEAR]}."
     )

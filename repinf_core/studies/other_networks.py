@@ -73,7 +73,7 @@ def _network(own: Trained, run: TrainingRun, experiment: Experiment) -> dict[str
         model, trials.z0.to(own.device), steps, sorted({min(100, steps), steps})
     )
     _, points = end_points.distinct_ends(model, settled, own.device)
-    near = saddles.search(network, experiment, trials, ("concept",))
+    near = saddles.search(network, experiment, trials, ("concept", "random memory")).saddles
     return {
         "beta": spec.beta,
         "n_z": spec.n_z,
@@ -83,5 +83,6 @@ def _network(own: Trained, run: TrainingRun, experiment: Experiment) -> dict[str
         "moving": float(settled.moving[-1]),
         "at_rest": float((settled.period == 1).double().mean()),
         "fixed_points": len(points),
-        "saddles": int(near.saddles.concept.sum()),
+        "saddles": int(near["concept"].sum()),
+        "near_memories": int(near["random memory"].sum()),
     }

@@ -17,8 +17,6 @@ CONTROLS = ("random memory", "prior point", "prior point, one step on")
 """Kinds of control points; one of each kind takes the place of each label's concept."""
 CENTRES = ("concept", *CONTROLS)
 """Saddles are searched for near these points."""
-FOLLOWED = 10
-"""A search starts from the closest approach of so many trials of a label, or of all if fewer."""
 ESCAPE_STEPS = 10
 """How a trajectory leaves the saddle is measured over so many steps after its closest approach."""
 
@@ -29,11 +27,13 @@ class Saddles(NamedTuple):
     Attributes:
         searches: the study's table of this name.
         saddles: likewise.
+        by_trajectories: likewise.
         points: the saddle nearest to each concept that has one, float64 ``[N_z]``, by label.
     """
 
     searches: pd.DataFrame
     saddles: pd.DataFrame
+    by_trajectories: pd.DataFrame
     points: dict[int, torch.Tensor]
 
 
@@ -73,7 +73,8 @@ def search(
 
     Args:
         network: the trained one.
-        experiment: uses ``steps`` and ``trial_seed``.
+        experiment: uses ``steps``, ``trial_seed`` and ``census_trials``, the number of trials of
+            each label whose closest approach a search starts from, or all if there are fewer.
         trials: noisy images of every label.
         centres: some of :data:`CENTRES`, the concept among them.
     """
@@ -91,7 +92,10 @@ def search(
     for label, z in zip(best.label_number, best.z, strict=True):
         points[int(label)] = z
     return Saddles(
-        searches.drop(columns=["z", "label_number"]), _saddles(network, searches, best), points
+        searches.drop(columns=["z", "label_number"]),
+        _saddles(network, searches, best),
+        _by_trajectories(searches),
+        points,
     )
 
 
@@ -116,7 +120,7 @@ def _around(
 ) -> pd.DataFrame:
     """A row for each search, from each of ten centres and from its label's trajectories."""
     device, each = network.device, len(trials.rows) // 10
-    followed = min(FOLLOWED, each)
+    followed = min(experiment.census_trials, each)
     x0 = trials.x0.unflatten(0, (10, each))[:, :followed].flatten(0, 1)
     passing = closest_points(
         network.model, x0.to(device), centres.repeat_interleave(followed, 0).to(device),
@@ -138,6 +142,7 @@ def _around(
             "label": [network.class_names[k] for k in label.tolist()],
             "label_number": label.numpy(),
             "start": (["itself"] + ["closest approach"] * followed) * 10,
+            "trajectory": [*range(followed + 1)] * 10,
             "converged": refined.converged.numpy(),
             "distance": geometry.distance(refined.z, centres[label].double()).numpy(),
             "allowed": _radii(network)[label].numpy(),
@@ -191,6 +196,24 @@ def _saddles(network: Trained, searches: pd.DataFrame, best: pd.DataFrame) -> pd
     return table
 
 
+def _by_trajectories(searches: pd.DataFrame) -> pd.DataFrame:
+    """The table ``by_trajectories``: how the count of labels rises with the number of searches."""
+    followed = searches.trajectory.max()
+    numbers = sorted({n for n in (1, 3, 10, 30, 100, 300) if n < followed} | {0, followed})
+    names = dict.fromkeys(searches.centre)
+    return pd.DataFrame(
+        {
+            "centre": name,
+            "trajectories": n,
+            "labels": searches[
+                (searches.centre == name) & searches.saddle & (searches.trajectory <= n)
+            ].label_number.nunique(),
+        }
+        for name in names
+        for n in numbers
+    )
+
+
 def escape(
     network: Trained, experiment: Experiment, trials: Trials, points: dict[int, torch.Tensor]
 ) -> pd.DataFrame:
@@ -216,12 +239,13 @@ def escape(
             {
                 "label": network.class_names[label],
                 **_leaving(distances),
+                "linear_growth": _leaving(linear)["growth"],
                 "step": float(distances.argmin(0).double().median()),
                 "linear_step": float(linear.argmin(0).double().median()),
                 "closest": float(distances.min(0).values.median()),
             }
         )
-    columns = ["label", "growth", "leaving", "step", "linear_step", "closest"]
+    columns = ["label", "growth", "leaving", "linear_growth", "step", "linear_step", "closest"]
     return pd.DataFrame(rows, columns=columns)
 
 
