@@ -86,7 +86,7 @@ def test_the_ends_are_those_of_a_plain_loop_and_lie_at_fixed_points(experiment, 
     for z, label, far in zip(path[-1], ends.label, ends.random_memory, strict=True):
         of_label = distances(memories[labels == label], z)
         assert np.abs(of_label - far).min() < 0.05
-    assert (ends.random_memory != ends.own_memory).any()
+    assert (ends.random_memory != ends.own_memory).all()
     moving = distances(path[1:], path[:-1]) > settling.MOVING
     for t, share in zip(found.settling.t, found.settling.moving, strict=True):
         assert share == pytest.approx(moving[t - 1].mean(), abs=0.03)  # one of 40
@@ -152,6 +152,17 @@ def test_a_saddle_is_what_the_criterion_says(experiment, found):
     for k, allowed in enumerate(found.saddles.allowed):
         own = distances(memories[labels == k], concepts[k])
         assert allowed == pytest.approx(np.sort(own)[(len(own) - 1) // 2], rel=1e-5)
+
+
+def test_the_control_memories_are_of_their_label_and_not_the_trials_own(experiment):
+    network = study.trained(experiment, "cpu")
+    drawn = saddles.draw(network, experiment, experiment.trials)
+    controls = saddles._centres(network, experiment.trial_seed)["random memory"]
+    for k, control in enumerate(controls):
+        same = (network.memories == control).all(1).nonzero()[:, 0]
+        assert (network.train.labels[same] == k).any()
+        first = drawn.rows[k * experiment.trials]
+        assert not (network.memories[first] == control).all()
 
 
 def test_with_a_planted_map_the_saddle_at_each_concept_is_found():

@@ -7,7 +7,7 @@ import torch
 
 from repinf_core import geometry, models
 from repinf_core.dynamics import fixed_points, settling
-from repinf_core.noise import noisy_trials
+from repinf_core.noise import label_seed, noisy_trials
 from repinf_core.profiles import Experiment
 from repinf_core.studies.study import Trained
 
@@ -21,6 +21,7 @@ ORBIT_STEPS = 1000
 """Trajectories that do not come to rest are followed for so many further steps."""
 CLOSED = 0.05
 """An orbit is closed if it comes back to within this share of its size."""
+_STREAM = 10  # of random numbers, beside those of the ten labels
 
 
 class Census(NamedTuple):
@@ -139,7 +140,8 @@ def _distances(
 ) -> dict[str, list[float]]:
     """Distances from the end points ``[n, N_z]`` of the images ``rows``, and nearest labels."""
     labels = network.train.labels
-    generator = torch.Generator().manual_seed(seed)
+    # With the seed alone the first image drawn would be the first one of the trials.
+    generator = torch.Generator().manual_seed(label_seed(seed, _STREAM))
     same = torch.stack([_another(labels, int(row), generator) for row in rows])
     wrong = (labels[rows] + torch.randint(1, 10, (len(rows),), generator=generator)) % 10
     to_concepts = torch.cdist(z, network.concepts)
@@ -160,8 +162,9 @@ def _distances(
 
 
 def _another(labels: torch.Tensor, row: int, generator: torch.Generator) -> torch.Tensor:
-    """The row of a random image of the same label."""
+    """The row of a random other image of the same label."""
     of_label = (labels == labels[row]).nonzero()[:, 0]
+    of_label = of_label[of_label != row]
     return of_label[torch.randint(len(of_label), (), generator=generator)]
 
 
