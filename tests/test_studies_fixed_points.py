@@ -310,12 +310,20 @@ def test_of_a_collapsed_network_all_trajectories_end_at_one_point():
 
 
 def test_the_finding_names_every_control(found):
-    for name, count in found.numbers["labels_with_a_saddle"].items():
-        assert f"near {count} of 10" in found.finding, name
-    shown = found.systems[found.systems.system.isin(["mean map", "linear VAE"])]
-    for (_, steps), of_system in shown.groupby(["system", "steps"]):
-        approaching = of_system.set_index("target").whole_chord
-        assert (
-            f"approaches {approaching['concept']} of 10 concepts in {steps:,} steps (wrong "
-            f"concepts: {approaching['wrong concept']})"
-        ).removeprefix("approaches ") in found.finding
+    saddle = found.numbers["labels_with_a_saddle"]
+    concept, memory, prior, after = (saddle[name] for name in saddles.CENTRES)
+    assert f"near {concept} of 10 concepts, near {memory} of 10 random memories" in found.finding
+    assert f"near {prior} and {after} of 10 points of the prior" in found.finding
+    whole = found.systems.set_index(["system", "steps", "target"]).whole_chord
+    (here,) = whole["mean map"].index.unique("steps")
+    linear = whole["linear VAE"].unstack()
+    assert (
+        f"In {here} steps the network's mean curve approaches "
+        f"{whole['mean map', here, 'concept']} of 10 concepts"
+    ) in found.finding
+    short, long = linear.index
+    assert (
+        f"approaches {linear['concept'][short]}, and in {long} steps {linear['concept'][long]} "
+        f"(wrong concepts: {whole['mean map', here, 'wrong concept']}; "
+        f"{linear['wrong concept'][short]} and {linear['wrong concept'][long]})."
+    ) in found.finding

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
 from repinf_core.figures.style import (
     CONCEPT,
@@ -156,7 +156,7 @@ def saddles_by_trajectories(by_trajectories: pd.DataFrame) -> Figure:
         ylabel="labels of 10 with a saddle",
         ylim=(-0.4, 10.4),
     )
-    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.set_yticks(range(0, 11, 2))
     axes.legend(title="", loc="lower center", bbox_to_anchor=(0.45, 1), ncols=2, fontsize=12)
     return figure
 

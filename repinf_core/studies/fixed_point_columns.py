@@ -72,8 +72,8 @@ COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
         "moving": ("moving at the end", "{:.0%}"),
         "at_rest": ("at rest", "{:.0%}"),
         "fixed_points": ("fixed points", "{:d}"),
-        "saddles": ("concepts with a saddle", "{:d}"),
-        "near_memories": ("random memories with one", "{:d}"),
+        "saddles": ("saddle near concepts", "{:d}"),
+        "near_memories": ("near memories", "{:d}"),
     },
     "sizes": {
         "size": ("n", "{:,d}"),

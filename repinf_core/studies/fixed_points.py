@@ -264,28 +264,27 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
         "There is no saddle to look for."
         if saddle is None
         else f"By the criterion below, a saddle was found near {saddle['concept']} of 10 concepts, "
-        f"and by the same search near {saddle['random memory']} of 10 random memories, near "
-        f"{saddle['prior point']} of 10 points of the prior, and near "
-        f"{saddle['prior point, one step on']} of 10 such points after one step."
+        f"near {saddle['random memory']} of 10 random memories, and near {saddle['prior point']} "
+        f"and {saddle['prior point, one step on']} of 10 points of the prior, as drawn and one "
+        f"step on."
     )
     on_curves = found["outcomes"].get("closed curve", 0)
-    of_system = {
-        system: "; ".join(
-            f"{one['concept']} of 10 concepts in {one['steps']:,} steps (wrong concepts: "
-            f"{one['wrong_concept']})"
-            for one in found["approaches"]
-            if one["system"] == system
-        )
+    network, linear = (
+        [one for one in found["approaches"] if one["system"] == system]
         for system in ("mean map", null_models.LINEAR)
-    }
+    )
+    longer = "".join(f", and in {one['steps']:,} steps {one['concept']}" for one in linear[1:])
+    wrong = [
+        " and ".join(str(one["wrong_concept"]) for one in system) for system in (network, linear)
+    ]
     return (
         f"On {title} with $N_z = {experiment.n_z}$, {rest:,} of {found['trajectories']:,} "
         f"trajectories come to rest within {experiment.settling_steps:,} steps, at "
-        f"{found['fixed_points']} distinct fixed points, and {on_curves:,} go on along closed "
-        f"curves. {found['share_own_memory_nearest']:.1%} of all trajectories end nearer to the "
-        f"memory of their own image than to any other, and "
-        f"{found['share_own_concept_nearest']:.0%} nearer to the concept of their own label (by "
-        f"chance: 10%). {near} Below the whole chord, the network's mean curve approaches "
-        f"{of_system['mean map']}. A linear VAE, which has one fixed point and no saddle, "
-        f"approaches {of_system[null_models.LINEAR]}."
+        f"{found['fixed_points']} distinct fixed points; {on_curves:,} go on along closed curves. "
+        f"{found['share_own_memory_nearest']:.1%} of all end nearest to the memory of their own "
+        f"image, and {found['share_own_concept_nearest']:.0%} nearest to the concept of their own "
+        f"label (by chance: 10%). {near} In {network[0]['steps']:,} steps the network's mean curve "
+        f"approaches {network[0]['concept']} of 10 concepts below the whole chord. A linear VAE, "
+        f"which has no saddle, approaches {linear[0]['concept']}{longer} (wrong concepts: "
+        f"{wrong[0]}; {wrong[1]})."
     )
