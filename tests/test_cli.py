@@ -371,18 +371,21 @@ def test_a_grid_is_trained_and_what_is_there_is_listed(capsys, model_store):
 
 
 def test_a_model_that_cannot_be_listed_says_why(capsys, model_store):
-    spec = json.dumps({"family": "diffusion", "version": 1, "dataset": "digits", "epochs": 4})
+    own = json.loads(small.SPEC.as_json())
+    told = {
+        "family": (json.dumps(own | {"family": "diffusion"}), "of another version"),
+        "mathematics": (json.dumps(own | {"version": 99}), "of another version"),
+        "broken": ("{", "damaged"),
+    }
     history = json.dumps([{"epoch": 4, "test": {"loss": 1.0}}])
-    for name, metadata in (
-        ("later", {"spec": spec, "history": history, "format": checkpoint.FORMAT}),
-        ("broken", {"spec": "{", "history": history, "format": checkpoint.FORMAT}),
-    ):
+    for name, (spec, _) in told.items():
+        metadata = {"spec": spec, "history": history, "format": checkpoint.FORMAT}
         (model_store / name).mkdir(parents=True)
         checkpoint.write({"a": torch.zeros(1)}, model_store / name / "model.safetensors", metadata)
     cli.main(["models"])
     lines = {line.split()[1]: line for line in capsys.readouterr().out.splitlines()}
-    assert lines["later"].split("later")[1].strip() == "of an unknown family"
-    assert lines["broken"].split("broken")[1].strip() == "damaged"
+    for name, (_, reason) in told.items():
+        assert lines[name].split(name)[1].strip() == reason
 
 
 def test_the_command_ends_with_status_1_and_nothing_but_the_sentence():

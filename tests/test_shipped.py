@@ -162,7 +162,8 @@ def test_what_ships_reaches_what_the_manifest_says(name):
     assert found.keys() == entry["test"].keys()
     for name, told in entry["test"].items():
         # float16 weights against the float32 ones of the record
-        assert found[name] == pytest.approx(told, rel=1e-3, abs=1e-3), name
+        allowed = max(1e-3, min(0.1, 1e-3 * told))  # below one half for a count
+        assert found[name] == pytest.approx(told, abs=allowed), name
     for term, bound in run.model.floor(test.images).items():
         assert found[term] > bound
 

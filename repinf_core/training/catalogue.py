@@ -35,8 +35,9 @@ def _stored(models: Path) -> Iterator[dict]:
                 yield {"where": "store", "model": folder.name, "epochs": "of version 0.1: convert"}
                 continue
             last, spec = json.loads(metadata["history"])[-1], json.loads(metadata["spec"])
-            if spec["family"] not in FAMILIES:
-                yield {"where": "store", "model": folder.name, "epochs": "of an unknown family"}
+            known = FAMILIES.get(spec["family"])
+            if known is None or spec["version"] != known.version:
+                yield {"where": "store", "model": folder.name, "epochs": "of another version"}
                 continue
             yield _row("store", folder.name, spec, last["epoch"], last["test"], files[-1])
         except (KeyError, IndexError, ValueError):
