@@ -20,8 +20,9 @@ from playground_data import COMMITTED, Played
 
 from repinf_core import data, geometry, models, noise, profiles
 from repinf_core.dynamics.rollout import trajectory
+from repinf_core.models.mlp import VAESpec
 from repinf_core.studies import one_trial
-from repinf_core.training import store
+from repinf_core.training import shipped, store
 
 SHIPPED = playground_data.shipped_models()
 SOURCES = COMMITTED.parent
@@ -45,6 +46,16 @@ def test_the_playground_begins_with_the_papers_own_model():
     first = SHIPPED[0].spec
     assert (first.dataset, first.n_z, first.beta) == (paper.dataset, paper.n_z, paper.beta)
     assert len(set(NAMES)) == len(NAMES)
+
+
+def test_the_playground_leaves_out_networks_of_another_seed(monkeypatch):
+    paper = VAESpec.of(profiles.PROFILES["paper"])
+    specs = [paper, dataclasses.replace(paper, seed=1), dataclasses.replace(paper, n_z=2)]
+    manifest = {spec.name: {"spec": json.loads(spec.as_json())} for spec in specs}
+    monkeypatch.setattr(shipped, "manifest", lambda: manifest)
+    played = playground_data.shipped_models()
+    assert [one.spec for one in played] == [paper, specs[2]]
+    assert [one.name for one in played] == ["mnist-nz100", "mnist-nz2"]
 
 
 def test_the_committed_data_are_small_and_of_the_models_that_ship():
