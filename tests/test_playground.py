@@ -369,6 +369,20 @@ def test_a_reader_plays_steps_and_scrubs(visit):
     assert page.complaints == []
 
 
+def test_the_time_goes_as_far_as_the_steps_before_a_frame_is_drawn(visit):
+    page = visit()
+    page.evaluate(
+        """() => {
+          for (const [name, number] of [["steps", "1000"], ["t", "300"]]) {
+            const control = document.querySelector(`[data-set="${name}"]`);
+            control.value = number;
+            control.dispatchEvent(new Event("input", { bubbles: true }));
+          }
+        }"""
+    )
+    page.at(300)
+
+
 def test_nothing_is_asked_of_a_network(visit, folder):
     page = visit()
     page.click(".pg-play")

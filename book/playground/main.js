@@ -209,7 +209,6 @@
     say("rate", crowd ? words.speed(crowd, player, state.steps) : "");
     say("many", crowd ? words.many(state) : "");
     const slider = one('[data-set="t"]');
-    slider.max = state.steps;
     slider.value = player.goal ?? whole;
     slider.setAttribute("aria-valuetext", `t = ${whole} of ${state.steps}`);
     one(".pg-play").textContent = player.playing ? "Pause" : "Play";
@@ -281,6 +280,12 @@
     say("command", words.command(state, entry()));
   }
 
+  /* Let time go as far as the chosen number of steps, at once: the slider cuts what lies beyond. */
+  function limit() {
+    player.steps = state.steps;
+    one('[data-set="t"]').max = state.steps;
+  }
+
   /* Show what is chosen, and what can be. */
   function showChoices() {
     const { samples, attribution } = images[entry().dataset];
@@ -300,7 +305,7 @@
     one('[data-set="model"]').value = state.model;
     one('[data-set="steps"]').value = state.steps;
     for (const radio of all('[data-set="noise"]')) radio.checked = radio.value === state.noise;
-    player.steps = state.steps;
+    limit();
     say("p", state.p.toFixed(2));
     say("share", words.share(landscape.share));
     say("dimensions", String(entry().nZ));
@@ -427,7 +432,7 @@
     model: (text) => change({ model: text }),
     steps: (text) => {
       state.steps = Number(text);
-      player.steps = state.steps;
+      limit();
       if (player.crowd) release(state.many);
       else player.seek(Math.floor(player.t));
     },
