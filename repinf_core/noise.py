@@ -3,7 +3,7 @@
 :data:`NOISES` is the only list of the kinds of noise.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -134,7 +134,7 @@ def noisy_trials(
     The same seed gives the same images at every ``p``, and a pixel that is selected at one ``p`` is
     also selected at every larger one.  The labels of one call have independent noise.  Two calls
     with the same seed use the same random numbers, so a page that draws its labels in separate
-    calls gives each label the seed of :func:`label_seed`.
+    calls gives each label the seed of :func:`stream_seed`.
 
     Args:
         train: the images to draw from.
@@ -155,10 +155,31 @@ def noisy_trials(
     return rows, corrupt(train.images[rows], p, generator, noise)
 
 
-def label_seed(seed: int, label: int) -> int:
-    """A seed for the trials of one label, so that labels differ in their images and noise.
+def stream_seed(seed: int, stream: int) -> int:
+    """A seed for one of several random streams, so that they share no random numbers.
 
-    numpy's ``SeedSequence`` mixes both numbers into 32 bits, which is all that torch's generator on
-    the CPU uses of a seed.
+    A label is the stream of its trials: labels differ in their images and noise.  numpy's
+    ``SeedSequence`` mixes both numbers into 32 bits, which is all that torch's generator on the CPU
+    uses of a seed.
     """
-    return int(np.random.SeedSequence((seed, label)).generate_state(1)[0])
+    return int(np.random.SeedSequence((seed, stream)).generate_state(1)[0])
+
+
+def until_failure(
+    p_grid: Sequence[float], holds: Sequence[bool]
+) -> tuple[float | None, float | None]:
+    """Up to which noise fraction something holds, and where it first fails.
+
+    Args:
+        p_grid: noise fractions, rising.
+        holds: whether it holds at each.
+
+    Returns:
+        the last p before the first at which it does not hold, None if that is the first of all;
+        and that p, None if it holds at every p.
+    """
+    first = next((i for i, so in enumerate(holds) if not so), len(p_grid))
+    return (
+        p_grid[first - 1] if first else None,
+        p_grid[first] if first < len(p_grid) else None,
+    )

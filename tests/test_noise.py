@@ -16,9 +16,9 @@ from repinf_core.noise import (
     corrupt,
     draw_trials,
     gaussian,
-    label_seed,
     noisy_trials,
     psnr,
+    stream_seed,
 )
 
 # Statistical tests have fixed seeds; each would fail a correct program once in a thousand seeds.
@@ -106,17 +106,17 @@ def test_the_labels_of_one_call_have_independent_noise():
 
 
 def test_labels_of_separate_calls_have_independent_noise_by_their_own_seeds():
-    fields = [selected([label], label_seed(0, label))[0] for label in range(4)]
+    fields = [selected([label], stream_seed(0, label))[0] for label in range(4)]
     for one, other in itertools.combinations(fields, 2):
         assert_independent(one, other)
 
 
 def test_every_label_of_every_seed_has_a_seed_of_its_own():
-    seeds = {label_seed(seed, label) for seed in range(200) for label in range(10)}
+    seeds = {stream_seed(seed, label) for seed in range(200) for label in range(10)}
     assert len(seeds) == 2000
     assert all(0 <= seed < 2**32 for seed in seeds)
-    assert label_seed(3, 4) != label_seed(4, 3)
-    label_seed(2**31 - 1, 9)  # the largest that a page takes
+    assert stream_seed(3, 4) != stream_seed(4, 3)
+    stream_seed(2**31 - 1, 9)  # the largest that a page takes
 
 
 def test_images_that_come_again_come_in_another_order():

@@ -43,7 +43,7 @@ def study(store):
 
 
 def drawn(number):
-    seed = noise.label_seed(SMALL.trial_seed, number)
+    seed = noise.stream_seed(SMALL.trial_seed, number)
     return torch.Generator().manual_seed(seed)
 
 

@@ -12,7 +12,7 @@ from sklearn.metrics import silhouette_score
 
 from repinf_core import data, geometry
 from repinf_core.dynamics import rollout
-from repinf_core.noise import label_seed, noisy_trials
+from repinf_core.noise import noisy_trials, stream_seed
 from repinf_core.profiles import Experiment
 from repinf_core.studies.study import Study, Trained, network_in_words, trained
 
@@ -123,7 +123,7 @@ def run(experiment: Experiment, device: str | None = None) -> CollectiveDynamics
 
 def _trajectories(network: Trained, experiment: Experiment, label: int) -> torch.Tensor:
     """z(t) of noisy images of a label, ``[T+1, trials, N_z]``, on the CPU."""
-    seed = label_seed(experiment.trial_seed, label)
+    seed = stream_seed(experiment.trial_seed, label)
     _, x0 = noisy_trials(
         network.train, [label], experiment.trials, experiment.p, experiment.noise, seed
     )

@@ -7,7 +7,7 @@ import torch
 
 from repinf_core import geometry, models
 from repinf_core.dynamics import fixed_points, settling
-from repinf_core.noise import label_seed, noisy_trials
+from repinf_core.noise import noisy_trials, stream_seed
 from repinf_core.profiles import Experiment
 from repinf_core.studies.study import Trained
 
@@ -141,7 +141,7 @@ def _distances(
     """Distances from the end points ``[n, N_z]`` of the images ``rows``, and nearest labels."""
     labels = network.train.labels
     # With the seed alone the first image drawn would be the first one of the trials.
-    generator = torch.Generator().manual_seed(label_seed(seed, _STREAM))
+    generator = torch.Generator().manual_seed(stream_seed(seed, _STREAM))
     same = torch.stack([_another(labels, int(row), generator) for row in rows])
     wrong = (labels[rows] + torch.randint(1, 10, (len(rows),), generator=generator)) % 10
     to_concepts = torch.cdist(z, network.concepts)

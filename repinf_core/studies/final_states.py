@@ -12,7 +12,7 @@ import torch
 from repinf_core import geometry
 from repinf_core.dynamics import rollout
 from repinf_core.models.classifier import Classifier
-from repinf_core.noise import label_seed, noisy_trials
+from repinf_core.noise import noisy_trials, stream_seed
 from repinf_core.profiles import Experiment
 from repinf_core.studies.study import IN_RESULTS, Trained, mean_curve
 
@@ -35,7 +35,7 @@ def follow(
     """
     label, steps = experiment.label, experiment.final_step
     concept = network.concepts[label].to(network.device)
-    seed = label_seed(experiment.trial_seed, label)
+    seed = stream_seed(experiment.trial_seed, label)
     _, x0 = noisy_trials(
         network.train, [label], experiment.trials, experiment.p, experiment.noise, seed
     )

@@ -13,6 +13,7 @@ from repinf_core import bootstrap, data
 from repinf_core.models import Spec
 from repinf_core.models.classifier import Classifier, ClassifierSpec
 from repinf_core.models.denoiser import DenoiserSpec, DenoisingAutoencoder
+from repinf_core.noise import until_failure
 from repinf_core.profiles import Experiment
 from repinf_core.studies import steps_advice
 from repinf_core.studies.step_methods import (
@@ -198,9 +199,8 @@ def _noisy_better(methods: pd.DataFrame, p_grid: Sequence[float]) -> float | Non
     """
     denoised = methods[methods.goal == GOALS[0]].pivot(index="p", columns="method", values="value")
     psnr = denoised.loc[[*p_grid]]
-    worse = ~(psnr[NOISY].fillna(math.inf) > psnr[ONE_PASS]).to_numpy()
-    lasting = int(worse.argmax()) if worse.any() else len(p_grid)
-    return p_grid[lasting - 1] if lasting else None
+    better = psnr[NOISY].fillna(math.inf) > psnr[ONE_PASS]
+    return until_failure(p_grid, better.tolist())[0]
 
 
 def _finding(experiment: Experiment, found: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from repinf_core import data, votes
 from repinf_core.dynamics import approach, rollout
 from repinf_core.models import classifier
 from repinf_core.models.classifier import Classifier, ClassifierSpec
-from repinf_core.noise import label_seed
+from repinf_core.noise import stream_seed
 from repinf_core.profiles import Experiment
 from repinf_core.studies import final_states, label_votes
 from repinf_core.studies.study import Study, Trained, network_in_words, trained
@@ -157,7 +157,7 @@ def _classifier(experiment: Experiment, network: Trained) -> TrainingRun:
 
 def _named(network: Trained, judge: Classifier, experiment: Experiment, label: int) -> torch.Tensor:
     """The label that each trial is given at every noise fraction and step, ``[P, T+1, trials]``."""
-    drawn = dataclasses.replace(experiment, trial_seed=label_seed(experiment.trial_seed, label))
+    drawn = dataclasses.replace(experiment, trial_seed=stream_seed(experiment.trial_seed, label))
     _, x0 = approach.trials_by_noise(network.train, label, experiment.classified_trials, drawn)
     ran = rollout.rollout(
         network.model,

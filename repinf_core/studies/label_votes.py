@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from repinf_core import votes
+from repinf_core.noise import until_failure
 from repinf_core.profiles import Experiment
 
 REGION = (20, 30)
@@ -116,11 +117,7 @@ def limits_by_horizon(right: dict[str, torch.Tensor], experiment: Experiment) ->
 
 def _up_to(p_grid: tuple[float, ...], passes: list[bool]) -> dict[str, float | None]:
     """The last noise fraction before the first that fails, and the first that fails."""
-    first = passes.index(False) if False in passes else len(passes)
-    return {
-        "up_to_p": p_grid[first - 1] if first else None,
-        "fails_at_p": p_grid[first] if first < len(passes) else None,
-    }
+    return dict(zip(("up_to_p", "fails_at_p"), until_failure(p_grid, passes), strict=True))
 
 
 def _with_missing_p(rows: list[dict[str, Any]]) -> pd.DataFrame:

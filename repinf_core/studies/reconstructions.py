@@ -9,7 +9,7 @@ import torch
 
 from repinf_core import bootstrap
 from repinf_core.models.conv import ConvVAE
-from repinf_core.noise import corrupt, gaussian, label_seed, psnr
+from repinf_core.noise import corrupt, gaussian, psnr, stream_seed
 from repinf_core.profiles import Experiment
 from repinf_core.studies.convolutional import Convolutional
 
@@ -54,7 +54,7 @@ class Reconstructed(NamedTuple):
 
 def drawing(experiment: Experiment, what: str, device: str = "cpu") -> torch.Generator:
     """A generator of its own for the choice of images, for each kind of noise, and for z."""
-    return torch.Generator(device).manual_seed(label_seed(experiment.trial_seed, _SEEDS[what]))
+    return torch.Generator(device).manual_seed(stream_seed(experiment.trial_seed, _SEEDS[what]))
 
 
 def noises(experiment: Experiment) -> tuple[Noise, Noise]:

@@ -9,7 +9,7 @@ import torch
 
 from repinf_core import data, geometry
 from repinf_core.dynamics import rollout
-from repinf_core.noise import NOISES, label_seed, noisy_trials
+from repinf_core.noise import NOISES, noisy_trials, stream_seed
 from repinf_core.profiles import Experiment
 from repinf_core.studies.study import Study, Trained, network_in_words, trained
 
@@ -130,7 +130,7 @@ def _draw(
     network: Trained, experiment: Experiment, label: int, trials: int, noise: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The first trials of a label, with the same images and selected pixels for every noise."""
-    seed = label_seed(experiment.trial_seed, label)
+    seed = stream_seed(experiment.trial_seed, label)
     return noisy_trials(network.train, [label], trials, experiment.p, noise, seed)
 
 

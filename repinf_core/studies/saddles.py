@@ -9,7 +9,7 @@ import torch
 from repinf_core import geometry, models
 from repinf_core.dynamics import approach, fixed_points, rollout
 from repinf_core.dynamics.jacobian import jacobian
-from repinf_core.noise import label_seed, noisy_trials
+from repinf_core.noise import noisy_trials, stream_seed
 from repinf_core.profiles import Experiment
 from repinf_core.studies.study import Trained
 
@@ -103,7 +103,7 @@ def search(
 def _centres(network: Trained, seed: int) -> dict[str, torch.Tensor]:
     """The concepts, and one random point of each kind of control for each: ``[10, N_z]``."""
     # With the seed alone the first image drawn would be the first one of the trials.
-    generator = torch.Generator().manual_seed(label_seed(seed, _STREAM))
+    generator = torch.Generator().manual_seed(stream_seed(seed, _STREAM))
     rows = [
         int(of_label[torch.randint(len(of_label), (1,), generator=generator)])
         for k in range(10)

@@ -12,7 +12,7 @@ from repinf_core.dynamics import rollout, steps
 from repinf_core.geometry import distance
 from repinf_core.models.classifier import Classifier
 from repinf_core.models.denoiser import DenoisingAutoencoder
-from repinf_core.noise import corrupt, label_seed, psnr
+from repinf_core.noise import corrupt, psnr, stream_seed
 from repinf_core.profiles import Experiment
 from repinf_core.studies import steps_advice
 from repinf_core.studies.study import Trained
@@ -55,7 +55,7 @@ class _Sample(NamedTuple):
 
 def _sample(experiment: Experiment, split: str) -> _Sample:
     """As many images of a split as are asked for, or all, in random order."""
-    of_images, of_noise = (label_seed(experiment.trial_seed, number) for number in _SEEDS[split])
+    of_images, of_noise = (stream_seed(experiment.trial_seed, number) for number in _SEEDS[split])
     images, labels = data.load(experiment.dataset, split)
     generator = torch.Generator().manual_seed(of_images)
     rows = torch.randperm(len(labels), generator=generator)[: experiment.trials_per_p]
