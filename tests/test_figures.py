@@ -283,14 +283,14 @@ TIMES = pd.DataFrame(
 )
 FACTS = pd.DataFrame({"letter": ["A", "B"], "value": ["14", "all p"]})
 FACTS_JUDGED = pd.DataFrame(
-    [("permute", 1, "A", "14", True), ("permute", 1, "B", "29%", False),
-     ("invert", 1, "A", "3", False), ("invert", 1, "B", "no p", False)],
-    columns=["noise", "beta", "fact", "found", "holds"],
+    [("permute, β = 1", "A", "14", True), ("permute, β = 1", "B", "29%", False),
+     ("invert, β = 1", "A", "3", False), ("invert, β = 1", "B", "no p", False)],
+    columns=["reading", "fact", "found", "holds"],
 )  # fmt: skip
 BY_CLASSIFIER = pd.DataFrame(
-    [("permute", 1.0, 0, 0.35, 0.5, True, False), ("permute", 1.0, 1, 0.5, 0.62, False, True),
-     ("invert", 1.0, 0, None, 0.1, False, False), ("invert", 1.0, 1, None, 0.2, False, False)],
-    columns=["noise", "beta", "seed", "right_up_to_p", "still_right", "C", "D"],
+    [("permute, β = 1", 0, 0.35, 0.5, True, False), ("permute, β = 1", 1, 0.5, 0.62, False, True),
+     ("invert, β = 1", 0, None, 0.1, False, False), ("invert, β = 1", 1, None, 0.2, False, False)],
+    columns=["reading", "seed", "right_up_to_p", "still_right", "C", "D"],
 ).astype({"right_up_to_p": "Float64"})  # fmt: skip
 OF_DATASETS = pd.DataFrame(
     [

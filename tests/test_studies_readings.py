@@ -10,9 +10,11 @@ from bs4 import BeautifulSoup
 from pages import TEST, model_of
 
 from repinf_core import page, profiles
+from repinf_core.models.mlp import VAESpec
 from repinf_core.noise import NOISES
-from repinf_core.studies import classifiers, readings
+from repinf_core.studies import classifiers, effective_dimension, readings, readings_in_words
 from repinf_core.studies.printed_facts import Evidence
+from repinf_core.training import store as training_store
 
 SMALL = profiles.experiment(
     "smoke",
@@ -142,11 +144,97 @@ def test_the_printed_dimensions_stand_beside_those_of_each_network(study):
         assert row.most == found[beta]["components_for_70_percent"] <= row["all"] <= SMALL.n_z
 
 
+@pytest.fixture(scope="module")
+def beside_others(study, store):
+    """The study where two other trainings ship: another seed, and another length as well."""
+    specs = [
+        dataclasses.replace(
+            VAESpec.of(SMALL), beta=SMALL.beta_grid[1], seed=9, epochs=SMALL.grid_epochs + more
+        )
+        for more in (0, 1)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REPINF_MODELS", str(store))
+        others = [training_store.train(spec) for spec in specs]
+        patch.setattr(effective_dimension, "other_trainings", lambda *_: others)
+        return readings.run(SMALL)
+
+
+def test_other_trainings_are_judged_as_the_page_of_their_seed_judges_them(
+    study, beside_others, store, monkeypatch
+):
+    monkeypatch.setenv("REPINF_MODELS", str(store))
+    beta = SMALL.beta_grid[1]
+    assert beside_others.numbers["readings"] == study.numbers["readings"]
+    of_seed = readings.run(dataclasses.replace(SMALL, seed=9)).readings
+    # The classifiers, which judge C and D, have the seeds of their own page.
+    same = ["noise", "beta", "epochs", "objective", "active", "components", "whole_chord"]
+    expected = of_seed[of_seed.beta == beta][same].reset_index(drop=True)
+    rows = beside_others.readings.iloc[len(study.readings) :]
+    assert [*rows.reading] == [
+        f"{noise}, β = {beta:g}, seed 9{length}"
+        for length in ("", ", 3 epochs")
+        for noise in NOISES
+    ]
+    pd.testing.assert_frame_equal(rows[same].iloc[:2].reset_index(drop=True), expected)
+    for table in (beside_others.judged, beside_others.classifiers):
+        assert [*dict.fromkeys(table.reading)] == [*beside_others.readings.reading]
+    assert {*beside_others.times.beta} == {*SMALL.beta_grid}
+    assert len(beside_others.times) == len(study.times)
+
+
+def test_the_comparison_is_repeated_with_a_network_of_another_seed_but_of_no_other_length(
+    study, beside_others
+):
+    table = beside_others.evidence
+    beta = SMALL.beta_grid[1]
+    network = f"β = {beta:g}, seed 9"
+    assert [*table.networks] == ["of this page"] * 2 + [network] * 2
+    pd.testing.assert_frame_equal(table.iloc[:2], study.evidence)
+    counted = beside_others.readings.set_index("reading").met
+    for part, row in zip(("noise", "beta"), table.iloc[2:].itertuples(), strict=True):
+        most = {}
+        for noise in NOISES:
+            for of in SMALL.beta_grid:
+                name = f"{noise}, {network if of == beta else f'β = {of:g}'}"
+                choice = noise if part == "noise" else of
+                most[choice] = max(most.get(choice, 0), counted[name])
+        *_, second, first = sorted(most.values())
+        assert row.margin == first - second
+        assert row.verdict == ("open", "favoured", "supported")[min(first - second, 2)]
+    assert network in beside_others.finding
+
+
+@pytest.mark.parametrize(
+    ("of", "says"),
+    [
+        (
+            {"noise": Evidence("permute", 0, 0, "open"), "beta": Evidence(1.0, 2, 1, "supported")},
+            "the reading of the noise stays open, and of the weights β = 1 is supported.",
+        ),
+        (
+            {"noise": Evidence("invert", 1, 1, "favoured"), "beta": Evidence(2.0, 0, 0, "open")},
+            "of the noises invert is favoured, and the weight stays open.",
+        ),
+    ],
+)
+def test_the_finding_tells_the_conclusion_with_another_training(study, of, says):
+    found = readings_in_words.finding(
+        SMALL,
+        [study.numbers["readings"][0] | {"met": dict.fromkeys("ABCDEFG", True)}],
+        {"noise": Evidence("permute", 0, 0, "open"), "beta": Evidence(2.0, 1, 1, "favoured")},
+        {"β = 1, seed 1": of},
+    )
+    assert f"(β = 1, seed 1) in its place {says}" in found
+
+
 def test_a_point_that_stays_open_beside_one_that_does_not_has_its_row():
     evidence = readings._evidence(
         {
-            "noise": Evidence("permute", 0, 0, "open"),
-            "beta": Evidence(2.0, 2, -1, "supported"),
+            "of this page": {
+                "noise": Evidence("permute", 0, 0, "open"),
+                "beta": Evidence(2.0, 2, -1, "supported"),
+            }
         }
     )
     shown = page.styled(

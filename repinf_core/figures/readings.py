@@ -23,12 +23,9 @@ def facts_by_reading(judged: pd.DataFrame, facts: pd.DataFrame) -> Figure:
         judged: table of :class:`repinf_core.studies.readings.Readings`.
         facts: likewise; the first row shows the paper's values.
     """
-    named = judged.assign(
-        reading=[f"{row.noise}, β = {row.beta:g}" for row in judged.itertuples()],
-    )
-    readings = list(dict.fromkeys(named.reading))
+    readings = list(dict.fromkeys(judged.reading))
     found, holds = (
-        named.pivot(index="reading", columns="fact", values=column).loc[readings]
+        judged.pivot(index="reading", columns="fact", values=column).loc[readings]
         for column in ("found", "holds")
     )
     printed = pd.DataFrame([facts.value.tolist()], index=["the paper"], columns=facts.letter)
@@ -57,12 +54,9 @@ def facts_by_classifier(classifiers: pd.DataFrame, printed: tuple[float, float])
         classifiers: table of :class:`repinf_core.studies.readings.Readings`.
         printed: the paper's p of fact C, which is not reached, and its share of fact D; lines.
     """
-    figure = Figure(figsize=(WIDTH, 0.42 * classifiers.groupby(["noise", "beta"]).ngroups + 1.6))
+    readings = list(dict.fromkeys(classifiers.reading))
+    figure = Figure(figsize=(WIDTH, 0.42 * len(readings) + 1.6))
     panels = figure.subplots(1, 2, sharey=True)
-    own = classifiers.assign(
-        reading=[f"{row.noise}, β = {row.beta:g}" for row in classifiers.itertuples()]
-    )
-    readings = list(dict.fromkeys(own.reading))
     for axes, (letter, column, label), of_paper in zip(
         panels,
         (
@@ -73,7 +67,7 @@ def facts_by_classifier(classifiers: pd.DataFrame, printed: tuple[float, float])
         strict=True,
     ):
         for place, reading in enumerate(readings):
-            of_reading = own[own.reading == reading].reset_index(drop=True)
+            of_reading = classifiers[classifiers.reading == reading].reset_index(drop=True)
             # Beside one another, because several classifiers may give the same value.
             apart = min(0.16, 0.7 / len(of_reading))
             heights = place + apart * (of_reading.index - (len(of_reading) - 1) / 2)

@@ -15,7 +15,7 @@ from repinf_core.data import LabelledImages
 from repinf_core.dynamics import approach, rollout
 from repinf_core.models.classifier import Classifier, ClassifierSpec, predictions
 from repinf_core.models.mlp import VAE
-from repinf_core.noise import noisy_trials
+from repinf_core.noise import noisy_trials, until_failure
 from repinf_core.profiles import Experiment
 from repinf_core.studies.printed_facts import met
 from repinf_core.training import progress, sweep
@@ -90,6 +90,7 @@ def table(readings: Sequence[Mapping[str, Any]], trials: int) -> pd.DataFrame:
     """
     return pd.DataFrame(
         {
+            "reading": found["reading"],
             "noise": found["noise"],
             "beta": found["beta"],
             "seed": one["seed"],
@@ -107,8 +108,7 @@ def _lasting_p(labels: torch.Tensor, noisy: Experiment) -> float | None:
     """The last p up to which the vote is right at every step; None if it fails at the first p."""
     by_p = approach.by_group(labels, len(noisy.p_grid))
     right = (votes.vote(by_p).label == noisy.label).all(1).tolist()
-    lasting = right.index(False) if False in right else len(right)
-    return noisy.p_grid[lasting - 1] if lasting else None
+    return until_failure(noisy.p_grid, right)[0]
 
 
 def _median(values: Sequence[float | None]) -> float | None:

@@ -82,7 +82,7 @@ def by_epoch(runs: Sequence[TrainingRun], others: Sequence[TrainingRun]) -> pd.D
     one = cast(VAESpec, runs[0].spec)
     return pd.DataFrame(
         {
-            "network": _in_words(cast(VAESpec, run.spec), one),
+            "network": in_words(cast(VAESpec, run.spec), one),
             "beta": cast(VAESpec, run.spec).beta,
             "compared": compared,
             "epoch": record.epoch,
@@ -227,7 +227,7 @@ def _memories(run: TrainingRun, train: LabelledImages) -> torch.Tensor:
     return models.memories(cast(VAE, run.model), train.images.to(run.device))
 
 
-def _in_words(spec: VAESpec, one: VAESpec) -> str:
+def in_words(spec: VAESpec, one: VAESpec) -> str:
     """A network's beta, and in what else its training differs from ``one``."""
     differs = {
         f"seed {spec.seed}": spec.seed != one.seed,

@@ -31,22 +31,26 @@ _STATED = (
 class Readings(Study):
     """Every reading: one kind of noise combined with one weight beta of the KL term.
 
+    Networks of other trainings that ship, such as of another seed, give more readings.  They have
+    rows in ``readings``, ``classifiers`` and ``judged``, too, after those of the page's networks.
+
     Attributes:
         facts: a row for each fact: its ``letter``, the ``printed`` statement, its ``value`` in
             short, and the ``criterion``.
-        readings: a row for each reading (``noise``, ``beta``): the ``epochs`` of its network, the
-            test ``objective`` (nats per image), the numbers that the facts judge, ``same_time``
+        readings: a row for each ``reading`` (``noise``, ``beta``): the ``epochs`` of its network,
+            the test ``objective`` (nats per image), the numbers that the facts judge, ``same_time``
             (number of labels that approach below the chord at the same time), and the number of
             facts that are ``met``.
         classifiers: the table of :func:`repinf_core.studies.classifiers.table`.
         judged: a row for each reading and fact: the number ``found``, in short, and whether the
             fact ``holds``.
-        times: a row for each reading, landmark (memory or concept) and p: mean ``step`` of the
-            closest approach.
+        times: a row for each reading of the page's networks, landmark (memory or concept) and p:
+            mean ``step`` of the closest approach.
         evidence: a row for each open point: the ``best`` choice (missing if several are best),
             its ``margin`` in facts over the best other choice, the same margin without the facts
             that suggested the long training of a network (``unsuggested``; missing likewise), and
-            the ``verdict``.
+            the ``verdict``.  So for the ``networks`` of the page, and again with each of the other
+            trainings in the place of the page's network with its beta, if both are as long.
         active_by_epoch: the table of :func:`repinf_core.studies.effective_dimension.by_epoch`.
         dimensions: the table of :func:`repinf_core.studies.effective_dimension.beside_printed`.
         other_trainings: what ``dimensions`` has of networks of other trainings, in words.
@@ -85,15 +89,19 @@ def run(experiment: Experiment, device: str | None = None) -> Readings:
     print(progress.estimate_runtime(specs, device, len(train.images)))
     runs = sweep.load_or_train(specs, device)
     judges = classifiers.load_or_train(experiment, device, len(train.images))
-    readings = [
-        {"noise": noise, "beta": beta, **found}
-        for beta, run in zip(experiment.beta_grid, runs, strict=True)
-        for noise, found in _of_network(run, judges, train, experiment)
-    ]
-    for found in readings:
-        found["met"] = met(found, experiment.trials)
-    evidence = {part: compare(readings, part) for part in ("noise", "beta")}
     others = effective_dimension.other_trainings(runs, device)
+    readings, of_others = (
+        [
+            found
+            for run in group
+            for found in _of_network(run, cast(VAESpec, runs[0].spec), judges, train, experiment)
+        ]
+        for group in (runs, others)
+    )
+    evidence = _compared(readings)
+    replaced = {
+        network: _compared(other) for network, other in _replaced(readings, of_others).items()
+    }
     of_runs = readings[:: len(NOISES)]  # a network's dimensions do not depend on the noise
     dimensions = effective_dimension.beside_printed(runs, of_runs, others, train)
     return Readings(
@@ -101,25 +109,19 @@ def run(experiment: Experiment, device: str | None = None) -> Readings:
         device=device,
         numbers={
             "readings": readings,
-            **{
-                part: {
-                    "best": of.best,
-                    "margin": of.margin,
-                    "unsuggested": of.unsuggested,
-                    "evidence": of.verdict,
-                }
-                for part, of in evidence.items()
-            },
+            "of_other_trainings": of_others,
+            **_plain(evidence),
+            "replaced": {network: _plain(of) for network, of in replaced.items()},
         },
-        finding=readings_in_words.finding(experiment, readings, evidence),
+        finding=readings_in_words.finding(experiment, readings + of_others, evidence, replaced),
         facts=pd.DataFrame(
             [fact[:4] for fact in FACTS], columns=["letter", "printed", "value", "criterion"]
         ),
-        readings=_readings(readings),
-        classifiers=classifiers.table(readings, experiment.trials),
-        judged=_judged(readings),
+        readings=_readings(readings + of_others),
+        classifiers=classifiers.table(readings + of_others, experiment.trials),
+        judged=_judged(readings + of_others),
         times=_times(readings, experiment.p_grid),
-        evidence=_evidence(evidence),
+        evidence=_evidence({"of this page": evidence} | replaced),
         active_by_epoch=effective_dimension.by_epoch(runs, others),
         dimensions=dimensions,
         other_trainings=effective_dimension.told(dimensions),
@@ -132,10 +134,23 @@ def run(experiment: Experiment, device: str | None = None) -> Readings:
 
 
 def _of_network(
-    run: TrainingRun, judges: list[TrainingRun], train: LabelledImages, experiment: Experiment
-) -> list[tuple[str, dict[str, Any]]]:
-    """The numbers of a network under each reading of the noise."""
-    model = cast(VAE, run.model)
+    run: TrainingRun,
+    one: VAESpec,
+    judges: list[TrainingRun],
+    train: LabelledImages,
+    experiment: Experiment,
+) -> list[dict[str, Any]]:
+    """The numbers of a network under each reading of the noise, and the facts that it meets.
+
+    Args:
+        run: the network.
+        one: spec of one that is trained as those of the page are, for the name of this one.
+        judges: the classifiers.
+        train: the training set.
+        experiment: as in :func:`run`.
+    """
+    model, spec = cast(VAE, run.model), cast(VAESpec, run.spec)
+    network = effective_dimension.in_words(spec, one)
     device = next(model.parameters()).device
     memories = models.memories(model, train.images.to(device))
     own = {
@@ -143,15 +158,20 @@ def _of_network(
         "test_negative_elbo": run.history[-1].test["negative_elbo"],
         **effective_dimension.measure(memories),
     }
-    return [
-        (
-            noise,
-            own
-            | classifiers.judge(model, judges, train, dataclasses.replace(experiment, noise=noise))
-            | _approach(model, memories, train, dataclasses.replace(experiment, noise=noise)),
-        )
-        for noise in NOISES
-    ]
+    readings = []
+    for noise in NOISES:
+        noisy = dataclasses.replace(experiment, noise=noise)
+        found = {
+            "reading": f"{noise}, {network}",
+            "noise": noise,
+            "beta": spec.beta,
+            "network": network,
+            **own,
+            **classifiers.judge(model, judges, train, noisy),
+            **_approach(model, memories, train, noisy),
+        }
+        readings.append(found | {"met": met(found, experiment.trials)})
+    return readings
 
 
 def _approach(
@@ -176,8 +196,44 @@ def _approach(
     }
 
 
+def _replaced(
+    readings: list[dict[str, Any]], others: list[dict[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+    """The readings with those of another network in place of the page's with the same beta.
+
+    A network that was trained for another number of epochs takes no place.
+
+    Returns:
+        the readings by the network that takes a place, in words.
+    """
+    epochs = {found["beta"]: found["epochs_trained"] for found in readings}
+    as_long = [found for found in others if epochs.get(found["beta"]) == found["epochs_trained"]]
+    return {
+        network: [found for found in readings if found["beta"] != beta]
+        + [found for found in as_long if found["network"] == network]
+        for network, beta in {found["network"]: found["beta"] for found in as_long}.items()
+    }
+
+
+def _compared(readings: list[dict[str, Any]]) -> dict[str, Evidence]:
+    return {part: compare(readings, part) for part in ("noise", "beta")}
+
+
+def _plain(evidence: dict[str, Evidence]) -> dict[str, dict[str, Any]]:
+    return {
+        part: {
+            "best": of.best,
+            "margin": of.margin,
+            "unsuggested": of.unsuggested,
+            "evidence": of.verdict,
+        }
+        for part, of in evidence.items()
+    }
+
+
 def _readings(readings: list[dict[str, Any]]) -> pd.DataFrame:
     names = {
+        "reading": "reading",
         "noise": "noise",
         "beta": "beta",
         "epochs_trained": "epochs",
@@ -199,6 +255,7 @@ def _readings(readings: list[dict[str, Any]]) -> pd.DataFrame:
 def _judged(readings: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(
         {
+            "reading": found["reading"],
             "noise": found["noise"],
             "beta": found["beta"],
             "fact": fact.letter,
@@ -225,17 +282,19 @@ def _times(readings: list[dict[str, Any]], p_grid: Sequence[float]) -> pd.DataFr
     )
 
 
-def _evidence(evidence: dict[str, Evidence]) -> pd.DataFrame:
+def _evidence(evidence: dict[str, dict[str, Evidence]]) -> pd.DataFrame:
     asked = {"noise": "reading of the noise", "beta": "weight β of the KL term"}
     return pd.DataFrame(
         {
+            "networks": networks,
             "open_point": asked[part],
             "best": None if of.verdict == "open" else _choice(of.best),
             "margin": of.margin,
             "unsuggested": None if of.verdict == "open" else of.unsuggested,
             "verdict": of.verdict,
         }
-        for part, of in evidence.items()
+        for networks, of_networks in evidence.items()
+        for part, of in of_networks.items()
     ).astype({"unsuggested": "Int64"})
 
 

@@ -9,21 +9,23 @@ from repinf_core.studies.printed_facts import FACTS, SUGGESTING, Evidence
 
 
 def finding(
-    experiment: Experiment, readings: list[dict[str, Any]], evidence: dict[str, Evidence]
+    experiment: Experiment,
+    readings: list[dict[str, Any]],
+    evidence: dict[str, Evidence],
+    replaced: dict[str, dict[str, Evidence]],
 ) -> str:
     """The most facts that a reading meets, those that none meets, and the two conclusions.
 
     Args:
         experiment: of the page.
-        readings: the numbers of each, with the facts that are ``met``.
+        readings: the numbers of each, also of other trainings, with the facts that are ``met``.
         evidence: by open point, ``noise`` and ``beta``.
+        replaced: the same with another training in the place of a network, by its name.
     """
     scores = [sum(found["met"].values()) for found in readings]
     most = max(scores)
     best = "; ".join(
-        f"{found['noise']}, β = {found['beta']:g}"
-        for found, score in zip(readings, scores, strict=True)
-        if score == most
+        found["reading"] for found, score in zip(readings, scores, strict=True) if score == most
     )
     where = f"On {data.DATASETS[experiment.dataset].title} with $N_z = {experiment.n_z}$"
     if not most:
@@ -38,7 +40,22 @@ def finding(
         f"facts: {best}. {f'No reading meets {_listed(missed)}. ' if missed else ''}"
         f"{_concluded('The reading of the noise', '{}', evidence['noise'])} "
         f"{_concluded('The weight of the KL term', 'β = {:g}', evidence['beta'])}"
+        f"{''.join(_with(network, of) for network, of in replaced.items())}"
     )
+
+
+def _with(network: str, of: dict[str, Evidence]) -> str:
+    """The two conclusions with another training in the place of a network, in short."""
+    noise, weight = (
+        f"{asked} stays open"
+        if one.verdict == "open"
+        else f"of the {choices} {choice.format(one.best)} is {one.verdict}"
+        for asked, choices, choice, one in (
+            ("the reading of the noise", "noises", "{}", of["noise"]),
+            ("the weight", "weights", "β = {:g}", of["beta"]),
+        )
+    )
+    return f" With another training of one network ({network}) in its place {noise}, and {weight}."
 
 
 def _listed(letters: Sequence[str]) -> str:
