@@ -111,19 +111,23 @@ def write_page(folder, page, numbers, **parameters):
 
 
 @pytest.fixture
-def three_networks(tmp_path):
+def four_networks(tmp_path):
     write(tmp_path, PAPER)
+    write_page(tmp_path, "anew_04_cluster_centers", of_labels(10, 4), seed=1)
     write_page(tmp_path, "likely_04_cluster_centers", of_labels(3, 10), beta=2.0)
     fashion = {"dataset": "fashion_mnist"}
     write_page(tmp_path, "fashion_04_cluster_centers", of_labels(4, 4), **fashion)
     return tmp_path
 
 
-def test_the_networks_stand_side_by_side(three_networks):
-    study = summed_up(three_networks)
+def test_the_networks_stand_side_by_side(four_networks):
+    study = summed_up(four_networks)
     at = study.side_by_side(*tally.SOURCES).set_index("name")
     text, likely, fashion = "the text's network", "the likely network", "Fashion-MNIST"
     assert at[text]["approach"].startswith("reproduced: 10 of 10 labels below the whole chord")
+    assert at["trained anew"]["approach"].startswith(
+        "partly: 10 of 10 labels below the whole chord"
+    )
     assert at[likely]["approach"].startswith("partly: 3 of 10 labels below the whole chord")
     assert at[fashion]["approach"].startswith("not reproduced: 4 of 10 labels")
     assert [*at.loc["two branches", [likely, fashion]]] == ["not run", "not run"]
@@ -138,10 +142,10 @@ def test_the_networks_stand_side_by_side(three_networks):
     assert {*columns} <= {*at.reset_index()}
 
 
-def test_other_networks_change_neither_the_score_nor_the_cards(three_networks, tmp_path_factory):
+def test_other_networks_change_neither_the_score_nor_the_cards(four_networks, tmp_path_factory):
     alone = tmp_path_factory.mktemp("alone")
     write(alone, PAPER)
-    both = summed_up(three_networks), summed_up(alone)
+    both = summed_up(four_networks), summed_up(alone)
     for one, other in zip(*(study.cards for study in both), strict=True):
         assert str(one) == str(other)
     assert both[0].finding == both[1].finding
@@ -150,17 +154,27 @@ def test_other_networks_change_neither_the_score_nor_the_cards(three_networks, t
         assert both[0].numbers[part] == both[1].numbers[part]
 
 
-def test_claims_judged_on_the_texts_and_on_the_likely_network_are_counted(three_networks):
+def test_claims_judged_on_the_texts_and_on_the_likely_network_are_counted(four_networks):
     """Page 04's four: reproduced on the one; on the other its approach is partly, by 3 and 10."""
-    sentence = summed_up(three_networks).numbers["on_both"]
+    sentence = summed_up(four_networks).numbers["on_both"]
     assert "Of the 4 claims judged both on the text's network and on the likely network" in sentence
     assert "beta = 2" in sentence
     assert sentence.endswith(": 4 and 3 reproduced, 0 and 1 partly, 0 and 0 not reproduced.")
 
 
-def test_where_no_page_of_the_likely_network_ran_nothing_is_counted(tmp_path):
+def test_where_no_page_of_another_network_ran_nothing_is_counted(tmp_path):
     write(tmp_path, PAPER)
-    assert summed_up(tmp_path).numbers["on_both"] == ""
+    study = summed_up(tmp_path)
+    assert study.numbers["on_both"] == study.anew == ""
+
+
+def test_verdicts_that_turn_with_the_initial_weights_are_named(four_networks):
+    assert summed_up(four_networks).anew == (
+        "Of the 4 claims judged both on the text's network and on the same network trained anew, "
+        "3 have the same verdict. The others: *approach*, reproduced and partly."
+    )
+    write_page(four_networks, "anew_04_cluster_centers", CLUSTER, seed=1)
+    assert summed_up(four_networks).anew.endswith(", 4 have the same verdict.")
 
 
 @pytest.mark.parametrize("changes", [{"profile": "quick"}, {"parameters": PARAMETERS}, {}])

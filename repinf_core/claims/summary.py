@@ -46,11 +46,14 @@ _PAPER_S = (
     "06_label_detection",
     "07_latent_dimension",
 )
+ANEW = "trained anew"
+"""The text's network with another seed of its training."""
 LIKELY = "the likely network"
 """The network that page 10 finds to be the likeliest of the paper's."""
 SUGGESTING = ("active latents", "dimensions")
 """Claims whose numbers were known when the likely network was chosen for a long training."""
 OTHERS = (
+    Other(ANEW, "anew_", {"seed": 1}, (*_PAPER_S, "20_fixed_points")),
     Other(LIKELY, "likely_", {"beta": 2.0}, _PAPER_S),
     Other(
         "Fashion-MNIST",
@@ -84,6 +87,8 @@ class ClaimsSummary(Study):
         networks: a row for each ``network`` and claim (``name``): its ``verdict``, the mark of
             the ``settings``, and ``ours``; they are missing where the book has no page of that
             claim on that network.  The other networks have rows if a page of any was executed.
+        anew: how many verdicts are the same on the network trained anew, and which are not, in
+            words; empty if none was judged there.
         score: a line of Markdown for each chapter: its verdicts, and a link to its page if it ran.
         cards: of the claims, in their order.
     """
@@ -91,6 +96,7 @@ class ClaimsSummary(Study):
     verdicts: pd.DataFrame
     counts: pd.DataFrame
     networks: pd.DataFrame
+    anew: str
     score: str
     cards: list[Card]
 
@@ -98,7 +104,7 @@ class ClaimsSummary(Study):
         """``verdicts`` of claims of these ``sources``, with a column for each network.
 
         The column gives verdict and measured value as one text.  A verdict of the edition's network
-        says if the settings are others than the paper states.
+        says if the settings are others than the paper states; so with another seed.
         """
         told = self.networks.assign(told=self.networks.apply(_in_cell, axis=1))
         return self.verdicts[self.verdicts.source.isin(sources)].join(
@@ -161,6 +167,7 @@ def run(
         verdicts=_verdicts(chapters),
         counts=tally.counts(judged),
         networks=_networks(judged, others),
+        anew=_anew(judged, others[ANEW]),
         score="\n".join(tally.score(chapter, ours) for chapter, ours in chapters.items()),
         cards=[Card(one) for one in judged],
     )
@@ -196,10 +203,7 @@ def _networks(judged: Sequence[Judged], others: Mapping[str, Sequence[Judged]]) 
 
 def _on_both(judged: Sequence[Judged], likely: Sequence[Judged]) -> str:
     """A sentence that counts the claims judged on both networks; empty if there are none."""
-    on_text, on_likely = (
-        {one.claim.name: one.verdict for one in of_network if one.verdict != NOT_RUN}
-        for of_network in (judged, likely)
-    )
+    on_text, on_likely = _verdicts_by_name(judged), _verdicts_by_name(likely)
     both = on_text.keys() & on_likely.keys()
     if not both:
         return ""
@@ -214,6 +218,24 @@ def _on_both(judged: Sequence[Judged], likely: Sequence[Judged]) -> str:
     )
 
 
+def _anew(judged: Sequence[Judged], again: Sequence[Judged]) -> str:
+    """How many verdicts stay the same on the network trained anew, and those that do not."""
+    first, second = _verdicts_by_name(judged), _verdicts_by_name(again)
+    both = [name for name in first if name in second]
+    if not both:
+        return ""
+    turned = [name for name in both if first[name] != second[name]]
+    told = "; ".join(f"*{name}*, {first[name]} and {second[name]}" for name in turned)
+    return (
+        f"Of the {len(both)} claims judged both on {TEXT} and on the same network trained anew, "
+        f"{len(both) - len(turned)} have the same verdict{f'. The others: {told}' if told else ''}."
+    )
+
+
+def _verdicts_by_name(judged: Sequence[Judged]) -> dict[str, str]:
+    return {one.claim.name: one.verdict for one in judged if one.verdict != NOT_RUN}
+
+
 def _suggested(both: Set[str]) -> str:
     """Says that the likely network was chosen by some of the claims judged on both."""
     of = [name for name in SUGGESTING if name in both]
@@ -223,8 +245,8 @@ def _suggested(both: Set[str]) -> str:
 
 
 def _in_cell(row: pd.Series) -> str | None:
-    # All verdicts on the other networks are at other settings.
-    marked = row.network == TEXT and row.settings == tally.OTHER
+    # All verdicts on networks with another beta or data set are at other settings.
+    marked = row.network in (TEXT, ANEW) and row.settings == tally.OTHER
     verdict = f"{row.verdict}, at other settings" if marked else row.verdict
     return ": ".join(filter(None, (verdict, row.ours))) or None
 

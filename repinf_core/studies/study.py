@@ -103,10 +103,11 @@ def trained(experiment: Experiment, device: str | None = None) -> Trained:
 
 
 def network_in_words(experiment: Experiment) -> str:
-    """N_z, and beta unless it is that of the paper's text: what a finding tells of its network."""
-    beta = experiment.beta
-    told = "" if beta == PROFILES["paper"].beta else f", $\\beta = {beta:g}$"
-    return f"$N_z = {experiment.n_z}${told}"
+    """What a finding tells of its network: N_z, and beta and seed unless they are the book's."""
+    beta, seed = experiment.beta, experiment.seed
+    of_beta = "" if beta == PROFILES["paper"].beta else f", $\\beta = {beta:g}$"
+    of_seed = "" if seed == PROFILES["paper"].seed else f", seed {seed}"
+    return f"$N_z = {experiment.n_z}${of_beta}{of_seed}"
 
 
 def default_device() -> str:
