@@ -74,6 +74,21 @@ def test_the_groups_are_those_of_kmeans_in_the_full_space(study, latents):
     assert groups.group.tolist() == [1, 2]
 
 
+def test_the_grouping_is_repeated_at_the_times_of_the_panels(study, latents):
+    z, concepts = latents
+    splits = study[0].splits
+    assert splits.t.tolist() == [0, 2, 3]
+    for row in splits.itertuples():
+        state = z[1, row.t]
+        members = two_groups(state)
+        own = distances(state[:, None], concepts).argmin(1) == 1
+        shares = sorted((own[members == g].mean() for g in (0, 1)), reverse=True)
+        assert [row.more, row.fewer] == pytest.approx(shares)
+        assert row.smaller == np.bincount(members).min()
+        assert row.silhouette == pytest.approx(silhouette_score(state, members), rel=5e-3)
+    assert splits.silhouette.iloc[-1] == study[0].labels.silhouette[1]
+
+
 def test_the_images_of_a_group_are_decoded_from_its_states_nearest_to_its_centre(study, latents):
     state = latents[0][1, 3]
     members = two_groups(state)
@@ -131,6 +146,9 @@ def test_a_collapsed_network_has_one_group_and_no_silhouette(model_store):
     study = collective_dynamics.run(collapsed, "cpu")
     assert len(study.groups) == 1
     assert study.labels.silhouette.isna().all()
+    last = study.splits.iloc[-1]
+    assert np.isnan(last.silhouette)
+    assert last.smaller == 3
     assert study.numbers["silhouette"] == 0
     assert study.numbers["group_sizes"] == [3]
     assert "all trials are one point" in study.finding

@@ -59,6 +59,9 @@ class CollectiveDynamics(Study):
         groups: a row for each group of the trials of label 1 at the branch time: its number of
             ``trials``, and ``nearest_own``, the share of these whose nearest concept is their
             own.  The group with the larger share is first.  One row if all trials coincide.
+        splits: a row for each shown ``t``: the ``silhouette`` of the two groups of label 1 then
+            (missing if all trials coincide), the trials in the ``smaller`` one, and the share
+            nearest to their own concept in the group with ``more`` and in that with ``fewer``.
         curves: a row for each label and ``t``: ``mean`` and ``sem`` of the distance to the
             concept over the trials, and the share ``nearest_own``.
         labels: a row for each label: the ``silhouette`` of two groups at the branch time (missing
@@ -73,6 +76,7 @@ class CollectiveDynamics(Study):
     places: pd.DataFrame
     concept_places: pd.DataFrame
     groups: pd.DataFrame
+    splits: pd.DataFrame
     curves: pd.DataFrame
     labels: pd.DataFrame
     clouds: tuple[Cloud, ...]
@@ -90,6 +94,7 @@ def run(experiment: Experiment, device: str | None = None) -> CollectiveDynamics
     """
     network = trained(experiment, device)
     branch_time = min(BRANCH_TIME, experiment.steps)
+    times = sorted({*(min(t, experiment.steps) for t in _SHOWN), experiment.steps})
     clouds, curves, labels = [], [], []
     for label, name in enumerate(network.class_names):
         z = _trajectories(network, experiment, label)
@@ -101,7 +106,7 @@ def run(experiment: Experiment, device: str | None = None) -> CollectiveDynamics
         curves.append(curve)
         if label == LABEL:
             groups, group_images = _groups(network, z[branch_time], grouping)
-    times = sorted({*(min(t, experiment.steps) for t in _SHOWN), experiment.steps})
+            splits = _splits(network, z, times, experiment.trial_seed)
     places, concept_places = _places(clouds[LABEL], times, network.class_names)
     of_labels = pd.DataFrame(labels, columns=["label", "silhouette", "first", "branch", "last"])
     numbers = _numbers(network.run.epoch, branch_time, groups, of_labels)
@@ -113,6 +118,7 @@ def run(experiment: Experiment, device: str | None = None) -> CollectiveDynamics
         places=places,
         concept_places=concept_places,
         groups=groups,
+        splits=splits,
         curves=pd.concat(curves, ignore_index=True),
         labels=of_labels,
         clouds=tuple(clouds),
@@ -203,27 +209,54 @@ def _grouping(states: torch.Tensor, seed: int) -> _Grouping:
     )
 
 
+class _Group(NamedTuple):
+    """One group: the share nearest to the concept of label 1, its members and its centre."""
+
+    nearest_own: float
+    members: torch.Tensor
+    centre: torch.Tensor
+
+
+def _ordered(network: Trained, states: torch.Tensor, grouping: _Grouping) -> list[_Group]:
+    """The groups of label 1, largest share of own concepts first."""
+    own = (_nearest(states, network) == LABEL).float()
+    found = [
+        _Group(float(own[members].mean()), members, centre)
+        for members, centre in zip(grouping.members, grouping.centres, strict=True)
+    ]
+    return sorted(found, key=lambda group: -group.nearest_own)
+
+
 def _groups(
     network: Trained, states: torch.Tensor, grouping: _Grouping
 ) -> tuple[pd.DataFrame, tuple[np.ndarray, ...]]:
-    """The groups of label 1 and images of each, largest share of own concepts first."""
-    own = (_nearest(states, network) == LABEL).float()
-    shares = [float(own[members].mean()) for members in grouping.members]
-    order = sorted(range(len(shares)), key=lambda group: -shares[group])
+    """The ``groups`` of label 1 and images of each."""
+    ordered = _ordered(network, states, grouping)
     table = pd.DataFrame(
         {
-            "group": range(1, len(order) + 1),
-            "trials": [len(grouping.members[group]) for group in order],
-            "nearest_own": [shares[group] for group in order],
+            "group": range(1, len(ordered) + 1),
+            "trials": [len(group.members) for group in ordered],
+            "nearest_own": [group.nearest_own for group in ordered],
         }
     )
     shown = min(_EXAMPLES, *table.trials)
     images = []
-    for group in order:
-        members = grouping.members[group]
-        distances = geometry.distance(states[members], grouping.centres[group])
-        images.append(_decoded(network, states[members[distances.argsort()[:shown]]]))
+    for group in ordered:
+        distances = geometry.distance(states[group.members], group.centre)
+        images.append(_decoded(network, states[group.members[distances.argsort()[:shown]]]))
     return table, tuple(images)
+
+
+def _splits(network: Trained, z: torch.Tensor, times: Sequence[int], seed: int) -> pd.DataFrame:
+    """The two groups of label 1 at each of these ``times``, as in ``splits``."""
+    rows = []
+    for t in times:
+        grouping = _grouping(z[t], seed)
+        ordered = _ordered(network, z[t], grouping)
+        smaller = min(len(group.members) for group in ordered)
+        shares = ordered[0].nearest_own, ordered[-1].nearest_own
+        rows.append((t, grouping.silhouette, smaller, *shares))
+    return pd.DataFrame(rows, columns=["t", "silhouette", "smaller", "more", "fewer"])
 
 
 def _places(
