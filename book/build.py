@@ -35,6 +35,7 @@ from finish import finish
 from nbformat import NotebookNode, ValidationError
 
 from repinf_core import profiles
+from repinf_core.errors import ReaderError
 
 _INTERRUPTED = 130  # a shell's status for a command that SIGINT ended
 
@@ -245,7 +246,7 @@ def main() -> None:
             found = problems(html)
         if found:
             raise BuildError("The rendered book has problems:\n" + "\n".join(found))
-    except (BuildError, profiles.ParameterError, OSError) as error:
+    except (BuildError, ReaderError, OSError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         print("Stopped; executed pages are kept, and the same command goes on.", file=sys.stderr)

@@ -139,9 +139,12 @@ def write_data(folder: Path, played: Sequence[Played]) -> None:
     """Write the scripts of the given models: a catalogue, images, models and weights."""
     folder.mkdir(parents=True, exist_ok=True)
     entries = []
+    # Another model may have the name of one of these, as one of another seed has.
+    committed = {one.spec for one in shipped_models()}
     for one in played:
-        _copy_or_make(folder / f"images-{one.spec.dataset}.js", one.ships, images_script, one)
-        _copy_or_make(folder / f"model-{one.name}.js", one.ships, model_script, one)
+        images, model = folder / f"images-{one.spec.dataset}.js", folder / f"model-{one.name}.js"
+        _copy_or_make(images, one.ships, images_script, one)
+        _copy_or_make(model, one.spec in committed, model_script, one)
         entries.append(_entry(one) | _write_weights(folder, one))
     (folder / "catalogue.js").write_text(_script("catalogue", entries), encoding="utf-8")
 
