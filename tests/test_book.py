@@ -21,6 +21,7 @@ import execution
 import folders
 import imageio_ffmpeg
 import nbformat
+import playground_data
 import pytest
 import rewrite
 import yaml
@@ -29,6 +30,7 @@ from distributed import LocalCluster
 
 from repinf_core import profiles
 from repinf_core.locks import LockError
+from repinf_core.training.checkpoint import CheckpointError
 
 ROOT = Path(__file__).parents[1]
 BUILD = [sys.executable, ROOT / "book" / "build.py"]
@@ -580,6 +582,18 @@ def test_folders_in_the_environment_are_relative_to_where_the_command_runs(tmp_p
         build.main()
     assert os.environ["REPINF_MODELS"] == str(tmp_path / "models")
     assert os.environ["REPINF_DATA"] == ""
+
+
+def test_an_error_of_the_core_ends_the_build_in_its_sentence(monkeypatch, tmp_path):
+    """As of a damaged model, which the playground reads when all pages are executed."""
+
+    def damaged(*_):
+        raise CheckpointError("The model is damaged; delete it.")
+
+    monkeypatch.setattr(playground_data, "of_edition", damaged)
+    monkeypatch.setattr(sys, "argv", ["build.py", "--read", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"^The model is damaged; delete it\.$"):
+        build.main()
 
 
 def test_a_page_of_another_edition_stays_out_and_links_to_it_are_text(smoke_book, tmp_path):
