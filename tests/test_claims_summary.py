@@ -171,7 +171,7 @@ def test_where_no_page_of_another_network_ran_nothing_is_counted(tmp_path):
 def test_verdicts_that_turn_with_the_initial_weights_are_named(four_networks):
     assert summed_up(four_networks).anew == (
         "Of the 4 claims judged both on the text's network and on the same network trained anew, "
-        "3 have the same verdict. The others: *approach*, reproduced and partly."
+        "3 have the same verdict. Not so: *approach* (reproduced, then partly)."
     )
     write_page(four_networks, "anew_04_cluster_centers", CLUSTER, seed=1)
     assert summed_up(four_networks).anew.endswith(", 4 have the same verdict.")

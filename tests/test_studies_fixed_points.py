@@ -309,6 +309,11 @@ def test_of_a_collapsed_network_all_trajectories_end_at_one_point():
     )
 
 
+def test_the_finding_names_the_seed_of_another_training():
+    start = "On scikit-learn's digits with $N_z = 4$, seed 1, "
+    assert found_with(seed=1).finding.startswith(start)
+
+
 def test_the_finding_names_every_control(found):
     saddle = found.numbers["labels_with_a_saddle"]
     concept, memory, prior, after = (saddle[name] for name in saddles.CENTRES)

@@ -76,6 +76,11 @@ def test_the_noisy_image_is_told_to_be_better_than_one_pass_where_it_is(study):
     assert f"up to $p = {last:g}$ its PSNR" in study.finding
 
 
+def test_the_finding_names_the_seed_of_another_training(store):
+    again = how_many_steps.run(dataclasses.replace(SMALL, seed=1), "cpu")
+    assert "($N_z = 3$, seed 1, mean over" in again.finding
+
+
 def test_no_noisy_image_may_be_better_than_one_pass():
     table = pd.DataFrame(
         [("noisy image", "denoise", 0.1, 9.0), ("one pass", "denoise", 0.1, 10.0),

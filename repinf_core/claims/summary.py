@@ -225,10 +225,10 @@ def _anew(judged: Sequence[Judged], again: Sequence[Judged]) -> str:
     if not both:
         return ""
     turned = [name for name in both if first[name] != second[name]]
-    told = "; ".join(f"*{name}*, {first[name]} and {second[name]}" for name in turned)
+    told = "; ".join(f"*{name}* ({first[name]}, then {second[name]})" for name in turned)
     return (
         f"Of the {len(both)} claims judged both on {TEXT} and on the same network trained anew, "
-        f"{len(both) - len(turned)} have the same verdict{f'. The others: {told}' if told else ''}."
+        f"{len(both) - len(turned)} have the same verdict{f'. Not so: {told}' if told else ''}."
     )
 
 

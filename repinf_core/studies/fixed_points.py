@@ -21,7 +21,7 @@ from repinf_core.studies import (
     training_sizes,
 )
 from repinf_core.studies.fixed_point_columns import COLUMNS
-from repinf_core.studies.study import Study, Trained, trained
+from repinf_core.studies.study import Study, Trained, network_in_words, trained
 
 
 @dataclass(frozen=True)
@@ -278,7 +278,7 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
         " and ".join(str(one["wrong_concept"]) for one in system) for system in (network, linear)
     ]
     return (
-        f"On {title} with $N_z = {experiment.n_z}$, {rest:,} of {found['trajectories']:,} "
+        f"On {title} with {network_in_words(experiment)}, {rest:,} of {found['trajectories']:,} "
         f"trajectories come to rest within {experiment.settling_steps:,} steps, at "
         f"{found['fixed_points']} distinct fixed points; {on_curves:,} go on along closed curves. "
         f"{found['share_own_memory_nearest']:.1%} of all end nearest to the memory of their own "

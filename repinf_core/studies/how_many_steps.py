@@ -30,7 +30,7 @@ from repinf_core.studies.step_methods import (
     on_test_images,
     on_training_images,
 )
-from repinf_core.studies.study import Study, Trained, trained
+from repinf_core.studies.study import Study, Trained, network_in_words, trained
 from repinf_core.training import progress, store
 from repinf_core.training.run import TrainingRun
 
@@ -216,11 +216,11 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
         "" if last is None else f", and up to $p = {last:g}$ its PSNR is above that of one pass"
     )
     return (
-        f"On noisy test images of {title} ($N_z = {experiment.n_z}$, mean over $p$ from {p[0]:g} "
-        f"to {p[-1]:g}) a single pass gives a PSNR and an accuracy of {both(ONE_PASS)}. The "
-        f"paper's advice gives {both(ADVICE)}. The rule that looks at the trajectory stops after "
-        f"{taken[GOALS[0]]:.1f} and {taken[GOALS[1]]:.1f} steps on average and gives {both(RULE)}; "
-        f"the best number of steps for each $p$ gives {both(BEST)}. The noisy image itself, never "
-        f"inferred, is given its label in {accuracy[NOISY]:.0%}{closer}. A denoising autoencoder "
-        f"gives {both(DENOISER)}."
+        f"On noisy test images of {title} ({network_in_words(experiment)}, mean over $p$ from "
+        f"{p[0]:g} to {p[-1]:g}) a single pass gives a PSNR and an accuracy of {both(ONE_PASS)}. "
+        f"The paper's advice gives {both(ADVICE)}. The rule that looks at the trajectory stops "
+        f"after {taken[GOALS[0]]:.1f} and {taken[GOALS[1]]:.1f} steps on average and gives "
+        f"{both(RULE)}; the best number of steps for each $p$ gives {both(BEST)}. The noisy image "
+        f"itself, never inferred, is given its label in {accuracy[NOISY]:.0%}{closer}. A denoising "
+        f"autoencoder gives {both(DENOISER)}."
     )
