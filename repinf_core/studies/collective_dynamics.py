@@ -1,19 +1,18 @@
 """How does the cloud of many trials of one label move?  Fig. 2, Suppl. A and B, movies S1-S10."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.cluster import KMeans
-from sklearn.metrics import silhouette_score
 
 from repinf_core import data, geometry
 from repinf_core.dynamics import rollout
 from repinf_core.noise import noisy_trials, stream_seed
 from repinf_core.profiles import Experiment
+from repinf_core.studies.branches import Branches, branches
 from repinf_core.studies.study import Study, Trained, network_in_words, trained
 
 LABEL = 1
@@ -99,14 +98,17 @@ def run(experiment: Experiment, device: str | None = None) -> CollectiveDynamics
     for label, name in enumerate(network.class_names):
         z = _trajectories(network, experiment, label)
         cloud, curve = _cloud(network, z, label, experiment.window)
-        grouping = _grouping(z[branch_time], experiment.trial_seed)
+        at = {
+            t: branches(z[t], torch.from_numpy(cloud.nearest[t] == label), experiment.trial_seed)
+            for t in (times if label == LABEL else [branch_time])
+        }
         own = curve.nearest_own
-        labels.append((name, grouping.silhouette, own[0], own[branch_time], own.iloc[-1]))
+        labels.append((name, at[branch_time].silhouette, own[0], own[branch_time], own.iloc[-1]))
         clouds.append(cloud)
         curves.append(curve)
         if label == LABEL:
-            groups, group_images = _groups(network, z[branch_time], grouping)
-            splits = _splits(network, z, times, experiment.trial_seed)
+            groups, group_images = _groups(network, z[branch_time], at[branch_time])
+            splits = _splits(at)
     places, concept_places = _places(clouds[LABEL], times, network.class_names)
     of_labels = pd.DataFrame(labels, columns=["label", "silhouette", "first", "branch", "last"])
     numbers = _numbers(network.run.epoch, branch_time, groups, of_labels)
@@ -147,7 +149,7 @@ def _cloud(
     flat = (0, 1) if z.shape[2] == 1 else (0, 0)  # one latent: a line in a plane
     z_flat, concept_flat = torch.nn.functional.pad(z, flat), torch.nn.functional.pad(concept, flat)
     planes = geometry.windowed_pca(z_flat, window).float()
-    nearest = torch.stack([_nearest(at_t, network) for at_t in z])
+    nearest = torch.stack([torch.cdist(at_t, network.concepts).argmin(1) for at_t in z])
     distances = geometry.distance(z, concept)
     curve = pd.DataFrame(
         {
@@ -170,11 +172,6 @@ def _cloud(
     return cloud, curve
 
 
-def _nearest(z: torch.Tensor, network: Trained) -> torch.Tensor:
-    """Label of the concept nearest to each of the points ``[n, N_z]``."""
-    return torch.cdist(z, network.concepts).argmin(1)
-
-
 @torch.no_grad()
 def _decoded(network: Trained, z: torch.Tensor) -> np.ndarray:
     """Images decoded from ``[..., N_z]``: ``[..., 784]``."""
@@ -182,80 +179,31 @@ def _decoded(network: Trained, z: torch.Tensor) -> np.ndarray:
     return images.cpu().view(*z.shape[:-1], -1).numpy()
 
 
-class _Grouping(NamedTuple):
-    """The trials of one label in two groups, or in one group if they coincide.
-
-    Attributes:
-        members: indices of the trials of each group.
-        centres: centres of the groups, ``[groups, N_z]``.
-        silhouette: silhouette of the groups; NaN if there is only one.
-    """
-
-    members: list[torch.Tensor]
-    centres: torch.Tensor
-    silhouette: float
-
-
-def _grouping(states: torch.Tensor, seed: int) -> _Grouping:
-    """k-means of latent states ``[trials, N_z]`` in the full space."""
-    # In a collapsed network all states are one point, up to rounding.
-    apart = float(geometry.distance(states, states.mean(0)).max()) > geometry.ROUNDING
-    fitted = KMeans(2 if apart else 1, n_init=10, random_state=seed).fit(states)
-    groups = torch.from_numpy(fitted.labels_)
-    return _Grouping(
-        [(groups == group).nonzero()[:, 0] for group in range(fitted.n_clusters)],
-        torch.from_numpy(fitted.cluster_centers_),
-        float(silhouette_score(states, fitted.labels_)) if apart else float("nan"),
-    )
-
-
-class _Group(NamedTuple):
-    """One group: the share nearest to the concept of label 1, its members and its centre."""
-
-    nearest_own: float
-    members: torch.Tensor
-    centre: torch.Tensor
-
-
-def _ordered(network: Trained, states: torch.Tensor, grouping: _Grouping) -> list[_Group]:
-    """The groups of label 1, largest share of own concepts first."""
-    own = (_nearest(states, network) == LABEL).float()
-    found = [
-        _Group(float(own[members].mean()), members, centre)
-        for members, centre in zip(grouping.members, grouping.centres, strict=True)
-    ]
-    return sorted(found, key=lambda group: -group.nearest_own)
-
-
 def _groups(
-    network: Trained, states: torch.Tensor, grouping: _Grouping
+    network: Trained, states: torch.Tensor, found: Branches
 ) -> tuple[pd.DataFrame, tuple[np.ndarray, ...]]:
-    """The ``groups`` of label 1 and images of each."""
-    ordered = _ordered(network, states, grouping)
+    """The ``groups`` of trials in these ``states`` and images of each."""
     table = pd.DataFrame(
         {
-            "group": range(1, len(ordered) + 1),
-            "trials": [len(group.members) for group in ordered],
-            "nearest_own": [group.nearest_own for group in ordered],
+            "group": range(1, len(found.groups) + 1),
+            "trials": [len(group.members) for group in found.groups],
+            "nearest_own": [group.nearest_own for group in found.groups],
         }
     )
     shown = min(_EXAMPLES, *table.trials)
     images = []
-    for group in ordered:
+    for group in found.groups:
         distances = geometry.distance(states[group.members], group.centre)
         images.append(_decoded(network, states[group.members[distances.argsort()[:shown]]]))
     return table, tuple(images)
 
 
-def _splits(network: Trained, z: torch.Tensor, times: Sequence[int], seed: int) -> pd.DataFrame:
-    """The two groups of label 1 at each of these ``times``, as in ``splits``."""
+def _splits(at: Mapping[int, Branches]) -> pd.DataFrame:
+    """The branches at each shown time, as in ``splits``."""
     rows = []
-    for t in times:
-        grouping = _grouping(z[t], seed)
-        ordered = _ordered(network, z[t], grouping)
-        smaller = min(len(group.members) for group in ordered)
-        shares = ordered[0].nearest_own, ordered[-1].nearest_own
-        rows.append((t, grouping.silhouette, smaller, *shares))
+    for t, (groups, silhouette) in at.items():
+        smaller = min(len(group.members) for group in groups)
+        rows.append((t, silhouette, smaller, groups[0].nearest_own, groups[-1].nearest_own))
     return pd.DataFrame(rows, columns=["t", "silhouette", "smaller", "more", "fewer"])
 
 
