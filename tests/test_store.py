@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 import small
+import torch
 
 import repinf_core
 from repinf_core.training import checkpoint, general, paths, progress, shipped, store
@@ -209,6 +210,33 @@ def test_a_checkpoint_that_another_process_replaces_is_looked_for_again(monkeypa
     monkeypatch.setattr(TrainingRun, "load", load)
     found = store.latest_run(small.SPEC)
     assert small.bits(small.vector(found)) == small.bits(small.vector(interrupted))
+
+
+def begun_on_a_gpu(spec, epochs, models):
+    """The checkpoint of a training on another kind of device, as if it had been there."""
+    run = TrainingRun(spec)
+    small.run_epochs(run, epochs, small.digits(60))
+    run.device = torch.device("cuda")
+    (models / spec.name).mkdir(parents=True)
+    run.state().save(models / spec.name / f"checkpoint-{epochs}.safetensors")
+    return run
+
+
+def test_a_training_begun_on_another_device_is_not_continued(model_store):
+    begun_on_a_gpu(small.SPEC, 1, model_store)
+    with pytest.raises(CheckpointError, match="training on cuda, whose random numbers cpu cannot"):
+        store.train(small.SPEC)
+    assert "CheckpointError" in store.train_together([small.SPEC], "cpu")[small.SPEC]
+    assert [*(model_store / small.SPEC.name).glob("checkpoint-1.*")]
+
+
+def test_its_weights_can_be_used_on_any_device(model_store, monkeypatch):
+    """A model ships after fewer epochs than the training here has reached."""
+    run = begun_on_a_gpu(small.SPEC, 2, model_store)
+    monkeypatch.setattr(shipped, "manifest", lambda: {small.SPEC.name: {"epochs_trained": 1}})
+    assert "so far for 2 of 4 epochs" in progress.estimate_runtime([small.SPEC], "cpu", 1500)
+    found = store.load_or_train(small.SPEC)
+    assert small.bits(small.vector(found)) == small.bits(small.vector(run))
 
 
 def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 
 import joblib
+import pandas as pd
 import pytest
 import small
 
@@ -52,6 +53,16 @@ def test_the_table_gives_back_what_was_put_in_to_the_last_bit(tmp_path):
     assert first["revision"] == "revision"
     assert first["device"] == "two cores, one of them idle"
     assert (first["dataset"], first["n_z"]) == ("digits", "2")
+
+
+def test_a_table_older_than_a_field_is_of_specs_with_that_fields_default(tmp_path):
+    table, found = tmp_path / "sweeps.csv", sweep_table.Outcome(1.0, 2.0, 3, 4.0)
+    old, new = small.SPEC, small.spec(beta=2.0)
+    sweep_table.ship({old: found}, "r", "d", table)
+    pd.read_csv(table, dtype=str).drop(columns="beta").to_csv(table, index=False)
+    assert sweep_table.load(table) == {old: found}
+    sweep_table.ship({new: found}, "r", "d", table)
+    assert sweep_table.load(table) == {old: found, new: found}
 
 
 def test_a_later_outcome_replaces_the_earlier_and_leaves_the_others(tmp_path):

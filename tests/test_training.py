@@ -1,5 +1,6 @@
 """Training does what its definitions say, by whichever path, and goes on bit for bit."""
 
+import dataclasses
 import itertools
 import json
 
@@ -360,13 +361,28 @@ def test_an_altered_history_is_refused(tmp_path):
     assert_refused_and_kept(file, content[:place] + digit + content[place + 1 :])
 
 
-def test_a_training_begun_on_another_device_is_refused(tmp_path):
+def test_a_file_older_than_a_field_is_of_the_spec_with_that_fields_default(tmp_path):
     run = TrainingRun(small.SPEC)
-    small.run_epochs(run, 1, small.digits(300))
-    run.device = torch.device("cuda")  # as if it had been there
-    run.state().save(tmp_path / "checkpoint.safetensors")
-    with pytest.raises(CheckpointError, match="training on cuda"):
-        TrainingRun.load(tmp_path / "checkpoint.safetensors", small.SPEC)
+    small.run_epochs(run, 1, small.digits(60))
+    for name, same in (("beta", True), ("n_hidden", False)):  # the first has its default
+        values = json.loads(small.SPEC.as_json())
+        del values[name]
+        file = tmp_path / f"without-{name}.safetensors"
+        dataclasses.replace(run.state(), spec=json.dumps(values)).save(file)
+        if same:
+            found = TrainingRun.load(file, small.SPEC)
+            assert small.bits(small.vector(found)) == small.bits(small.vector(run))
+        else:
+            with pytest.raises(CheckpointError, match="another model"):
+                TrainingRun.load(file, small.SPEC)
+
+
+def test_a_file_with_an_unknown_field_is_of_another_spec(tmp_path):
+    values = json.loads(small.SPEC.as_json()) | {"dropout": 0.5}
+    file = tmp_path / "model.safetensors"
+    dataclasses.replace(TrainingRun(small.SPEC).state(), spec=json.dumps(values)).save(file)
+    with pytest.raises(CheckpointError, match=r"another model.*dropout"):
+        TrainingRun.load(file, small.SPEC)
 
 
 def test_a_finished_model_is_read_on_a_device_that_did_not_train_it(tmp_path):

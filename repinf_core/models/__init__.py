@@ -4,6 +4,7 @@ A new family is a file with its model and its spec, and an entry in :data:`FAMIL
 """
 
 import json
+from dataclasses import fields
 
 import torch
 
@@ -20,10 +21,10 @@ FAMILIES: dict[str, type[Spec]] = {
 
 
 def spec_from_json(text: str) -> Spec:
-    """The spec that :meth:`Spec.as_json` wrote.
+    """The spec that :meth:`Spec.as_json` wrote; a field that it did not know has its default.
 
     Raises:
-        ValueError: an unknown family, or another version of its mathematics.
+        ValueError: an unknown family or field, or another version of the family's mathematics.
     """
     values = json.loads(text)
     family, version = values.pop("family"), values.pop("version")
@@ -33,6 +34,9 @@ def spec_from_json(text: str) -> Spec:
         raise ValueError(
             f"Version of {family} is {version}; allowed is {FAMILIES[family].version}."
         )
+    known = {field.name for field in fields(FAMILIES[family])}
+    if unknown := sorted(values.keys() - known):
+        raise ValueError(f"Fields of {family} are {', '.join(sorted(known))}; got {unknown}.")
     return FAMILIES[family](**values | {"learning_rates": tuple(values["learning_rates"])})
 
 

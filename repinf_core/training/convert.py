@@ -19,12 +19,16 @@ from repinf_core.training.checkpoint import State
 from repinf_core.training.run import TrainingRun
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+_FIELDS = {"dataset", "epochs", "learning_rates", "minibatch", "precision", "seed"}
+_OWN_FIELDS = {VAESpec: {"n_z", "n_hidden", "beta", "n_samples"}, ClassifierSpec: set()}
 
 
 def old_name(spec: Spec) -> str | None:
-    """The name of the model of ``spec`` in version 0.1; None for a family that it did not have."""
-    values = json.loads(spec.as_json())
-    del values["family"], values["version"]
+    """The name of the model of ``spec`` in version 0.1; None for one that it could not have."""
+    then = _FIELDS | _OWN_FIELDS.get(type(spec), set())
+    if spec.identity().keys() - then - {"family", "version"}:
+        return None  # a field that came later
+    values = {name: value for name, value in json.loads(spec.as_json()).items() if name in then}
     if type(spec) is VAESpec:
         label = f"nz{spec.n_z}"
     elif type(spec) is ClassifierSpec and len(spec.learning_rates) == 1:

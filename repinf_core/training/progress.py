@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -58,9 +57,9 @@ def _seconds_of_all(missing: Sequence[Spec], device: torch.device | str, n_image
     """Seconds to train the models, with as many at once as in a sweep."""
     if sweep.at_once_on_a_gpu(device):
         return sum(_seconds(group, device, n_images) for group in sweep.alike(missing))
-    # Learning rates, seeds and epochs do not change the time of a step.
+    # Learning rates and seeds do not change the time of a training.
     kinds = {spec: dataclasses.replace(spec, learning_rates=(0.0,), seed=0) for spec in missing}
-    of_kind = {kind: _seconds([kind], device, n_images) for kind in Counter(kinds.values())}
+    of_kind = {kind: _seconds([kind], device, n_images) for kind in set(kinds.values())}
     return sum(of_kind[kinds[spec]] for spec in missing) / sweep.cells_at_once(missing)
 
 

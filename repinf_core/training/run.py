@@ -61,6 +61,8 @@ class TrainingRun:
     Attributes:
         model: the model with its present weights.
         generator: generator for the order of the images and the random numbers of the loss.
+        begun_on: kind of device whose random numbers the training draws; another kind can use the
+            weights, but cannot go on with an unfinished training.
         history: a record for each completed epoch.
         origin: where the model comes from, in words for a page.
     """
@@ -72,6 +74,7 @@ class TrainingRun:
         # A CPU convolves faster with the channels last in memory; other weights stay as they are.
         self.model = model.to(self.device).to(memory_format=torch.channels_last)
         self.generator = torch.Generator(self.device).manual_seed(spec.seed)
+        self.begun_on = self.device.type
         self.history: list[EpochRecord] = []
         self.origin = "trained here"
 
@@ -132,7 +135,9 @@ class TrainingRun:
         targets = {f"weights.{name}": p.data for name, p in run.model.named_parameters()}
         if not state.finished:
             targets |= {f"adam.{name}": value for name, value in run.moments().items()}
-            run.generator.set_state(tensors["generator"])
+            run.begun_on = state.device
+            if state.device == run.device.type:
+                run.generator.set_state(tensors["generator"])
         for name, target in targets.items():
             if name not in tensors or tensors[name].shape != target.shape:
                 raise CheckpointError(
@@ -149,5 +154,4 @@ class TrainingRun:
         Raises:
             CheckpointError: as :meth:`State.load` and :meth:`from_state`.
         """
-        state = State.load(path, spec.as_json(), torch.device(device).type)
-        return cls.from_state(state, spec, device)
+        return cls.from_state(State.load(path, spec), spec, device)

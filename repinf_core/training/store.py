@@ -68,7 +68,6 @@ def load_or_train(
     device: torch.device | str = "cpu",
     report: Callable[[EpochRecord], None] = lambda record: None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    models: Path | None = None,
 ) -> TrainingRun:
     """The run of ``spec``: trained here before, shipped, or trained now from its last checkpoint.
 
@@ -78,13 +77,13 @@ def load_or_train(
 
     The arguments and errors are the same as for :func:`train`.
     """
-    if not model_file(spec, models).exists() and spec.name in shipped.manifest():
-        here = latest_run(spec, device, models)
+    if not model_file(spec).exists() and spec.name in shipped.manifest():
+        here = latest_run(spec, device)
         if here is None or here.epoch <= shipped.manifest()[spec.name]["epochs_trained"]:
             return shipped.load(spec, device)
         here.origin = f"trained here, so far for {here.epoch:,} of {spec.epochs:,} epochs"
         return here
-    return _train(spec, device, report, None, checkpoint_seconds, models)
+    return _train(spec, device, report, None, checkpoint_seconds, None)
 
 
 def train(
@@ -112,7 +111,8 @@ def train(
     Raises:
         TrainingDiverged: the objective became NaN or infinite.
         BelowFloor: a term is lower than the images allow.
-        CheckpointError: a file of this model is damaged, altered or of another spec.
+        CheckpointError: a file of this model is damaged, altered or of another spec, or the
+            training was begun on another kind of device.
         DataError: the dataset is not available.
         StoreError: the store's folder cannot be created.
     """
@@ -153,7 +153,7 @@ def train_together(
             locks.enter_context(_lock(models_folder() / name))
         for spec in specs:
             try:
-                runs.append(latest_run(spec, device) or TrainingRun(spec, device))
+                runs.append(_to_train(spec, device, models_folder()))
             except CheckpointError as error:
                 failures[spec] = _as_text(error)
         # Runs with equally many epochs train together; interrupted runs may differ in them.
@@ -244,13 +244,29 @@ def _train(
                 report(outcome)
 
     with _lock(final.parent):
-        run = latest_run(spec, device, models) or TrainingRun(spec, device)
+        run = _to_train(spec, device, final.parents[1])
         if run.epoch < (until or spec.epochs):
             failures = _train_into([run], final.parents[1], until, checkpoint_seconds, told)
             if failures:
                 raise failures[spec]
             # Loaded as any later reader loads it: without the optimiser and the vectors of a path.
             run = TrainingRun.load(_newest(final), spec, device)
+    return run
+
+
+def _to_train(spec: Spec, device: torch.device | str, models: Path) -> TrainingRun:
+    """The saved run, to go on with, or a new one.
+
+    Raises:
+        CheckpointError: as :func:`train`; also if it was begun on another kind of device.
+    """
+    run = latest_run(spec, device, models) or TrainingRun(spec, device)
+    if run.epoch < spec.epochs and run.begun_on != run.device.type:
+        raise CheckpointError(
+            f"{models / spec.name} is a training on {run.begun_on}, whose random numbers "
+            f"{run.device.type} cannot continue; go on on {run.begun_on}, or delete it to begin "
+            f"again."
+        )
     return run
 
 

@@ -99,7 +99,10 @@ def _rows(table: Path) -> list[dict[str, Any]]:
 
 
 def _spec(row: dict[str, str]) -> VAESpec:
-    values: dict[str, Any] = {f.name: cast(type, f.type)(row[f.name]) for f in _SINGLE}
+    # A table, or a row, may be older than a field.
+    values: dict[str, Any] = {
+        f.name: cast(type, f.type)(row[f.name]) for f in _SINGLE if row.get(f.name)
+    }
     rates = tuple(map(float, row["learning_rates"].split()))
     return VAESpec(**values, learning_rates=rates)
 
