@@ -35,13 +35,6 @@ IMAGES_PER_LABEL = 10
 MEMORIES_PER_LABEL = 250
 _PART = 3 * 2**17  # bytes of weights in one script, a multiple of 3: base64 has no padding inside
 _LEVELS = 2**16 - 1  # of a quantised coordinate
-ATTRIBUTIONS = {
-    "digits": "Images: Optical Recognition of Handwritten Digits (E. Alpaydin, C. Kaynak; CC BY "
-    "4.0), as in scikit-learn, enlarged to 28×28.",
-    "mnist": "Images: MNIST (Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0).",
-    "fashion_mnist": "Images: Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf, Zalando SE; MIT).",
-}
-"""Who made the images of a data set, and their licence, by the data set's name."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +155,7 @@ def images_script(played: Played) -> str:
     values = {
         "title": about.title,
         "classNames": about.class_names,
-        "attribution": ATTRIBUTIONS[dataset],
+        "attribution": f"Images: {about.attribution}.",
         "rows": rows.tolist(),
         "format": "uint8" if in_bytes else "float32",
         "pixels": _base64(levels.byte() if in_bytes else images),

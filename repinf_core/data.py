@@ -142,19 +142,28 @@ class DataSet:
 
     Attributes:
         title: name in a sentence or above a figure.
+        attribution: who made the images, and their licence.
         class_names: names of the labels 0 to 9.
         read: function that reads the ``"train"`` or ``"test"`` split; raises DataError.
     """
 
     title: str
+    attribution: str
     class_names: tuple[str, ...]
     read: Callable[[str], LabelledImages]
 
 
 DATASETS = {
-    "digits": DataSet("scikit-learn's digits", tuple("0123456789"), _digits),
+    "digits": DataSet(
+        "scikit-learn's digits",
+        "Optical Recognition of Handwritten Digits (E. Alpaydin, C. Kaynak; CC BY 4.0), as in "
+        "scikit-learn, enlarged to 28×28",
+        tuple("0123456789"),
+        _digits,
+    ),
     "mnist": DataSet(
         "MNIST",
+        "MNIST (Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0)",
         tuple("0123456789"),
         IdxFiles(
             "MNIST",
@@ -168,6 +177,7 @@ DATASETS = {
     ),
     "fashion_mnist": DataSet(
         "Fashion-MNIST",
+        "Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf, Zalando SE; MIT)",
         (
             "T-shirt", "trouser", "pullover", "dress", "coat",
             "sandal", "shirt", "sneaker", "bag", "boot",

@@ -77,7 +77,7 @@ def test_every_data_set_has_a_title_and_ten_class_names():
 def test_one_entry_adds_a_data_set(tmp_path, monkeypatch):
     arrays, md5 = write_dataset(tmp_path / "KMNIST" / "raw")
     names = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
-    entry = data.DataSet("Kuzushiji-MNIST", names, data.IdxFiles("KMNIST", md5))
+    entry = data.DataSet("Kuzushiji-MNIST", "CODH", names, data.IdxFiles("KMNIST", md5))
     monkeypatch.setitem(data.DATASETS, "kmnist", entry)
     monkeypatch.setenv("REPINF_DATA", str(tmp_path))
     for split, (images, labels) in arrays.items():
@@ -299,7 +299,9 @@ def published(tmp_path, server, mirror, monkeypatch):
         (tmp_path / "remote" / f"{name}.gz").write_bytes(content)
         archives.append(hashlib.md5(content).hexdigest())
     mirror(server.server_port, archives)
-    entry = data.DataSet("Kuzushiji-MNIST", tuple("0123456789"), data.IdxFiles("KMNIST", md5))
+    entry = data.DataSet(
+        "Kuzushiji-MNIST", "CODH", tuple("0123456789"), data.IdxFiles("KMNIST", md5)
+    )
     monkeypatch.setitem(data.DATASETS, "kmnist", entry)
     (tmp_path / "local").mkdir()
     monkeypatch.setenv("REPINF_DATA", str(tmp_path / "local"))
