@@ -119,14 +119,13 @@ def _told(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def settings(deviations: list[str], of: str = "") -> str:
-    """A sentence that says whether the settings, ``of`` some figure, are the paper's."""
-    named = f"The settings of {of}" if of else "The settings"
+def settings(deviations: list[str]) -> str:
+    """A sentence that says whether the settings are the paper's."""
     if not deviations:
-        return f"{named} are those that the paper states."
+        return "The settings are those that the paper states."
     return (
-        f"{named} differ from those that the paper states: {'; '.join(deviations)}, the paper's "
-        f"in parentheses."
+        f"The settings differ from those that the paper states: {'; '.join(deviations)}, the "
+        f"paper's in parentheses."
     )
 
 

@@ -5,7 +5,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-import numpy as np
 import torch
 
 from repinf_core.data import LabelledImages
@@ -134,7 +133,8 @@ def noisy_trials(
     The same seed gives the same images at every ``p``, and a pixel that is selected at one ``p`` is
     also selected at every larger one.  The labels of one call have independent noise.  Two calls
     with the same seed use the same random numbers, so a page that draws its labels in separate
-    calls gives each label the seed of :func:`stream_seed`.
+    calls gives each label the seed of
+    :func:`repinf_core.streams.stream_seed`.
 
     Args:
         train: the images to draw from.
@@ -153,16 +153,6 @@ def noisy_trials(
     generator = torch.Generator().manual_seed(seed)
     rows = torch.cat([draw_trials(train.labels, label, trials, generator) for label in labels])
     return rows, corrupt(train.images[rows], p, generator, noise)
-
-
-def stream_seed(seed: int, stream: int) -> int:
-    """A seed for one of several random streams, so that they share no random numbers.
-
-    A label is the stream of its trials: labels differ in their images and noise.  numpy's
-    ``SeedSequence`` mixes both numbers into 32 bits, which is all that torch's generator on the CPU
-    uses of a seed.
-    """
-    return int(np.random.SeedSequence((seed, stream)).generate_state(1)[0])
 
 
 def until_failure(

@@ -74,8 +74,8 @@ def test_what_the_text_states_of_a_figure_is_asked_for(figure, changes):
 
 def test_the_settings_are_told_in_a_sentence():
     assert agreement.settings([]) == "The settings are those that the paper states."
-    assert agreement.settings(["n_z 7 (100)", "p 0.1 (0.2)"], "Fig. 8") == (
-        "The settings of Fig. 8 differ from those that the paper states: n_z 7 (100); p 0.1 (0.2), "
+    assert agreement.settings(["n_z 7 (100)", "p 0.1 (0.2)"]) == (
+        "The settings differ from those that the paper states: n_z 7 (100); p 0.1 (0.2), "
         "the paper's in parentheses."
     )
 

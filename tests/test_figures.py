@@ -486,6 +486,7 @@ SADDLES = pd.DataFrame(
         "random memory": (0, 2, 6),
         "prior point": (0, 0, 0),
         "prior point, one step on": (0, 1, 3),
+        "midpoint": (1, 3, 7),
     }.items()
     for n, labels in zip((0, 10, 30), counts, strict=True)
 )

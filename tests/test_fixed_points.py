@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import references
+import scipy.linalg
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,3 +139,21 @@ def test_complex_eigenvalues_count_by_their_modulus():
     found = fixed_points.spectrum(turn[None])
     np.testing.assert_allclose(found.moduli[0], [1.1, 1.1])
     assert found.unstable.item() == 2
+
+
+@given(seed=st.integers(0, 2**31), real=st.integers(0, 2), pairs=st.integers(0, 2))
+def test_growing_directions_span_the_planes_that_a_map_was_made_to_grow_in(seed, real, pairs):
+    """A map built from blocks in known directions: growing ones, turning ones, shrinking ones."""
+    rng = np.random.default_rng(seed)
+    turn = 1.2 * np.array([[0.6, -0.8], [0.8, 0.6]])
+    blocks = [np.array([[-1.5 - k]]) for k in range(real)] + [turn * (1 + k) for k in range(pairs)]
+    k = real + 2 * pairs
+    n = k + 2
+    middle = scipy.linalg.block_diag(*blocks, np.diag([0.5, -0.3]))
+    basis = rng.normal(size=(n, n)) + 3 * np.eye(n)
+    jacobian = torch.from_numpy(basis @ middle @ np.linalg.inv(basis))
+    found = fixed_points.growing_directions(jacobian).numpy()
+    assert found.shape == (n, k)
+    np.testing.assert_allclose(found.T @ found, np.eye(k), atol=1e-9)
+    made = np.linalg.qr(basis[:, :k])[0]
+    np.testing.assert_allclose(found @ found.T, made @ made.T, atol=1e-6)

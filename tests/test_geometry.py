@@ -482,6 +482,21 @@ def test_gains_without_displacement_have_no_direction(length):
     assert geometry.directional_gains(2 * torch.eye(3), displaced) == (None, pytest.approx(2.0))
 
 
+@given(seed=SEEDS, d=st.integers(2, 6), k=st.integers(0, 6))
+def test_the_share_within_a_subspace_is_that_of_an_orthogonal_projection(seed, d, k):
+    k = min(k, d)
+    basis = np.linalg.qr(normal(d, d, seed=seed).numpy())[0][:, :k]
+    displaced = normal(5, d, seed=seed + 1)
+    projected = displaced.numpy() @ basis @ basis.T
+    share = (projected**2).sum(1) / (displaced.numpy() ** 2).sum(1)
+    found = geometry.share_within(displaced, torch.from_numpy(basis))
+    assert found == pytest.approx(share.mean(), abs=1e-12)
+
+
+def test_without_displacement_there_is_no_share():
+    assert geometry.share_within(torch.zeros(3, 2), torch.eye(2)[:, :1]) is None
+
+
 # --- float32 latents, measured in float64 ----------------------------------------------------
 
 

@@ -18,8 +18,8 @@ from repinf_core.noise import (
     gaussian,
     noisy_trials,
     psnr,
-    stream_seed,
 )
+from repinf_core.streams import Stream, stream_seed
 
 # Statistical tests have fixed seeds; each would fail a correct program once in a thousand seeds.
 SMALLEST_P_VALUE = 1e-3
@@ -111,9 +111,10 @@ def test_labels_of_separate_calls_have_independent_noise_by_their_own_seeds():
         assert_independent(one, other)
 
 
-def test_every_label_of_every_seed_has_a_seed_of_its_own():
-    seeds = {stream_seed(seed, label) for seed in range(200) for label in range(10)}
-    assert len(seeds) == 2000
+def test_every_stream_of_every_seed_has_a_seed_of_its_own():
+    streams = [*range(10), *Stream]
+    seeds = {stream_seed(seed, stream) for seed in range(200) for stream in streams}
+    assert len(seeds) == 200 * len(streams)
     assert all(0 <= seed < 2**32 for seed in seeds)
     assert stream_seed(3, 4) != stream_seed(4, 3)
     stream_seed(2**31 - 1, 9)  # the largest that a page takes

@@ -14,6 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from repinf_core import claims, noise, profiles
 from repinf_core.models.conv import variants
+from repinf_core.streams import Stream, generator
 from repinf_core.studies import autoencoder_variants, latent_places
 from repinf_core.studies.reconstructions import NOISY, SAMPLED
 
@@ -42,14 +43,13 @@ def study(store):
         return autoencoder_variants.run(SMALL, "cpu")
 
 
-def drawn(number):
-    seed = noise.stream_seed(SMALL.trial_seed, number)
-    return torch.Generator().manual_seed(seed)
+def drawn(stream):
+    return generator(SMALL.trial_seed, stream)
 
 
 def images():
     """The images that the study draws, with their labels."""
-    order = torch.randperm(len(pages.TEST.images), generator=drawn(0))
+    order = torch.randperm(len(pages.TEST.images), generator=drawn(Stream.VARIANT_IMAGES))
     rows = order[: SMALL.manifold_images]
     return pages.TEST.images[rows], pages.TEST.labels[rows].numpy()
 
@@ -109,10 +109,10 @@ def test_the_quality_is_that_of_numpys_networks(study, store):
     """All images, networks and both noises at one level, and the VAE's sample."""
     clean, _ = images()
     noisy = {
-        ("Gaussian", 0.6): noise.gaussian(clean, 0.6, drawn(1)),
-        ("pixel", 0.5): noise.corrupt(clean, 0.5, drawn(2)),
+        ("Gaussian", 0.6): noise.gaussian(clean, 0.6, drawn(Stream.VARIANT_GAUSSIAN)),
+        ("pixel", 0.5): noise.corrupt(clean, 0.5, drawn(Stream.VARIANT_PIXELS)),
     }
-    epsilon = references.array(torch.randn(len(clean), 2 * 49, generator=drawn(3)))
+    epsilon = references.array(torch.randn(len(clean), 2 * 49, generator=drawn(Stream.VARIANT_Z)))
     weights, exact = weights_of(store), references.array(clean)
     quality = study.quality.set_index(["noise", "level", "image"]).psnr
     for (kind, level), seen in noisy.items():
@@ -142,7 +142,7 @@ def test_active_latents_vary_over_the_training_images(study, store):
 
 def test_the_latents_are_where_noise_moves_them(study, store):
     clean, labels = images()
-    noisy = noise.gaussian(clean, SMALL.denoising_level, drawn(1))
+    noisy = noise.gaussian(clean, SMALL.denoising_level, drawn(Stream.VARIANT_GAUSSIAN))
     for name, weights in weights_of(store).items():
         z, moved = (
             np.array([mean_of(name, weights, x).ravel() for x in references.array(part)])

@@ -8,6 +8,7 @@ import torch
 from pages import TRAIN, distances, trials
 
 from repinf_core import claims, profiles
+from repinf_core.streams import Stream, generator
 from repinf_core.studies import cluster_centers, study, target_distances
 
 SMALL = {"n_z": 4, "n_hidden": 32, "epochs": 5, "trials": 6, "steps": 8}
@@ -74,7 +75,8 @@ def test_without_noise_the_gain_along_it_is_missing_and_no_saddle_is_counted():
 def test_the_gains_of_the_control_are_those_of_the_map_at_points_of_the_prior(experiment, found):
     """By torch's own derivative and numpy."""
     network = study.trained(experiment, "cpu")
-    points = torch.randn(10, experiment.n_z, generator=torch.Generator().manual_seed(0))
+    drawing = generator(experiment.trial_seed, Stream.PRIOR_POINTS)
+    points = torch.randn(10, experiment.n_z, generator=drawing)
     for point, gains in zip(points, found.gains.itertuples(), strict=True):
         step = torch.func.jacrev(lambda z: network.model.encode_mean(network.model.decode_mean(z)))
         values = np.linalg.svd(references.array(step(point)), compute_uv=False)

@@ -139,6 +139,8 @@ def test_a_saddle_is_what_the_criterion_says(experiment, found):
         found.numbers["labels_with_a_saddle"][name] for name in found.centres.centre
     ]
     assert list(found.centres.saddles) == list(searches.groupby("centre", sort=False).saddle.sum())
+    assert (searches.number.notna() == searches.saddle).all()
+    assert (found.centres.distinct <= found.centres.saddles).all()
     for row in found.by_trajectories.itertuples():
         some = searches[(searches.centre == row.centre) & (searches.trajectory <= row.trajectories)]
         assert len(some) == 10 * (1 + row.trajectories)
@@ -176,6 +178,14 @@ def test_with_a_planted_map_the_saddle_at_each_concept_is_found():
     assert (found.saddles["index"] == 1).all()
     np.testing.assert_allclose(found.saddles.radius, 1.5, rtol=1e-6)
     np.testing.assert_allclose(found.saddles.distance, 0, atol=1e-6)
+    ten = found.searches[found.searches.saddle].number
+    assert ten.nunique() == 10 < len(ten)  # of each concept several searches find the same one
+    # It grows along the first latent variable alone.
+    displaced = references.array(drawn.z0 - network.memories[drawn.rows]).reshape(10, 3, -1)
+    share = displaced[..., 0] ** 2 / (displaced**2).sum(2)
+    np.testing.assert_allclose(found.saddles.noise_share, share.mean(1), rtol=1e-5)
+    active = (references.array(network.memories).var(0) > 0.01).sum()
+    np.testing.assert_allclose(found.saddles.by_chance, 1 / active)
     # The same fixed points, attracting.
     attracting = network._replace(model=_Planted(network, factor=0.5))
     assert not saddles.search(attracting, experiment, drawn, ("concept",)).saddles.concept.any()
@@ -316,19 +326,33 @@ def test_the_finding_names_the_seed_of_another_training():
 
 def test_the_finding_names_every_control(found):
     saddle = found.numbers["labels_with_a_saddle"]
-    concept, memory, prior, after = (saddle[name] for name in saddles.CENTRES)
+    concept, memory, prior, after, between = (saddle[name] for name in saddles.CENTRES)
     assert f"near {concept} of 10 concepts, near {memory} of 10 random memories" in found.finding
     assert f"near {prior} and {after} of 10 points of the prior" in found.finding
-    whole = found.systems.set_index(["system", "steps", "target"]).whole_chord
-    (here,) = whole["mean map"].index.unique("steps")
-    linear = whole["linear VAE"].unstack()
-    assert (
-        f"In {here} steps the network's mean curve approaches "
-        f"{whole['mean map', here, 'concept']} of 10 concepts"
-    ) in found.finding
-    short, long = linear.index
-    assert (
-        f"approaches {linear['concept'][short]}, and in {long} steps {linear['concept'][long]} "
-        f"(wrong concepts: {whole['mean map', here, 'wrong concept']}; "
-        f"{linear['wrong concept'][short]} and {linear['wrong concept'][long]})."
-    ) in found.finding
+    assert f"near {between} of 10 midpoints of two concepts" in found.finding
+    systems = found.systems.set_index(["system", "steps", "target"])
+
+    def told(system, steps):
+        counts = systems[["whole_chord", "same_time"]]
+        own, wrong = (counts.loc[(system, steps, of)] for of in ("concept", "wrong concept"))
+        return (
+            f"{own.whole_chord} of 10 concepts below the whole chord and {own.same_time} at the "
+            f"same time (wrong concepts: {wrong.whole_chord} and {wrong.same_time})"
+        )
+
+    (here,) = systems.loc["mean map"].index.unique("steps")
+    start = f"In {here} steps the network's mean curve approaches "
+    assert start + told("mean map", here) in found.finding
+    short, long = systems.loc["linear VAE"].index.unique("steps")
+    end = f"approaches {told('linear VAE', short)}; in {long} steps {told('linear VAE', long)}."
+    assert found.finding.endswith(end)
+
+
+def test_the_finding_tells_noisy_from_clean_images(found):
+    ends = found.ends
+    assert (ends.start.value_counts() == len(ends) / 2).all()
+    noisy, clean = (
+        (of.concept_label == of.label).mean()
+        for of in (ends[ends.start == start] for start in ("noisy", "clean"))
+    )
+    assert f"{noisy:.0%} of those from noisy and {clean:.0%} of those from clean" in found.finding

@@ -242,7 +242,6 @@ def test_clean_images_have_no_angle_with_themselves(study):
 
 def test_the_tables_are_tidy_and_agree_with_one_another(study):
     keys = {
-        "networks": ["name"],
         "ranks": ["network", "level", "factor"],
         "effective": ["condition", "factor"],
         "tolerances": ["condition", "scope", "factor", "multiple"],
@@ -256,7 +255,6 @@ def test_the_tables_are_tidy_and_agree_with_one_another(study):
     assert study.tables.keys() == keys.keys()
     for name, key in keys.items():
         assert not study.tables[name].duplicated(key).any()
-    assert study.networks.epochs.tolist() == [1] * 6
     assert set(rank_controls.DECADE) <= set(study.tolerances.multiple)
     assert (study.ties["rank"] <= study.ties["bound"]).all()
     assert study.ties.groupby("condition").images.sum().tolist() == [COUNT] * 23

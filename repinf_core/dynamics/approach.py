@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from repinf_core.data import LabelledImages
-from repinf_core.dynamics.rollout import Autoencoder, rollout
+from repinf_core.dynamics.rollout import rollout
 from repinf_core.geometry import (
     abstract_concept,
     chord_distances,
@@ -17,6 +17,7 @@ from repinf_core.geometry import (
     distance,
     distance_to,
 )
+from repinf_core.models import Autoencoder
 from repinf_core.noise import noisy_trials
 
 LANDMARKS = ("memory", "concept", "abstract concept")

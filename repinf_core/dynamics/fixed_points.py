@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from repinf_core.dynamics.jacobian import jacobian
-from repinf_core.dynamics.rollout import Autoencoder
+from repinf_core.models import Autoencoder
 
 RESIDUAL = 1e-8
 """A point solves f(z) = z if ||f(z) - z|| is smaller (Euclidean, in latent space)."""
@@ -146,3 +146,18 @@ def spectrum(maps: torch.Tensor) -> Spectrum:
     moduli = torch.linalg.eigvals(maps).abs().sort(dim=1, descending=True).values
     stretch = torch.linalg.matrix_norm(maps, 2)
     return Spectrum(moduli, moduli[:, 0], (moduli > 1).sum(1), stretch)
+
+
+def growing_directions(jacobian: torch.Tensor) -> torch.Tensor:
+    """An orthonormal basis of the span of the eigenvectors with a modulus above 1.
+
+    Args:
+        jacobian: of the step map, ``[N_z, N_z]``.
+
+    Returns:
+        float64, ``[N_z, k]``, on the CPU; k is the number of such eigenvalues.
+    """
+    eigenvalues, vectors = torch.linalg.eig(jacobian.double().cpu())
+    growing = vectors[:, eigenvalues.abs() > 1]
+    # A complex pair spans the plane of its real and its imaginary part.
+    return torch.linalg.svd(torch.cat([growing.real, growing.imag], 1))[0][:, : growing.shape[1]]

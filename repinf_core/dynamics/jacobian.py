@@ -14,7 +14,7 @@ import copy
 import torch
 from torch import nn
 
-from repinf_core.dynamics.rollout import Autoencoder
+from repinf_core.models import Autoencoder
 from repinf_core.models.mlp import VAE
 
 _ROWS = 4096  # rows of the matrices multiplied at once, N_z for each point: tens of MB

@@ -14,7 +14,7 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigs, svds
 
 from repinf_core.dynamics.fixed_points import in_float64, spectrum
 from repinf_core.dynamics.jacobian import jacobian
-from repinf_core.dynamics.rollout import Autoencoder
+from repinf_core.models import Autoencoder
 
 DENSE = 256
 """Up to so many latent variables the whole Jacobian is computed; ARPACK needs some in any case."""

@@ -8,12 +8,12 @@ all images (trials x 784 x T).
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 
 from repinf_core.dynamics.means import OneDNNMeans, supports_onednn
 from repinf_core.kernels.cuda_graph import Captured, graphs_of
+from repinf_core.models import Autoencoder
 
 _TOLERANCE = 1e-4  # of a captured step, relative and absolute; float32 rounds far below it
 
@@ -37,16 +37,6 @@ def images(x: torch.Tensor, z: torch.Tensor, trials: slice) -> torch.Tensor:
 def latents(x: torch.Tensor, z: torch.Tensor, trials: slice) -> torch.Tensor:
     """Observable z(t): N_z numbers for each step and trial."""
     return z
-
-
-class Autoencoder(Protocol):
-    """A model that can be iterated, such as :class:`repinf_core.models.mlp.VAE`."""
-
-    def encode_mean(self, x: torch.Tensor) -> torch.Tensor:
-        """Images ``[n, 784]`` to latents ``[n, N_z]``."""
-
-    def decode_mean(self, z: torch.Tensor) -> torch.Tensor:
-        """Latents ``[n, N_z]`` to images ``[n, 784]``."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 
 from repinf_core.dynamics.means import OneDNNMeans, supports_onednn
-from repinf_core.dynamics.rollout import Autoencoder, inference_step
+from repinf_core.dynamics.rollout import inference_step
+from repinf_core.models import Autoencoder
 
 MOVING = 1e-3
 """A trajectory still moves if its last step was longer (Euclidean distance in latent space)."""

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import torch
 
-from repinf_core.dynamics.rollout import Autoencoder, latents, rollout
+from repinf_core.dynamics.rollout import latents, rollout
+from repinf_core.models import Autoencoder
 
 SHARES = {"denoise": 0.42, "label": 0.42}
 """Of each goal: the share of ||z(t)|| at which to stop.

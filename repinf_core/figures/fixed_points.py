@@ -8,6 +8,7 @@ import seaborn as sns
 from matplotlib.ticker import NullLocator
 
 from repinf_core.figures.style import (
+    ABSTRACT,
     CONCEPT,
     CONTROL,
     MEMORY,
@@ -24,7 +25,7 @@ _TARGETS = {
     "random_memory": "random memory of its label",
     "own_concept": "own concept",
     "nearest_concept": "nearest concept",
-    "random_concept": "wrong concept",
+    "random_concept": "random other concept",
     "memory_to_next": "memory to next memory",
 }
 _CENTRES = {
@@ -32,6 +33,7 @@ _CENTRES = {
     "random memory": MEMORY,
     "prior point": CONTROL,
     "prior point, one step on": PAIR[1],
+    "midpoint": ABSTRACT,
 }
 
 
@@ -149,7 +151,7 @@ def saddles_by_trajectories(by_trajectories: pd.DataFrame) -> Figure:
     axes = figure.subplots()
     sns.pointplot(
         by_trajectories, x="trajectories", y="labels", hue="centre", palette=_CENTRES,
-        markers=["o", "s", "^", "D"], markersize=7, linewidth=1.8, ax=axes,
+        markers=["o", "s", "^", "D", "v"], markersize=7, linewidth=1.8, ax=axes,
     )  # fmt: skip
     axes.set(
         xlabel="trajectories of each label searched from",

@@ -33,7 +33,7 @@ from repinf_core.geometry.dimension import (
     random_cosine,
     welch_bound,
 )
-from repinf_core.geometry.gains import directional_gains
+from repinf_core.geometry.gains import directional_gains, share_within
 from repinf_core.geometry.hierarchy import Stage, stages
 from repinf_core.geometry.planes import windowed_pca
 
@@ -61,6 +61,7 @@ __all__ = [
     "orthogonality_error",
     "principal_axes",
     "random_cosine",
+    "share_within",
     "stages",
     "welch_bound",
     "whitening",

@@ -1,4 +1,4 @@
-"""The factors by which a linear map changes lengths."""
+"""The factors by which a linear map changes lengths, and the shares of lengths in a subspace."""
 
 import torch
 
@@ -27,3 +27,21 @@ def directional_gains(
     across = jacobian - torch.outer(jacobian @ mean, mean)
     along = float((after[moved] / lengths[moved]).mean()) if moved.any() else None
     return along, float(torch.linalg.matrix_norm(across, 2)) if len(jacobian) > 1 else None
+
+
+def share_within(displacements: torch.Tensor, basis: torch.Tensor) -> float | None:
+    """Which share of squared lengths lies in a subspace: the mean over displacements.
+
+    Args:
+        displacements: ``[n, N_z]``; those shorter than :data:`ROUNDING` are left out.
+        basis: orthonormal columns, ``[N_z, k]``.
+
+    Returns:
+        0 if all are orthogonal to the subspace, 1 if all lie in it, about k/N_z for random
+        directions; None if none has a direction.
+    """
+    lengths = displacements.norm(dim=1)
+    moved = lengths > ROUNDING
+    if not moved.any():
+        return None
+    return float(((displacements[moved] @ basis).norm(dim=1) / lengths[moved]).square().mean())

@@ -95,22 +95,17 @@ def rank_of_spectrum(values: torch.Tensor, tolerance: float) -> torch.Tensor:
     return (values > tolerance * values[..., :1]).sum(-1)
 
 
-def effective_rank(covariances: torch.Tensor) -> torch.Tensor:
+def effective_rank(values: torch.Tensor) -> torch.Tensor:
     """Exponential of the entropy of the eigenvalues' shares (Roy and Vetterli 2007).
 
     It needs no tolerance: from 1 (one eigenvalue has all of the trace) to d (all are equal).
 
     Args:
-        covariances: ``[..., d, d]``.
+        values: eigenvalues, ``[..., d]``.
 
     Returns:
-        ``[...]``; 0 for a matrix of zeros.
+        ``[...]``; 0 if all are zero.
     """
-    return effective_rank_of_spectrum(eigenvalues(covariances))
-
-
-def effective_rank_of_spectrum(values: torch.Tensor) -> torch.Tensor:
-    """As :func:`effective_rank`, of eigenvalues ``[..., d]``."""
     values = values.clamp_min(0)
     total = values.sum(-1, keepdim=True)
     shares = values / total.where(total > 0, torch.ones_like(total))
@@ -149,26 +144,19 @@ def eigenvalues(covariances: torch.Tensor) -> torch.Tensor:
     return torch.linalg.eigvalsh(covariances.double()).flip(-1)
 
 
-def logarithms(covariances: torch.Tensor, eps: float) -> torch.Tensor:
+def logarithms(covariances: torch.Tensor, epsilons: Iterable[float]) -> Iterator[torch.Tensor]:
     """log(S + eps I) as vectors, whose Euclidean distance is the log-Euclidean one.
 
     Args:
         covariances: ``[n, d, d]``.
-        eps: added to each eigenvalue, so that singular matrices have a logarithm.
+        epsilons: each is added to all eigenvalues, so that singular matrices have a logarithm.
 
-    Returns:
-        ``[n, d * d]`` float64.
+    Yields:
+        ``[n, d * d]`` float64 for each eps; they share the eigenvectors.
 
     Raises:
-        ValueError: ``eps`` is not above 0.
+        ValueError: an eps is not above 0.
     """
-    return next(logarithms_by_eps(covariances, [eps]))
-
-
-def logarithms_by_eps(
-    covariances: torch.Tensor, epsilons: Iterable[float]
-) -> Iterator[torch.Tensor]:
-    """As :func:`logarithms`, for each of ``epsilons``: the eigenvectors are the same."""
     epsilons = [*epsilons]
     for eps in epsilons:
         _positive("eps", eps)

@@ -1,7 +1,7 @@
-"""One module for each chapter, from an experiment to tables and a few arrays.
+"""One module for each chapter, from an experiment to tables and a few arrays; and their parts.
 
-All arithmetic on results is here.  A study draws no figures, and its finding is its only prose.  It
-runs in plain Python, without a notebook:
+All arithmetic on results is here.  A study draws no figures, and writes no prose but its finding
+and single sentences that depend on what was found.  It runs in plain Python, without a notebook:
 
     from repinf_core import profiles
     from repinf_core.studies import cluster_centers

@@ -15,6 +15,7 @@ from repinf_core.dynamics import fixed_points, rollout, settling
 from repinf_core.models.mlp import VAE
 from repinf_core.noise import noisy_trials
 from repinf_core.profiles import Experiment
+from repinf_core.streams import Stream, generator
 from repinf_core.studies.saddles import Trials
 from repinf_core.studies.study import Trained
 
@@ -41,11 +42,11 @@ def step_and_score(network: Trained, experiment: Experiment, trials: Trials) -> 
     Returns:
         the table ``score`` of the study.
     """
-    generator = torch.Generator().manual_seed(experiment.trial_seed)
-    means, log_variances = _posteriors(network, generator)
+    drawing = generator(experiment.trial_seed, Stream.SCORE)
+    means, log_variances = _posteriors(network, drawing)
     model, active = fixed_points.in_float64(network.model), _active(network)
     tables = []
-    for where, z in _places(network, experiment, trials, generator):
+    for where, z in _places(network, experiment, trials, drawing):
         step = fixed_points.displacement(model, z.to(network.device)).cpu()
         step[step.norm(dim=1) < settling.AT_REST] = 0
         score = mixture_score(z, means, log_variances)

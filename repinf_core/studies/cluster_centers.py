@@ -10,6 +10,7 @@ from repinf_core import data, geometry
 from repinf_core.dynamics import jacobian
 from repinf_core.noise import noisy_trials
 from repinf_core.profiles import Experiment
+from repinf_core.streams import Stream, generator
 from repinf_core.studies.study import (
     IN_RESULTS,
     Study,
@@ -138,8 +139,7 @@ def _gains(
         names: of the labels.
         seed: of the points of the prior.
     """
-    generator = torch.Generator().manual_seed(seed)
-    prior = torch.randn(network.concepts.shape, generator=generator)
+    prior = torch.randn(network.concepts.shape, generator=generator(seed, Stream.PRIOR_POINTS))
     of_labels = displaced.view(10, -1, displaced.shape[1])
     at_concepts = _gains_at(network, network.concepts, of_labels)
     at_prior = _gains_at(network, prior, of_labels).add_prefix("prior_")

@@ -10,8 +10,9 @@ import torch
 
 from repinf_core import data, geometry
 from repinf_core.dynamics import rollout
-from repinf_core.noise import noisy_trials, stream_seed
+from repinf_core.noise import noisy_trials
 from repinf_core.profiles import Experiment
+from repinf_core.streams import stream_seed
 from repinf_core.studies.branches import Branches, branches
 from repinf_core.studies.study import Study, Trained, network_in_words, trained
 

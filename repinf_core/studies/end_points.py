@@ -7,8 +7,9 @@ import torch
 
 from repinf_core import geometry, models
 from repinf_core.dynamics import fixed_points, settling
-from repinf_core.noise import noisy_trials, stream_seed
+from repinf_core.noise import noisy_trials
 from repinf_core.profiles import Experiment
+from repinf_core.streams import Stream, generator
 from repinf_core.studies.study import Trained
 
 TIMES = (20, 100, 300, 1000, 3000, 10_000)
@@ -21,7 +22,6 @@ ORBIT_STEPS = 1000
 """Trajectories that do not come to rest are followed for so many further steps."""
 CLOSED = 0.05
 """An orbit is closed if it comes back to within this share of its size."""
-_STREAM = 10  # of random numbers, beside those of the ten labels
 
 
 class Census(NamedTuple):
@@ -140,10 +140,9 @@ def _distances(
 ) -> dict[str, list[float]]:
     """Distances from the end points ``[n, N_z]`` of the images ``rows``, and nearest labels."""
     labels = network.train.labels
-    # With the seed alone the first image drawn would be the first one of the trials.
-    generator = torch.Generator().manual_seed(stream_seed(seed, _STREAM))
-    same = torch.stack([_another(labels, int(row), generator) for row in rows])
-    wrong = (labels[rows] + torch.randint(1, 10, (len(rows),), generator=generator)) % 10
+    drawing = generator(seed, Stream.END_POINTS)
+    same = torch.stack([_another(labels, int(row), drawing) for row in rows])
+    wrong = (labels[rows] + torch.randint(1, 10, (len(rows),), generator=drawing)) % 10
     to_concepts = torch.cdist(z, network.concepts)
     distances, nearest = nearest_memories(z, network.memories, 1)
     between, _ = nearest_memories(network.memories[rows], network.memories, 2)
@@ -216,6 +215,7 @@ def memories_and_concepts(ends: pd.DataFrame) -> dict[str, Any]:
     """
     # Different formulas compute the two distances in float32.
     own_is_nearest = ends.own_memory <= ends.nearest_memory + ONE_END
+    own_concept = ends.concept_label == ends.label
     distances = [
         "own_memory", "nearest_memory", "random_memory", "memory_to_next", "own_concept",
         "nearest_concept", "random_concept",
@@ -223,6 +223,6 @@ def memories_and_concepts(ends: pd.DataFrame) -> dict[str, Any]:
     return {
         "median_distances": ends[distances].median().to_dict(),
         "share_own_memory_nearest": float(own_is_nearest.mean()),
-        "share_own_concept_nearest": float((ends.concept_label == ends.label).mean()),
+        "share_own_concept_nearest": own_concept.groupby(ends.start).mean().to_dict(),
         "share_label_of_nearest_memory": float((ends.memory_label == ends.label).mean()),
     }

@@ -12,8 +12,9 @@ import torch
 from repinf_core import geometry
 from repinf_core.dynamics import rollout
 from repinf_core.models.classifier import Classifier
-from repinf_core.noise import noisy_trials, stream_seed
+from repinf_core.noise import noisy_trials
 from repinf_core.profiles import Experiment
+from repinf_core.streams import stream_seed
 from repinf_core.studies.study import IN_RESULTS, Trained, mean_curve
 
 

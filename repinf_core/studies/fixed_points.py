@@ -61,13 +61,18 @@ class FixedPoints(Study):
             ``converged``; for the point where it ended, the ``distance`` from the centre, the
             largest ``allowed`` distance, ``index``, ``radius``, ``stretch``, and the mean factor by
             which a step there multiplies the displacements that noise makes (``gain``); whether it
-            is a ``saddle`` by the claim's criterion.
+            is a ``saddle`` by the claim's criterion, and its ``number`` among the distinct ones
+            near this kind of centre (missing if it is none).
         saddles: a row for each label: the largest ``allowed`` distance; ``distance``, ``index``,
-            ``radius``, ``stretch`` and ``gain`` of the saddle nearest to the concept (missing if
-            there is none); for each kind of centre, whether a saddle lies near it.
+            ``radius``, ``stretch`` and ``gain`` of the saddle nearest to the concept; the share of
+            the squared length of the displacements that noise makes that lies along its growing
+            directions (``noise_share``), and what this is for random directions among the active
+            latent variables (``by_chance``; all missing if there is no saddle); for each kind of
+            centre, whether a saddle lies near it.
         centres: a row for each kind of ``centre``: the numbers of ``searches``, of those that
             ``converged``, of fixed points found ``near`` it, of those with index 1 or more
-            (``unstable``), of searches that ended at ``saddles``, and of ``labels`` with one.
+            (``unstable``), of searches that ended at ``saddles``, of the ``distinct`` ones among
+            these, and of ``labels`` with one.
         by_trajectories: a row for each kind of ``centre`` and some numbers of ``trajectories``: for
             how many ``labels`` the searches from the centre and from so many find a saddle.
         escape: a row for each label with a saddle: its ``radius``; the median factor per step by
@@ -205,8 +210,9 @@ def _centres(searches: pd.DataFrame) -> pd.DataFrame:
     by = stages.groupby("centre", sort=False)
     counts = by[["converged", "near", "unstable", "saddle"]].sum()
     counts = counts.rename(columns={"saddle": "saddles"})
-    labels = stages[stages.saddle].groupby("centre").label.nunique()
-    counts["labels"] = labels.reindex(counts.index, fill_value=0)
+    of_saddles = stages[stages.saddle].groupby("centre")
+    for name, column in (("distinct", "number"), ("labels", "label")):
+        counts[name] = of_saddles[column].nunique().reindex(counts.index, fill_value=0)
     return counts.assign(searches=by.size()).reset_index()
 
 
@@ -221,9 +227,7 @@ def _of_saddles(
         "labels_with_a_saddle": counts if possible else None,
         "searches": int(len(near.searches) / len(saddles.CENTRES)),
         "searches_converged": near.searches.groupby("centre").converged.sum().to_dict(),
-        "distinct_saddles": len(
-            near.saddles.dropna(subset=["distance"]).drop_duplicates(["radius", "stretch"])
-        ),
+        "distinct_saddles": int(near.searches[near.searches.centre == "concept"].number.nunique()),
         "radius_and_growth": rank_correlation(known.radius, known.growth)
         if len(known) > 2
         else None,
@@ -235,7 +239,7 @@ def _of_saddles(
 
 def _explained(found: dict[str, Any]) -> str:
     correlations = {
-        "spectral radius and factor of escape": found["radius_and_growth"],
+        "spectral radius and growth per step": found["radius_and_growth"],
         "predicted and seen step": found["step_and_linear_step"],
     }
     known = [f"{value:.2f} of {of}" for of, value in correlations.items() if value is not None]
@@ -245,10 +249,13 @@ def _explained(found: dict[str, Any]) -> str:
 
 
 def _approaches(systems: pd.DataFrame) -> list[dict[str, Any]]:
-    """For how many labels the network and the linear VAE approach, below the whole chord."""
+    """For how many labels the network and the linear VAE approach, by reading and target."""
     shown = systems[systems.system.isin(["mean map", null_models.LINEAR])]
-    table = shown.pivot(index=["system", "steps"], columns="target", values="whole_chord")
-    return table.rename(columns={"wrong concept": "wrong_concept"}).reset_index().to_dict("records")
+    return [
+        {"system": system, "steps": int(steps)}
+        | of.set_index("target")[[*null_models.READINGS]].to_dict()
+        for (system, steps), of in shown.groupby(["system", "steps"])
+    ]
 
 
 @torch.no_grad()
@@ -266,25 +273,33 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
         else f"By the criterion below, a saddle was found near {saddle['concept']} of 10 concepts, "
         f"near {saddle['random memory']} of 10 random memories, and near {saddle['prior point']} "
         f"and {saddle['prior point, one step on']} of 10 points of the prior, as drawn and one "
-        f"step on."
+        f"step on; and near {saddle[saddles.MIDPOINT]} of 10 midpoints of two concepts, which the "
+        f"criterion does not ask for."
     )
     on_curves = found["outcomes"].get("closed curve", 0)
     network, linear = (
         [one for one in found["approaches"] if one["system"] == system]
         for system in ("mean map", null_models.LINEAR)
     )
-    longer = "".join(f", and in {one['steps']:,} steps {one['concept']}" for one in linear[1:])
-    wrong = [
-        " and ".join(str(one["wrong_concept"]) for one in system) for system in (network, linear)
-    ]
+    own = found["share_own_concept_nearest"]
+    longer = "".join(f"; in {one['steps']:,} steps {_counts(one)}" for one in linear[1:])
     return (
         f"On {title} with {network_in_words(experiment)}, {rest:,} of {found['trajectories']:,} "
-        f"trajectories come to rest within {experiment.settling_steps:,} steps, at "
+        f"trajectories, half of them from noisy images ($p = {experiment.p:g}$) and half from "
+        f"clean ones, come to rest within {experiment.settling_steps:,} steps, at "
         f"{found['fixed_points']} distinct fixed points; {on_curves:,} go on along closed curves. "
         f"{found['share_own_memory_nearest']:.1%} of all end nearest to the memory of their own "
-        f"image, and {found['share_own_concept_nearest']:.0%} nearest to the concept of their own "
-        f"label (by chance: 10%). {near} In {network[0]['steps']:,} steps the network's mean curve "
-        f"approaches {network[0]['concept']} of 10 concepts below the whole chord. A linear VAE, "
-        f"which has no saddle, approaches {linear[0]['concept']}{longer} (wrong concepts: "
-        f"{wrong[0]}; {wrong[1]})."
+        f"image; nearest to the concept of their own label end {own['noisy']:.0%} of those from "
+        f"noisy and {own['clean']:.0%} of those from clean images (by chance: 10%). {near} In "
+        f"{network[0]['steps']:,} steps the network's mean curve approaches {_counts(network[0])}. "
+        f"A linear VAE, which has no saddle, approaches {_counts(linear[0])}{longer}."
+    )
+
+
+def _counts(approaches: dict[str, Any]) -> str:
+    """How many concepts a system approaches by either reading, and how many wrong ones."""
+    whole, same = (approaches[reading] for reading in null_models.READINGS)
+    return (
+        f"{whole['concept']} of 10 concepts below the whole chord and {same['concept']} at the "
+        f"same time (wrong concepts: {whole['wrong concept']} and {same['wrong concept']})"
     )

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from repinf_core import bootstrap, geometry
+from repinf_core.streams import Stream, generator
 
 VAES = ("paper's VAE", "conv VAE")
 OTHERS = ("CAE", "DAE")
@@ -36,8 +37,8 @@ def draws(labels: int, trials: int, seed: int) -> torch.Tensor:
 
     Every label draws its own trials; all networks are to use the same draws.
     """
-    generator = torch.Generator().manual_seed(seed)
-    return torch.stack([bootstrap.counts(trials, generator) for _ in range(labels)]) / trials
+    drawing = generator(seed, Stream.BOOTSTRAP)
+    return torch.stack([bootstrap.counts(trials, drawing) for _ in range(labels)]) / trials
 
 
 def resampled(distances: torch.Tensor, chords: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

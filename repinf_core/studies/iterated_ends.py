@@ -8,7 +8,7 @@ import torch
 from scipy.sparse.csgraph import connected_components
 
 from repinf_core.dynamics import fixed_points, matrix_free, settling
-from repinf_core.dynamics.rollout import Autoencoder
+from repinf_core.models import Autoencoder
 from repinf_core.studies.iterated_networks import Clusters
 from repinf_core.studies.study import stacked
 

@@ -13,7 +13,7 @@ import torch
 from repinf_core import geometry
 from repinf_core.data import LabelledImages
 from repinf_core.dynamics import approach, rollout
-from repinf_core.dynamics.rollout import Autoencoder
+from repinf_core.models import Autoencoder
 from repinf_core.studies.iterated_depths import depths, resampled
 from repinf_core.studies.study import mean_curves, stacked
 
@@ -37,15 +37,15 @@ class Clusters(NamedTuple):
 
 
 @torch.no_grad()
-def clusters(model: Autoencoder, train: LabelledImages, device: str, labels: int = 10) -> Clusters:
+def clusters(model: Autoencoder, train: LabelledImages, device: str) -> Clusters:
     """The clusters of all memories, of which no more than a few are kept at a time.
 
     Args:
         model: the network, on ``device``.
         train: the training set, on the CPU.
         device: of the computation.
-        labels: K.
     """
+    labels = int(train.labels.max()) + 1
     sums: torch.Tensor | float = 0.0
     squares = torch.zeros(labels, dtype=torch.float64, device=device)
     for images, of_images in zip(
@@ -60,7 +60,7 @@ def clusters(model: Autoencoder, train: LabelledImages, device: str, labels: int
     variance = squares / counts - concepts.square().sum(1)
     # A network may give all images of a label the same latents.
     spread = variance.clamp_min(torch.finfo(torch.float32).tiny).sqrt()
-    return Clusters(concepts.to(z.dtype).float(), spread.float())
+    return Clusters(concepts.float(), spread.float())
 
 
 class Followed(NamedTuple):

@@ -14,8 +14,8 @@ from repinf_core import data, votes
 from repinf_core.dynamics import approach, rollout
 from repinf_core.models import classifier
 from repinf_core.models.classifier import Classifier, ClassifierSpec
-from repinf_core.noise import stream_seed
 from repinf_core.profiles import Experiment
+from repinf_core.streams import stream_seed
 from repinf_core.studies import final_states, label_votes
 from repinf_core.studies.study import Study, Trained, network_in_words, trained
 from repinf_core.training import progress, store

@@ -41,8 +41,6 @@ class LatentManifolds(Study):
     ``log_epsilon``.
 
     Attributes:
-        networks: a row for each trained network: ``name``, ``epochs`` trained, and its test
-            ``objective`` (nats per image).
         ranks: at numpy's default tolerance, a row for each ``network``, noise ``level`` and factor:
             the columns of :func:`repinf_core.studies.latent_tensors.distribution`, and the largest
             rank that a tensor of this shape can have (``bound``).
@@ -64,7 +62,6 @@ class LatentManifolds(Study):
         active: how many channels of each network are active, in a sentence.
     """
 
-    networks: pd.DataFrame
     ranks: pd.DataFrame
     effective: pd.DataFrame
     tolerances: pd.DataFrame
@@ -138,7 +135,6 @@ def run(experiment: Experiment, device: str | None = None) -> LatentManifolds:
         numbers=numbers,
         finding=ranks_in_words.finding(experiment, numbers),
         active=ranks_in_words.active(numbers),
-        networks=_networks(trained),
         ranks=_together(by_network, "ranks", "network"),
         effective=effective,
         tolerances=tolerances,
@@ -220,14 +216,6 @@ def _angles(turned: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, dict[str,
 
 def _plain(value: float) -> float | None:
     return None if pd.isna(value) else float(value)
-
-
-def _networks(trained: convolutional.Convolutional) -> pd.DataFrame:
-    rows = [
-        {"name": name, "epochs": run.epoch, "objective": next(iter(run.history[-1].test.values()))}
-        for name, run in trained.runs.items()
-    ]
-    return pd.DataFrame(rows)
 
 
 def _together(

@@ -82,7 +82,7 @@ def subspaces(readout: Readout, inputs: Inputs, epsilon: float) -> pd.DataFrame:
     epsilons = [multiple * epsilon for multiple in EPSILONS]
 
     def embeddings(covariances: Covariances) -> Iterator[torch.Tensor]:
-        logs = (manifolds.logarithms_by_eps(s, epsilons) for s in covariances)
+        logs = (manifolds.logarithms(s, epsilons) for s in covariances)
         return (torch.cat(of, 1) for of in zip(*logs, strict=True))
 
     compared = _compared(readout, inputs, embeddings)

@@ -111,10 +111,7 @@ class Spectra(NamedTuple):
 
     def effective_ranks(self) -> dict[str, torch.Tensor]:
         """By factor, effective ranks ``[levels, n]``."""
-        return {
-            factor: manifolds.effective_rank_of_spectrum(values)
-            for factor, values in self.values.items()
-        }
+        return {factor: manifolds.effective_rank(values) for factor, values in self.values.items()}
 
 
 def spectra(readout: Readout, inputs: Inputs) -> Spectra:

@@ -10,6 +10,7 @@ import torch
 from repinf_core import agreement, data, geometry, profiles
 from repinf_core.models import mlp
 from repinf_core.profiles import Experiment
+from repinf_core.streams import Stream, generator
 from repinf_core.studies.study import Study, Trained, trained
 from repinf_core.training import general
 
@@ -103,8 +104,8 @@ def _images(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     first = torch.cat([(test.labels == label).nonzero()[:1, 0] for label in range(10)])
     originals = test.images[first]
-    model, generator = network.model, torch.Generator().manual_seed(seed)
-    prior = torch.randn(_SAMPLES, model.n_z, generator=generator)
+    model = network.model
+    prior = torch.randn(_SAMPLES, model.n_z, generator=generator(seed, Stream.SAMPLES))
     with torch.no_grad():
         latents = model.encode_mean(originals.to(network.device))
         reconstructions = model.decode_mean(latents).cpu()

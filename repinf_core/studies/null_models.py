@@ -10,11 +10,14 @@ from repinf_core.dynamics import rollout
 from repinf_core.dynamics.sampling import sampled_chain
 from repinf_core.models.linear import LinearVAE
 from repinf_core.profiles import Experiment
+from repinf_core.streams import Stream, generator
 from repinf_core.studies.saddles import Trials
 from repinf_core.studies.study import Trained
 
 LINEAR = "linear VAE"
 """The name of the null model in the table."""
+READINGS = ("whole_chord", "same_time")
+"""The two readings of an approach, columns of the table."""
 
 
 def null_models(
@@ -40,8 +43,8 @@ def null_models(
     linear = LinearVAE(network.train.images, min(experiment.n_z, network.train.images.shape[1] - 1))
     linear_concepts = geometry.concepts(models.memories(linear, network.train.images), labels)
     linear_z0 = linear.encode_mean(trials.x0)
-    generator = torch.Generator(network.device).manual_seed(experiment.trial_seed)
-    chain = _chain(network, x0, experiment.steps, generator)
+    drawing = generator(experiment.trial_seed, Stream.SAMPLED_CHAIN, network.device)
+    chain = _chain(network, x0, experiment.steps, drawing)
     paths = {
         "mean map": _means(network.model, x0, experiment.steps),
         "sampled chain, mean of q": chain[0],

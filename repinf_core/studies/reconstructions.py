@@ -9,8 +9,9 @@ import torch
 
 from repinf_core import bootstrap
 from repinf_core.models.conv import ConvVAE
-from repinf_core.noise import corrupt, gaussian, psnr, stream_seed
+from repinf_core.noise import corrupt, gaussian, psnr
 from repinf_core.profiles import Experiment
+from repinf_core.streams import Stream, generator
 from repinf_core.studies.convolutional import Convolutional
 
 GAUSSIAN, PIXEL = "Gaussian", "pixel"
@@ -18,7 +19,12 @@ GAUSSIAN, PIXEL = "Gaussian", "pixel"
 NOISY, SAMPLED = "noisy image", "VAE, sampled"
 """The control, and what the VAE decodes from a sample of z instead of its mean."""
 
-_SEEDS = {"images": 0, GAUSSIAN: 1, PIXEL: 2, "samples": 3}  # of what is drawn
+_STREAMS = {
+    "images": Stream.VARIANT_IMAGES,
+    GAUSSIAN: Stream.VARIANT_GAUSSIAN,
+    PIXEL: Stream.VARIANT_PIXELS,
+    "samples": Stream.VARIANT_Z,
+}
 _SHOWN = 5  # noise levels of the examples
 
 
@@ -54,7 +60,7 @@ class Reconstructed(NamedTuple):
 
 def drawing(experiment: Experiment, what: str, device: str = "cpu") -> torch.Generator:
     """A generator of its own for the choice of images, for each kind of noise, and for z."""
-    return torch.Generator(device).manual_seed(stream_seed(experiment.trial_seed, _SEEDS[what]))
+    return generator(experiment.trial_seed, _STREAMS[what], device)
 
 
 def noises(experiment: Experiment) -> tuple[Noise, Noise]:

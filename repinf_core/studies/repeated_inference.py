@@ -9,8 +9,9 @@ import torch
 
 from repinf_core import data, geometry
 from repinf_core.dynamics import rollout
-from repinf_core.noise import NOISES, noisy_trials, stream_seed
+from repinf_core.noise import NOISES, noisy_trials
 from repinf_core.profiles import Experiment
+from repinf_core.streams import stream_seed
 from repinf_core.studies.study import Study, Trained, network_in_words, trained
 
 _TIMES = (0, 1, 2, 5, 10, 20, 50)  # steps shown in the rows of images; T comes last

@@ -9,17 +9,19 @@ import torch
 from repinf_core import geometry, models
 from repinf_core.dynamics import approach, fixed_points, rollout
 from repinf_core.dynamics.jacobian import jacobian
-from repinf_core.noise import noisy_trials, stream_seed
+from repinf_core.noise import noisy_trials
 from repinf_core.profiles import Experiment
+from repinf_core.streams import Stream, generator
 from repinf_core.studies.study import Trained
 
 CONTROLS = ("random memory", "prior point", "prior point, one step on")
 """Kinds of control points; one of each kind takes the place of each label's concept."""
-CENTRES = ("concept", *CONTROLS)
+MIDPOINT = "midpoint"
+"""Of a label's concept and the next label's: no control of the claim, but as far inside."""
+CENTRES = ("concept", *CONTROLS, MIDPOINT)
 """Saddles are searched for near these points."""
 ESCAPE_STEPS = 10
 """How a trajectory leaves the saddle is measured over so many steps after its closest approach."""
-_STREAM = 11  # of random numbers, beside those of the ten labels
 
 
 class Saddles(NamedTuple):
@@ -94,26 +96,26 @@ def search(
         points[int(label)] = z
     return Saddles(
         searches.drop(columns=["z", "label_number"]),
-        _saddles(network, searches, best),
+        _saddles(network, trials, searches, best),
         _by_trajectories(searches),
         points,
     )
 
 
 def _centres(network: Trained, seed: int) -> dict[str, torch.Tensor]:
-    """The concepts, and one random point of each kind of control for each: ``[10, N_z]``."""
-    # With the seed alone the first image drawn would be the first one of the trials.
-    generator = torch.Generator().manual_seed(stream_seed(seed, _STREAM))
+    """The concepts, one random point of each kind of control for each, midpoints: ``[10, N_z]``."""
+    drawing = generator(seed, Stream.SADDLES)
     rows = [
-        int(of_label[torch.randint(len(of_label), (1,), generator=generator)])
+        int(of_label[torch.randint(len(of_label), (1,), generator=drawing)])
         for k in range(10)
         for of_label in [(network.train.labels == k).nonzero()[:, 0]]
     ]
-    prior = torch.randn(10, network.model.n_z, generator=generator)
+    prior = torch.randn(10, network.model.n_z, generator=drawing)
     step = rollout.inference_step(network.model)
     with torch.no_grad():
         after = step(prior.to(network.device))[1].cpu()
-    points = (network.concepts, network.memories[rows], prior, after)
+    between = (network.concepts + network.concepts.roll(-1, 0)) / 2
+    points = (network.concepts, network.memories[rows], prior, after, between)
     return dict(zip(CENTRES, points, strict=True))
 
 
@@ -133,7 +135,7 @@ def _around(
     maps = jacobian(network.model, refined.z.to(device)).cpu()
     spectrum = fixed_points.spectrum(maps)
     label = torch.arange(10).repeat_interleave(followed + 1)
-    displaced = (trials.z0 - network.memories[trials.rows]).double().unflatten(0, (10, each))
+    displaced = _displaced(network, trials)
     gains = [
         geometry.directional_gains(one, displaced[k])[0]
         for one, k in zip(maps, label.tolist(), strict=True)
@@ -156,12 +158,14 @@ def _around(
         }
     )
     near = table.converged & (table.distance < table.allowed) & (table["index"] >= 1)
-    return table.assign(saddle=near & (table.gain < 1).fillna(False).astype(bool))
+    table["saddle"] = near & (table.gain < 1).fillna(False).astype(bool)
+    numbers = fixed_points.distinct(refined.z[torch.tensor(table.saddle.to_numpy())])
+    return table.assign(number=pd.Series(numbers.numpy(), table.index[table.saddle], dtype="Int64"))
 
 
 @torch.no_grad()
 def closest_points(
-    model: rollout.Autoencoder, x0: torch.Tensor, targets: torch.Tensor, steps: int
+    model: models.Autoencoder, x0: torch.Tensor, targets: torch.Tensor, steps: int
 ) -> torch.Tensor:
     """The point of each trajectory z(0) ... z(T) that is closest to its target, ``[trials, N_z]``.
 
@@ -187,12 +191,30 @@ def _radii(network: Trained) -> torch.Tensor:
     return torch.stack([distances[labels == k].median() for k in range(10)])
 
 
-def _saddles(network: Trained, searches: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
+def _displaced(network: Trained, trials: Trials) -> torch.Tensor:
+    """z(0) - xi, the displacements that noise makes, by label: float64 ``[10, trials, N_z]``."""
+    return (trials.z0 - network.memories[trials.rows]).double().unflatten(0, (10, -1))
+
+
+def _saddles(
+    network: Trained, trials: Trials, searches: pd.DataFrame, best: pd.DataFrame
+) -> pd.DataFrame:
     """The table ``saddles``: the one nearest to each concept, and whether each control has one."""
     found = searches.groupby(["label_number", "centre"]).saddle.any().unstack()
     table = pd.DataFrame({"label": network.class_names, "allowed": _radii(network).numpy()})
     columns = ["distance", "index", "radius", "stretch", "gain"]
-    table = table.join(best.set_index("label_number")[columns])
+    at_best = best.set_index("label_number")
+    table = table.join(at_best[columns])
+    displaced, active = _displaced(network, trials), geometry.active_latents(network.memories)
+    noise = {
+        label: geometry.share_within(
+            displaced[label],
+            fixed_points.growing_directions(jacobian(network.model, z[None].to(network.device))[0]),
+        )
+        for label, z in at_best.z.items()
+    }
+    table["noise_share"] = pd.Series(noise, table.index, dtype=float)
+    table["by_chance"] = table["index"] / int(active.sum())
     for name in found:
         table[name] = found[name].to_numpy()
     return table

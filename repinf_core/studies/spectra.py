@@ -7,6 +7,7 @@ import torch
 
 from repinf_core.dynamics import fixed_points
 from repinf_core.dynamics.jacobian import jacobian
+from repinf_core.streams import Stream, generator
 from repinf_core.studies.study import Trained
 
 _POINTS = 100  # random memories, and points of the prior
@@ -20,8 +21,8 @@ def at_points(network: Trained, attractors: torch.Tensor, seed: int) -> pd.DataF
         attractors: fixed points, ``[n, N_z]``; n may be 0.
         seed: of the memories and of the points of the prior.
     """
-    generator = torch.Generator().manual_seed(seed)
-    rows = torch.randint(len(network.memories), (_POINTS,), generator=generator)
+    drawing = generator(seed, Stream.SPECTRA)
+    rows = torch.randint(len(network.memories), (_POINTS,), generator=drawing)
     concepts = network.concepts.double()
     pairs = [concepts[[i, j]].mean(0) for i, j in itertools.combinations(range(10), 2)]
     points = {
@@ -30,7 +31,7 @@ def at_points(network: Trained, attractors: torch.Tensor, seed: int) -> pd.DataF
         "concept": concepts,
         "midpoint": torch.stack(pairs),
         "prior point": torch.randn(
-            _POINTS, concepts.shape[1], generator=generator, dtype=torch.float64
+            _POINTS, concepts.shape[1], generator=drawing, dtype=torch.float64
         ),
     }
     model = fixed_points.in_float64(network.model)

@@ -12,8 +12,9 @@ from repinf_core.dynamics import rollout, steps
 from repinf_core.geometry import distance
 from repinf_core.models.classifier import Classifier
 from repinf_core.models.denoiser import DenoisingAutoencoder
-from repinf_core.noise import corrupt, psnr, stream_seed
+from repinf_core.noise import corrupt, psnr
 from repinf_core.profiles import Experiment
+from repinf_core.streams import Stream, stream_seed
 from repinf_core.studies import steps_advice
 from repinf_core.studies.study import Trained
 
@@ -26,7 +27,10 @@ METHODS = (NOISY, ONE_PASS, ADVICE, RULE, BEST, BEST_EACH, DENOISER)
 """What is compared; the two best ones look at the clean image, or at its label."""
 
 _SHARES = tuple(2 ** (k / 4) for k in range(-16, 5))  # tried; with the largest few take a step
-_SEEDS = {"train": (0, 1), "test": (2, 3)}  # of the images that are drawn, and of their noise
+_STREAMS = {  # of the images that are drawn, and of their noise
+    "train": (Stream.STEPS_TRAINING_IMAGES, Stream.STEPS_TRAINING_NOISE),
+    "test": (Stream.STEPS_TEST_IMAGES, Stream.STEPS_TEST_NOISE),
+}
 _SHOWN = 4  # examples
 _NOT_INFERRED = torch.full((len(GOALS),), torch.nan, dtype=torch.float64)
 
@@ -55,7 +59,7 @@ class _Sample(NamedTuple):
 
 def _sample(experiment: Experiment, split: str) -> _Sample:
     """As many images of a split as are asked for, or all, in random order."""
-    of_images, of_noise = (stream_seed(experiment.trial_seed, number) for number in _SEEDS[split])
+    of_images, of_noise = (stream_seed(experiment.trial_seed, one) for one in _STREAMS[split])
     images, labels = data.load(experiment.dataset, split)
     generator = torch.Generator().manual_seed(of_images)
     rows = torch.randperm(len(labels), generator=generator)[: experiment.trials_per_p]

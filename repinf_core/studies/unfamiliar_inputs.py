@@ -143,7 +143,7 @@ def _measure(experiment: Experiment, foreign: str | None, device: str | None) ->
         about=pd.DataFrame([about]),
         inputs=_table({kind: one.scores for kind, one in followed.items()}, "input"),
         separations=_separations(followed, generator),
-        curves=_curves(followed, experiment.steps),
+        curves=_curves(followed),
         samples={kind: one.sample for kind, one in followed.items()},
     )
 
@@ -181,7 +181,7 @@ def _separations(followed: dict[str, Followed], generator: torch.Generator) -> p
     return stacked(tables, "kind")
 
 
-def _curves(followed: dict[str, Followed], steps: int) -> pd.DataFrame:
+def _curves(followed: dict[str, Followed]) -> pd.DataFrame:
     tables = {}
     quartiles = torch.tensor([0.25, 0.5, 0.75])
     for kind, one in followed.items():
