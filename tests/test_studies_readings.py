@@ -210,11 +210,13 @@ def test_the_comparison_is_repeated_with_a_network_of_another_seed_but_of_no_oth
     [
         (
             {"noise": Evidence("permute", 0, 0, "open"), "beta": Evidence(1.0, 2, 1, "supported")},
-            "the reading of the noise stays open, and of the weights β = 1 is supported.",
+            "the reading of the noise stays open, and of the weights β = 1 is supported "
+            "(margin without A and B: 1).",
         ),
         (
             {"noise": Evidence("invert", 1, 1, "favoured"), "beta": Evidence(2.0, 0, 0, "open")},
-            "of the noises invert is favoured, and the weight stays open.",
+            "of the noises invert is favoured (margin without A and B: 1), and the weight stays "
+            "open.",
         ),
     ],
 )

@@ -65,7 +65,7 @@ CLAIMS = (
         "Fig. 3",
         "04_cluster_centers",
         memory_early,
-        "Before the numbers were seen. Since a review, when they were known, it is not judged "
+        "Before the numbers were seen. Later, when they were known: it is not judged "
         "where trajectories begin at their memories, as without noise; no verdict turned on it.",
     ),
     Claim(
@@ -91,7 +91,7 @@ CLAIMS = (
         "Fig. 3",
         "04_cluster_centers",
         mahalanobis,
-        "Brought closer to the paper's text after a review, when MNIST's numbers were known: "
+        "Brought closer to the paper's text later, when MNIST's numbers were known: "
         "the reading *same time* counts as well.",
     ),
 )

@@ -42,9 +42,9 @@ CLAIMS = (
         "MNIST. Known from the start were the approaches of chapter 04, and that its earlier "
         "criterion of a saddle (a step stretches some direction at the concept) is met at random "
         "points of the prior too. At first only ten trajectories of each label were searched "
-        "from. That was too few: three editions found a saddle for 6, 5 and 4 labels of MNIST, by "
-        "rounding, most of them in a single search. The number was raised when a trial on MNIST "
-        "had shown that 50 to 300 trajectories find one for all ten labels, and near 6 to 9 random "
-        "memories.",
+        "from. That was too few: three runs that differed by rounding alone found a saddle for "
+        "6, 5 and 4 labels of MNIST, most of them in a single search. The number was raised when a "
+        "trial on MNIST had shown that 50 to 300 trajectories find one for all ten labels, and "
+        "near 6 to 9 random memories.",
     ),
 )

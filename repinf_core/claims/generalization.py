@@ -32,7 +32,7 @@ CLAIMS = (
         "Fig. 9",
         "08_generalization",
         generalization,
-        "Before the numbers were seen. Since a review, when they were known, it is not judged on a "
+        "Before the numbers were seen. Later, when they were known: it is not judged on a "
         "grid that has no N_z outside of 10 to 20; no verdict turned on it.",
     ),
 )

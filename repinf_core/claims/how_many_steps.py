@@ -32,9 +32,10 @@ def twenty_to_thirty(found: Numbers) -> Measured:
     pays = advice["over_one_pass"]["low"] > 0
     better = [p for p, other in advice["others"].items() if other["low"] > MARGIN]
     where = f" ({', '.join(better)})" if better else ""
+    points = {name: 100 * end for name, end in advice["over_one_pass"].items()}
     return Measured(
-        f"accuracy over 20 to 30 steps less one pass's {_told(advice['over_one_pass'], '{:.1%}')}; "
-        f"other steps are better at {len(better)} of {len(advice['others'])} p{where}",
+        f"accuracy over 20 to 30 steps less one pass's: {_told(points, '{:.1f}')} percentage "
+        f"points; other steps are better at {len(better)} of {len(advice['others'])} p{where}",
         graded(pays and not better, pays and 2 * len(better) <= len(advice["others"])),
     )
 

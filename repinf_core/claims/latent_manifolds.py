@@ -198,14 +198,14 @@ CLAIMS = (
     ),
     Claim(
         "ties",
-        "sampling z fixes the ranks, not the VAE: by its mean they vary, because exact ties "
-        "between places of the latent tensor lower them",
+        "sampling z fixes the ranks, not the VAE: by its mean they vary",
         BEYOND,
         "asks this, as far as we know; of the companion we had only the abstract",
         "only the sampled z has fixed ranks, among CAE, DAE, VAE by its mean and VAE by a sampled "
         f"z, or cropping the border makes the CAE's ranks constant (fixed, constant: {_ONE_RANK}), "
         "both over the clean test images and over these at all noise levels together; partly: over "
-        "one of the two",
+        "one of the two. The verdict does not test the cause. Exact ties between places of the "
+        "latent tensor are one: see in how many images S3 has just the rank that they leave",
         "companion",
         "31_latent_manifolds",
         fixed_by_ties,

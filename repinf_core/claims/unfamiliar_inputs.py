@@ -28,7 +28,8 @@ def longer_step(found: Numbers) -> Measured:
     shorter = sum(step["high"] < 0.5 for step in steps)
     areas = [step["auroc"] for step in steps]
     return Measured(
-        f"longer for {longer} and shorter for {shorter} of {len(steps)} kinds; AUROC "
+        f"in {len(steps)} comparisons (each kind with each network) longer in {longer} and shorter "
+        f"in {shorter}; AUROC "
         f"{min(areas):.3f} to {max(areas):.3f}",
         graded(longer == len(steps), longer > 0 and shorter == 0),
     )
@@ -42,12 +43,12 @@ def better_than_elbo(found: Numbers) -> Measured:
     better = {name: sum(_better(scores, name) for scores in kinds) for name in TRAJECTORY}
     worse = {name: sum(_worse(scores, name) for scores in kinds) for name in TRAJECTORY}
     told = "; ".join(
-        f"{words}: better for {better[name]}, worse for {worse[name]}, both perfect for "
+        f"{words}: better in {better[name]}, worse in {worse[name]}, both perfect in "
         f"{perfect[name]}"
         for name, words in TRAJECTORY.items()
     )
     return Measured(
-        f"of {len(kinds)} kinds, {told}",
+        f"of {len(kinds)} comparisons (each kind with each network), {told}",
         graded(
             any(better[name] + perfect[name] == len(kinds) and better[name] for name in better),
             any(better[name] and not worse[name] for name in better),

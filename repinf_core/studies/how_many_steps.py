@@ -53,7 +53,6 @@ class HowManySteps(Study):
             below the advice.
         overall: the same, means over the noise fractions that are judged
             (``steps_advice.judged``): a row for each method and goal.
-        best_steps: a row for each goal and ``p``: the ``t`` of the best mean value, with its ends.
         shares: a row for each goal and ``share`` tried: its ``value`` on noisy *training* images,
             mean over the p that are judged, and whether it is the one ``chosen``.
         memory_times: a row for each ``p``: the mean ``t`` at which noisy *training* images are
@@ -65,7 +64,6 @@ class HowManySteps(Study):
     curves: pd.DataFrame
     methods: pd.DataFrame
     overall: pd.DataFrame
-    best_steps: pd.DataFrame
     shares: pd.DataFrame
     memory_times: pd.DataFrame
     examples: Mapping[str, np.ndarray]
@@ -126,7 +124,6 @@ def run(experiment: Experiment, device: str | None = None) -> HowManySteps:
         curves=_curves(curves, p_grid, at, weights),
         methods=methods,
         overall=overall,
-        best_steps=_best_steps(curves, p_grid, at, weights),
         shares=shares,
         memory_times=memory_times,
         examples=examples,
@@ -167,18 +164,6 @@ def _methods(found: Mapping[str, Method], p_grid: Any, weights: torch.Tensor) ->
     return pd.concat(tables).reset_index()
 
 
-def _best_steps(
-    curves: torch.Tensor, p_grid: tuple[float, ...], at: list[int], weights: torch.Tensor
-) -> pd.DataFrame:
-    steps_at = torch.tensor(at, dtype=torch.float64)
-    resampled = steps_at[steps_advice.best((curves @ weights.T).movedim(-1, 0))]
-    low, high = bootstrap.interval(resampled)
-    index = pd.MultiIndex.from_product([GOALS, p_grid], names=["goal", "p"])
-    best = torch.tensor(at)[steps_advice.best(curves.mean(3))]
-    columns = {"t": best.flatten(), "low": low.flatten(), "high": high.flatten()}
-    return pd.DataFrame(columns, index).reset_index()
-
-
 def _by_goal(overall: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     values = overall.assign(value=overall.value.astype(object).where(overall.value.notna(), None))
     return {
@@ -195,11 +180,11 @@ def _steps(overall: pd.DataFrame, method: str) -> dict[str, float]:
 def _noisy_better(methods: pd.DataFrame, p_grid: Sequence[float]) -> float | None:
     """The last p up to which the noisy image is closer to the clean one than after one pass.
 
-    The mean PSNR of noisy images is missing if it is infinite: some of them are clean.
+    The interval of the gain in PSNR must lie above 0.  The gain is missing if the mean PSNR of
+    noisy images is infinite: some of them are clean.
     """
-    denoised = methods[methods.goal == GOALS[0]].pivot(index="p", columns="method", values="value")
-    psnr = denoised.loc[[*p_grid]]
-    better = psnr[NOISY].fillna(math.inf) > psnr[ONE_PASS]
+    noisy = methods[(methods.goal == GOALS[0]) & (methods.method == NOISY)].set_index("p")
+    better = noisy.gain_low.loc[[*p_grid]].fillna(math.inf) > 0
     return until_failure(p_grid, better.tolist())[0]
 
 
@@ -213,11 +198,14 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
 
     taken, last = found["steps_of_the_rule"], found["noisy_image_better_up_to_p"]
     closer = (
-        "" if last is None else f", and up to $p = {last:g}$ its PSNR is above that of one pass"
+        ""
+        if last is None
+        else f", and up to $p = {last:g}$ its PSNR is above that of one pass (95% interval)"
     )
     return (
-        f"On noisy test images of {title} ({network_in_words(experiment)}, mean over $p$ from "
-        f"{p[0]:g} to {p[-1]:g}) a single pass gives a PSNR and an accuracy of {both(ONE_PASS)}. "
+        f"On {found['images']:,} noisy test images of {title} ({network_in_words(experiment)}, "
+        f"mean over $p$ from {p[0]:g} to {p[-1]:g}) a single pass gives a PSNR and an accuracy of "
+        f"{both(ONE_PASS)}. "
         f"The paper's advice gives {both(ADVICE)}. The rule that looks at the trajectory stops "
         f"after {taken[GOALS[0]]:.1f} and {taken[GOALS[1]]:.1f} steps on average and gives "
         f"{both(RULE)}; the best number of steps for each $p$ gives {both(BEST)}. The noisy image "

@@ -49,7 +49,8 @@ def _with(network: str, of: dict[str, Evidence]) -> str:
     noise, weight = (
         f"{asked} stays open"
         if one.verdict == "open"
-        else f"of the {choices} {choice.format(one.best)} is {one.verdict}"
+        else f"of the {choices} {choice.format(one.best)} is {one.verdict} (margin without "
+        f"{' and '.join(SUGGESTING)}: {one.unsuggested})"
         for asked, choices, choice, one in (
             ("the reading of the noise", "noises", "{}", of["noise"]),
             ("the weight", "weights", "β = {:g}", of["beta"]),
