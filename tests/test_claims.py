@@ -306,7 +306,9 @@ PAPER = {
             "random memory": 4,
             "prior point": 0,
             "prior point, one step on": 3,
-        }
+            "midpoint": 9,
+        },
+        "noise_along_growth": {"share": 0.14, "by_chance": 0.12},
     },
     "30_autoencoder_variants": {
         "psnr": {"Gaussian": {"CAE": [30.0, 20.0], "DAE": [27.0, 22.0], "VAE": [27.0, 23.0]}},
@@ -419,6 +421,8 @@ CHANGES = [
     ("saddle", {"labels_with_a_saddle/random memory": 9}, REPRODUCED),
     ("saddle", {"labels_with_a_saddle/random memory": 10}, NOT_REPRODUCED),
     ("saddle", {"labels_with_a_saddle/prior point": 10}, NOT_REPRODUCED),
+    ("saddle", {"labels_with_a_saddle/midpoint": 10}, REPRODUCED),  # is told, and not asked for
+    ("saddle", {"noise_along_growth": None, "labels_with_a_saddle/concept": 0}, NOT_REPRODUCED),
     ("saddle", {"labels_with_a_saddle/prior point, one step on": 10}, NOT_REPRODUCED),
     (
         "saddle",

@@ -330,6 +330,13 @@ def test_the_finding_names_every_control(found):
     assert f"near {concept} of 10 concepts, near {memory} of 10 random memories" in found.finding
     assert f"near {prior} and {after} of 10 points of the prior" in found.finding
     assert f"near {between} of 10 midpoints of two concepts" in found.finding
+    if concept:
+        shares = found.saddles[["noise_share", "by_chance"]].mean()
+        told = f"hold {shares.noise_share:.0%} of the squared length of the noise; random"
+        assert told in found.finding
+        assert f"would hold {shares.by_chance:.0%}, and orthogonal" in found.finding
+    else:
+        assert found.numbers["noise_along_growth"] is None
     systems = found.systems.set_index(["system", "steps", "target"])
 
     def told(system, steps):

@@ -228,6 +228,12 @@ def _of_saddles(
         "searches": int(len(near.searches) / len(saddles.CENTRES)),
         "searches_converged": near.searches.groupby("centre").converged.sum().to_dict(),
         "distinct_saddles": int(near.searches[near.searches.centre == "concept"].number.nunique()),
+        "noise_along_growth": None
+        if not len(escape)
+        else {
+            "share": float(near.saddles.noise_share.mean()),
+            "by_chance": float(near.saddles.by_chance.mean()),
+        },
         "radius_and_growth": rank_correlation(known.radius, known.growth)
         if len(known) > 2
         else None,
@@ -275,6 +281,7 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
         f"and {saddle['prior point, one step on']} of 10 points of the prior, as drawn and one "
         f"step on; and near {saddle[saddles.MIDPOINT]} of 10 midpoints of two concepts, which the "
         f"criterion does not ask for."
+        f"{_along_growth(found['noise_along_growth'])}"
     )
     on_curves = found["outcomes"].get("closed curve", 0)
     network, linear = (
@@ -293,6 +300,16 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
         f"noisy and {own['clean']:.0%} of those from clean images (by chance: 10%). {near} In "
         f"{network[0]['steps']:,} steps the network's mean curve approaches {_counts(network[0])}. "
         f"A linear VAE, which has no saddle, approaches {_counts(linear[0])}{longer}."
+    )
+
+
+def _along_growth(share: dict[str, float] | None) -> str:
+    if share is None:
+        return ""
+    return (
+        f" The directions that grow at the saddles nearest to concepts hold {share['share']:.0%} "
+        f"of the squared length of the noise; random directions would hold "
+        f"{share['by_chance']:.0%}, and orthogonal ones nothing."
     )
 
 
