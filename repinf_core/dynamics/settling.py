@@ -135,11 +135,10 @@ def orbits(model: Autoencoder, z: torch.Tensor, steps: int) -> Orbits:
         steps: the number of further steps.
     """
     step = inference_step(OneDNNMeans(model) if supports_onednn(model) else model)
-    at, distances = z, []
-    for _ in range(steps):
+    at, away = z, z.new_empty(steps, len(z))
+    for row in away:
         _, at = step(at)
-        distances.append((at - z).norm(dim=1))
-    away = torch.stack(distances)
+        row.copy_((at - z).norm(dim=1))
     size = away.max(0).values
     has_left = (away > size / 2).cumsum(0) > 0
     back = away.masked_fill(~has_left, torch.inf).min(0).values

@@ -28,7 +28,12 @@ def chord_distances(
         ``[T+1, trials]``.
     """
     fractions = torch.linspace(0, 1, steps + 1, dtype=z_first.dtype, device=z_first.device)
-    return torch.stack([distance(torch.lerp(z_first, z_last, s), target) for s in fractions])
+    # Rows of one array: small tensors that stay between large ones that go would keep the memory of
+    # the large ones from being used again, and 10,000 steps would need gigabytes.
+    distances = z_first.new_empty(steps + 1, len(z_first))
+    for row, s in zip(distances, fractions, strict=True):
+        row.copy_(distance(torch.lerp(z_first, z_last, s), target))
+    return distances
 
 
 def chord_minimum(

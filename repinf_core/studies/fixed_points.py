@@ -272,51 +272,46 @@ def _images(network: Trained, points: torch.Tensor) -> np.ndarray:
 def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
     title = data.DATASETS[experiment.dataset].title
     rest = found["outcomes"].get("fixed point", 0)
-    saddle = found["labels_with_a_saddle"]
-    near = (
-        "There is no saddle to look for."
-        if saddle is None
-        else f"By the criterion below, a saddle was found near {saddle['concept']} of 10 concepts, "
-        f"near {saddle['random memory']} of 10 random memories, and near {saddle['prior point']} "
-        f"and {saddle['prior point, one step on']} of 10 points of the prior, as drawn and one "
-        f"step on; and near {saddle[saddles.MIDPOINT]} of 10 midpoints of two concepts, which the "
-        f"criterion does not ask for."
-        f"{_along_growth(found['noise_along_growth'])}"
-    )
     on_curves = found["outcomes"].get("closed curve", 0)
+    own = found["share_own_concept_nearest"]
     network, linear = (
-        [one for one in found["approaches"] if one["system"] == system]
+        [one for one in found["approaches"] if one["system"] == system][-1]
         for system in ("mean map", null_models.LINEAR)
     )
-    own = found["share_own_concept_nearest"]
-    longer = "".join(f"; in {one['steps']:,} steps {_counts(one)}" for one in linear[1:])
     return (
         f"On {title} with {network_in_words(experiment)}, {rest:,} of {found['trajectories']:,} "
-        f"trajectories, half of them from noisy images ($p = {experiment.p:g}$) and half from "
-        f"clean ones, come to rest within {experiment.settling_steps:,} steps, at "
-        f"{found['fixed_points']} distinct fixed points; {on_curves:,} go on along closed curves. "
+        f"trajectories, half from noisy images ($p = {experiment.p:g}$) and half from clean ones, "
+        f"come to rest within {experiment.settling_steps:,} steps, at {found['fixed_points']} "
+        f"distinct fixed points; {on_curves:,} go on along closed curves. "
         f"{found['share_own_memory_nearest']:.1%} of all end nearest to the memory of their own "
-        f"image; nearest to the concept of their own label end {own['noisy']:.0%} of those from "
-        f"noisy and {own['clean']:.0%} of those from clean images (by chance: 10%). {near} In "
-        f"{network[0]['steps']:,} steps the network's mean curve approaches {_counts(network[0])}. "
-        f"A linear VAE, which has no saddle, approaches {_counts(linear[0])}{longer}."
+        f"image; {own['noisy']:.0%} from noisy and {own['clean']:.0%} from clean images end "
+        f"nearest to the concept of their own label (by chance: 10%). {_saddles(found)} In "
+        f"{network['steps']:,} steps the network's mean curve approaches {_counts(network)}, a "
+        f"linear VAE, which has no saddle, {_counts(linear)} in {linear['steps']:,} steps."
     )
 
 
-def _along_growth(share: dict[str, float] | None) -> str:
-    if share is None:
-        return ""
+def _saddles(found: dict[str, Any]) -> str:
+    near, along = found["labels_with_a_saddle"], found["noise_along_growth"]
+    if near is None:
+        return "There is no saddle to look for."
+    growth = ""
+    if along is not None:
+        growth = (
+            f" The directions that grow at the saddles nearest to concepts hold "
+            f"{along['share']:.0%} of the squared length of the noise (random ones: "
+            f"{along['by_chance']:.0%}; orthogonal ones: nothing)."
+        )
     return (
-        f" The directions that grow at the saddles nearest to concepts hold {share['share']:.0%} "
-        f"of the squared length of the noise; random directions would hold "
-        f"{share['by_chance']:.0%}, and orthogonal ones nothing."
+        f"By the criterion below, a saddle was found near {near['concept']} of 10 concepts, near "
+        f"{near['random memory']} of 10 random memories, and near {near['prior point']} and "
+        f"{near['prior point, one step on']} of 10 points of the prior, as drawn and one step on; "
+        f"and near {near[saddles.MIDPOINT]} of 10 midpoints of two concepts, which the criterion "
+        f"does not ask for.{growth}"
     )
 
 
 def _counts(approaches: dict[str, Any]) -> str:
-    """How many concepts a system approaches by either reading, and how many wrong ones."""
-    whole, same = (approaches[reading] for reading in null_models.READINGS)
-    return (
-        f"{whole['concept']} of 10 concepts below the whole chord and {same['concept']} at the "
-        f"same time (wrong concepts: {whole['wrong concept']} and {same['wrong concept']})"
-    )
+    """How many concepts a system approaches, by either reading."""
+    whole, same = (approaches[reading]["concept"] for reading in null_models.READINGS)
+    return f"{whole} of 10 concepts below the whole chord and {same} at the same time"
