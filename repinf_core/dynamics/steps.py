@@ -14,7 +14,7 @@ import torch
 from repinf_core.dynamics.rollout import latents, rollout
 from repinf_core.models import Autoencoder
 
-SHARES = {"denoise": 0.42, "label": 0.42}
+SHARES = {"denoise": 0.42, "label": 0.5}
 """Of each goal: the share of ||z(t)|| at which to stop.
 
 For the paper's network on MNIST, chosen by :func:`choose_share` on its noisy training images.
