@@ -10,6 +10,7 @@ from repinf_core.claims.judging import (
     Numbers,
     graded,
 )
+from repinf_core.studies.printed_facts import STAYING, error_beside_printed
 
 SMALL_NOISE = 0.4
 """Noise fractions below this one are small: the stages I and II of the paper's Fig. 4."""
@@ -79,11 +80,10 @@ def less_room(found: Numbers) -> Measured:
 
 
 def still_right(found: Numbers) -> Measured:
-    final, printed = found["final"], 193 / 300
+    final = found["final"]
     share, trials = final["share_judged_own"], final["trials"]
     own = (share * (1 - share) / trials) ** 0.5
-    error = (own**2 + printed * (1 - printed) / 300) ** 0.5
-    apart = abs(share - printed)
+    apart, error = abs(share - STAYING), error_beside_printed(share, trials)
     return Measured(
         f"{final['judged_own']} of {trials} ({share:.0%} ± {2 * own:.0%}, 2 SEM) "
         f"at T = {final['step']}",

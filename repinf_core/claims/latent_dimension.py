@@ -15,16 +15,17 @@ from repinf_core.claims.judging import (
     Numbers,
     graded,
 )
+from repinf_core.studies.printed_facts import ACTIVE, ALL, MOST
 
 
 def active(found: Numbers) -> Measured:
     active = found["active_latents"]
-    return Measured(f"{active} active", graded(abs(active - 14) <= 2, False))
+    return Measured(f"{active} active", graded(abs(active - ACTIVE) <= 2, False))
 
 
 def components(found: Numbers) -> Measured:
     most, all_ = found["components_for_70_percent"], found["components_for_99.9_percent"]
-    near = abs(most - 9) <= 1, abs(all_ - 14) <= 2
+    near = abs(most - MOST) <= 1, abs(all_ - ALL) <= 2
     return Measured(
         f"70% in {most}, 99.9% in {all_} components; {found['active_latents']} active",
         graded(all(near), any(near)),

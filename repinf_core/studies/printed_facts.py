@@ -55,8 +55,12 @@ def named_right(found: Numbers, trials: int) -> bool:
 
 def staying(found: Numbers, trials: int) -> bool:
     share = found["share_still_right"]
-    variance = share * (1 - share) / trials + STAYING * (1 - STAYING) / _TRIALS
-    return abs(share - STAYING) < 2 * variance**0.5
+    return abs(share - STAYING) < 2 * error_beside_printed(share, trials)
+
+
+def error_beside_printed(share: float, trials: int) -> float:
+    """The standard error of the difference of a share of ``trials`` and :data:`STAYING`."""
+    return (share * (1 - share) / trials + STAYING * (1 - STAYING) / _TRIALS) ** 0.5
 
 
 def concept_time(found: Numbers, trials: int) -> bool:
