@@ -22,7 +22,7 @@ def write(source: Path, pages: dict[str, tuple[NotebookNode, dict]]) -> None:
         pages: executed page and results of each page of this edition, by name.
     """
     pictures = {name: picture(notebook, source, name) for name, (notebook, _) in pages.items()}
-    found = _main_figure(pages, pictures) + _cards(pages, pictures)
+    found = _main_figure(source, pages) + _cards(pages, pictures)
     for name, text in (
         ("movie", _movie(source, pages)),
         ("score", _score(pages)),
@@ -75,12 +75,18 @@ def _movie(source: Path, pages: dict) -> str:
     )
 
 
-def _main_figure(pages: dict, pictures: dict[str, str]) -> str:
-    if not pictures.get(_MAIN_FIGURE):
+def _main_figure(source: Path, pages: dict) -> str:
+    if _MAIN_FIGURE not in pages:
         return ""
-    _, results = pages[_MAIN_FIGURE]
+    notebook, results = pages[_MAIN_FIGURE]
+    shown = next(_images(notebook), None)
+    if shown is None:
+        return ""
+    # Whole, not the upper part that a card shows: the finding below it counts all ten labels.
+    path = Path("_static") / "main_figure.png"
+    (source / path).write_bytes(shown)
     return (
-        f"```{{figure}} {pictures[_MAIN_FIGURE]}\n:alt: Mean distance to the concept over time, a "
+        f"```{{figure}} {path}\n:alt: Mean distance to the concept over time, a "
         f"panel for each label, with the chord as a dashed line.\n"
         f":target: {_MAIN_FIGURE}.html\n\n{results['finding']}\n```\n"
     )

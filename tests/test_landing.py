@@ -52,6 +52,18 @@ def test_each_page_has_a_card_with_its_finding_and_a_small_picture(source):
         assert height < width
 
 
+def test_the_main_figure_is_shown_whole(source):
+    landing.write(source, {"04_cluster_centers": page("Centres", "It is near.")})
+    assert "{figure} _static/main_figure.png\n" in (source / "found.md").read_text()
+    with Image.open(source / "_static" / "main_figure.png") as picture:
+        assert picture.size == (1000, 3000)
+
+
+def test_the_front_page_of_a_book_without_the_main_figures_page_shows_none(source):
+    landing.write(source, {"01_model": page("Model", "Ok.")})
+    assert "{figure}" not in (source / "found.md").read_text()
+
+
 def test_the_score_is_the_finding_of_the_claims_which_counts_other_settings_apart(source):
     finding = "Of 3 claims: 1 at the settings of the paper; 2 at other settings."
     landing.write(source, {"11_claims": page("Claims", finding, {"counts": {"partly": 3}})})
