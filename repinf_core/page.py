@@ -6,6 +6,7 @@ each table as tidy CSV.
 
 import dataclasses
 import html
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 
@@ -98,18 +99,26 @@ def styled(table: pd.DataFrame, caption: str, columns: Mapping[str, tuple[str, s
     }
     headings = {name: heading for name, (heading, _) in columns.items()}
     texts = [name for name in columns if not pd.api.types.is_numeric_dtype(shown[name])]
+    ranges = [name for name in texts if shown[name].dropna().map(_is_range).all()]
     return (
         shown.style.hide(axis="index")
         .format(formats)
         .format_index(headings.get, axis="columns")
-        .set_properties(**{"text-align": "right"})
-        .set_properties(subset=texts, **{"text-align": "left"})
+        # A number or a range that breaks behind its minus or its dash reads as two.
+        .set_properties(**{"text-align": "right", "white-space": "nowrap"})
+        .set_properties(subset=texts, **{"text-align": "left", "white-space": "normal"})
+        .set_properties(subset=ranges, **{"white-space": "nowrap"})
         .set_table_styles([_heading(i, name in texts) for i, name in enumerate(columns)])
         .set_caption(caption)
         .set_table_attributes('class="data-table"')
         # The styles use this id: two tables of a page must not share one.
         .set_uuid(f"{zlib.crc32(caption.encode()):08x}")
     )
+
+
+def _is_range(value: object) -> bool:
+    """Whether a text is a number or two, such as 0.98–1.05."""
+    return re.fullmatch(r"[-−\d.,e+%]+(–[-−\d.,e+%]+)?", str(value)) is not None
 
 
 def _heading(column: int, of_text: bool) -> CSSDict:
