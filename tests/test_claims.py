@@ -3,6 +3,8 @@
 import copy
 import dataclasses
 import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -1090,6 +1092,66 @@ def test_a_page_that_was_not_run_is_said_to_be_so(tmp_path):
     write(tmp_path, {page: PAPER[page] for page in ("04_cluster_centers",)})
     ran = {one.claim.page for one in judged(tmp_path) if one.verdict != NOT_RUN}
     assert ran == {"04_cluster_centers"}
+
+
+SMALL = -1e-4
+MINUS_ZERO_TOLD = r"-0(\.0*)?(?![.\d])"
+MINUS_ZERO = {
+    "two branches": {"silhouette": SMALL},
+    "more steps with more noise": {
+        "denoising": {
+            **PAPER["21_how_many_steps"]["denoising"],
+            **dict.fromkeys(
+                ("rank_correlation", "adapting"), dict.fromkeys(("value", "low", "high"), SMALL)
+            ),
+        }
+    },
+    "20 to 30 steps for labels": {
+        "labels": {
+            "over_one_pass": dict.fromkeys(("value", "low", "high"), SMALL),
+            "others": PAPER["21_how_many_steps"]["labels"]["others"],
+        }
+    },
+    "VAE near 25 dB": {
+        "psnr": {"Gaussian": {name: [SMALL, 2 * SMALL] for name in ("CAE", "DAE", "VAE")}}
+    },
+    "denoising helps": {
+        "dae_minus_cae": {"level": 0.3, **dict.fromkeys(("difference", "low", "high"), SMALL)}
+    },
+    "belongs to the VAE": {
+        "networks": {
+            name: {"excess_depth": [SMALL] * 10} for name in PAPER["32_iterating_them"]["networks"]
+        },
+        "margins": {
+            "least": {"label": "8", **dict.fromkeys(("margin", "low", "high"), SMALL)},
+            "all": 0.17,
+            "labels": [7, 10],
+        },
+    },
+}
+"""Numbers a little below zero, of each claim that reads a number of either sign."""
+
+
+@pytest.mark.parametrize(("name", "changes"), MINUS_ZERO.items())
+def test_no_claim_tells_of_minus_zero(name, changes):
+    (claim,) = [claim for claim in claims.CLAIMS if claim.name == name]
+    assert not re.search(MINUS_ZERO_TOLD, claim.measure(PAPER[claim.page] | changes).ours)
+
+
+@pytest.mark.parametrize("name", ["memory time", "dynamics tell"])
+def test_no_claim_tells_of_a_correlation_of_minus_zero(monkeypatch, name):
+    (claim,) = [claim for claim in claims.CLAIMS if claim.name == name]
+    measured_in = sys.modules[claim.measure.__module__]
+    monkeypatch.setattr(measured_in, "rank_correlation", lambda x, y: SMALL)
+    assert "rank correlation" in claim.measure(PAPER[claim.page]).ours
+    assert not re.search(MINUS_ZERO_TOLD, claim.measure(PAPER[claim.page]).ours)
+
+
+@pytest.mark.parametrize("claim", claims.CLAIMS, ids=lambda claim: claim.name)
+def test_a_card_is_told_in_plain_text(claim):
+    """A card shows markup as it is written."""
+    for text in (*claim[:6], claim.fixed, claim.measure(PAPER[claim.page]).ours):
+        assert not re.search(r"[*`$]|<\w", text)
 
 
 @pytest.mark.parametrize("left_out", PAPER)

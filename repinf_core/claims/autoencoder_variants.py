@@ -11,10 +11,10 @@ def vae_near_25_db(found: Numbers) -> Measured:
     falls = {name: curves[name][0] - curves[name][-1] for name in ("CAE", "DAE", "VAE")}
     low, high = min(curves["VAE"]), max(curves["VAE"])
     near = sum(NEAR[0] <= level <= NEAR[1] for level in curves["VAE"])
-    told = ", ".join(f"{name} {fall:.1f}" for name, fall in falls.items())
+    told = ", ".join(f"{name} {fall:z.1f}" for name, fall in falls.items())
     return Measured(
-        f"{low:.2f} to {high:.2f} dB over the levels, from {NEAR[0]:g} to {NEAR[1]:g} dB at {near} "
-        f"of {len(curves['VAE'])}; fall from the lowest to the highest level: "
+        f"{low:z.2f} to {high:z.2f} dB over the levels, from {NEAR[0]:g} to {NEAR[1]:g} dB at "
+        f"{near} of {len(curves['VAE'])}; fall from the lowest to the highest level: "
         f"{told} dB",
         graded(
             NEAR[0] <= low and high <= NEAR[1],
@@ -26,7 +26,7 @@ def vae_near_25_db(found: Numbers) -> Measured:
 def denoising_helps(found: Numbers) -> Measured:
     gain = found["dae_minus_cae"]
     return Measured(
-        "{difference:+.2f} dB ({low:+.2f} to {high:+.2f}) at a noise level of {level:g}".format(
+        "{difference:+z.2f} dB ({low:+z.2f} to {high:+z.2f}) at a noise level of {level:g}".format(
             **gain
         ),
         graded(gain["low"] > 0, gain["difference"] > 0),

@@ -92,6 +92,6 @@ CLAIMS = (
         "04_cluster_centers",
         mahalanobis,
         "Brought closer to the paper's text later, when MNIST's numbers were known: "
-        "the reading *same time* counts as well.",
+        "an approach at the same time counts as well.",
     ),
 )

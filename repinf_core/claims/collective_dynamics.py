@@ -9,7 +9,7 @@ def branches(found: Numbers) -> Measured:
     low, high = sorted(found["share_nearest_own_concept"])
     return Measured(
         f"at t = {found['branch_time']}: {high:.0%} and {low:.0%} of the two groups nearest to "
-        f"their own concept; silhouette {found['silhouette']:.2f}",
+        f"their own concept; silhouette {found['silhouette']:z.2f}",
         graded(high - low >= 0.5 and found["silhouette"] >= 0.5, high - low >= 0.25),
     )
 

@@ -17,8 +17,8 @@ def more_with_noise(found: Numbers) -> Measured:
         return Measured("too few noise fractions or steps", NOT_RUN)
     rises, pays = (advice[name]["low"] > 0 for name in ("rank_correlation", "adapting"))
     return Measured(
-        f"rank correlation of p and the best step {_told(advice['rank_correlation'], '{:.2f}')}; "
-        f"a number of steps for each p adds {_told(advice['adapting'], '{:.2f}')} dB to the best "
+        f"rank correlation of p and the best step {_told(advice['rank_correlation'], '{:z.2f}')}; "
+        f"a number of steps for each p adds {_told(advice['adapting'], '{:z.2f}')} dB to the best "
         f"single one; best step {advice['first_best']} at p = {advice['first_p']:g}, "
         f"{advice['last_best']} at p = {advice['last_p']:g}",
         graded(rises and pays, rises),
@@ -34,7 +34,7 @@ def twenty_to_thirty(found: Numbers) -> Measured:
     where = f" ({', '.join(better)})" if better else ""
     points = {name: 100 * end for name, end in advice["over_one_pass"].items()}
     return Measured(
-        f"accuracy over 20 to 30 steps less one pass's: {_told(points, '{:.1f}')} percentage "
+        f"accuracy over 20 to 30 steps less one pass's: {_told(points, '{:z.1f}')} percentage "
         f"points; other steps are better at {len(better)} of {len(advice['others'])} p{where}",
         graded(pays and not better, pays and 2 * len(better) <= len(advice["others"])),
     )

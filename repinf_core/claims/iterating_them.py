@@ -11,12 +11,12 @@ def belongs_to_the_vae(found: Numbers) -> Measured:
         int((margin(excess, vaes) > 0).sum()) for vaes in (VAES, *((vae,) for vae in VAES))
     )
     means = {name: sum(values) / len(values) for name, values in excess.items()}
-    told = ", ".join(f"{name} {mean:.3f}" for name, mean in means.items())
+    told = ", ".join(f"{name} {mean:z.3f}" for name, mean in means.items())
     least, (fewest, most) = found["margins"]["least"], found["margins"]["labels"]
     return Measured(
         f"{of_both} of 10 labels (the {VAES[0]} alone {of_each[0]}, the {VAES[1]} alone "
-        f"{of_each[1]}); least margin {least['margin']:.3f} (label {least['label']}; "
-        f"{least['low']:.3f} to {least['high']:.3f}, 95%); with the trials drawn anew, in "
+        f"{of_each[1]}); least margin {least['margin']:z.3f} (label {least['label']}; "
+        f"{least['low']:z.3f} to {least['high']:z.3f}, 95%); with the trials drawn anew, in "
         f"{RESAMPLES:,} bootstrap samples, all ten labels in {found['margins']['all']:.0%} of "
         f"them and {fewest} to {most} labels in 95%; mean depth beyond that at the wrong concept: "
         f"{told}",

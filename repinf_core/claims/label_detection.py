@@ -179,7 +179,7 @@ CLAIMS = (
         "06_label_detection",
         stayers,
         "Brought closer to the paper's text later, when MNIST's numbers were known: "
-        "the reading *same time* counts as partly. Later still: it is not judged where no "
+        "an approach at the same time counts as partly. Later still: it is not judged where no "
         "trial stays; no verdict turned on it.",
     ),
 )

@@ -127,8 +127,9 @@ def dynamics_tell(found: Numbers) -> Measured:
         for attraction in ("closer_whole_chord", "closer_same_time")
     )
     return Measured(
-        f"rank correlation {whole_chord:.2f}{' (of the opposite sign)' if whole_chord > 0 else ''} "
-        f"by the whole chord, {same_time:.2f} at the same time, over {len(of_grid)} N_z",
+        f"rank correlation {whole_chord:z.2f}"
+        f"{' (of the opposite sign)' if whole_chord > 0 else ''} by the whole chord, "
+        f"{same_time:z.2f} at the same time, over {len(of_grid)} N_z",
         graded(whole_chord <= -0.8, whole_chord <= -0.5 or same_time <= -0.8),
     )
 
@@ -207,7 +208,7 @@ CLAIMS = (
         "07_latent_dimension",
         needs_dimension,
         "Brought closer to the paper's text later, when MNIST's numbers were known: "
-        "the reading *same time* counts as partly.",
+        "an approach at the same time counts as partly.",
     ),
     Claim(
         "dynamics tell",
@@ -222,7 +223,7 @@ CLAIMS = (
         "07_latent_dimension",
         dynamics_tell,
         "Brought closer to the paper's text later, when MNIST's numbers were known: "
-        "the reading *same time* counts as partly.",
+        "an approach at the same time counts as partly.",
     ),
     Claim(
         "stage II needs dimensions",

@@ -27,7 +27,7 @@ def memory_time(found: Numbers) -> Measured:
     correlation = rank_correlation(found["p"], times["memory"])
     bar = max(found["two_sem_of_time"]["memory"])
     return Measured(
-        f"earliest at {earliest:.0%} of the p; rank correlation of p and time {correlation:.2f}; "
+        f"earliest at {earliest:.0%} of the p; rank correlation of p and time {correlation:z.2f}; "
         f"mean time {min(times['memory']):.0f} to {max(times['memory']):.0f} steps, each to "
         f"±{bar:.1f} (2 SEM)",
         graded(earliest >= 0.9 and correlation >= 0.8, earliest >= 0.9 or correlation >= 0.8),

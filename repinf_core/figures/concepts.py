@@ -126,7 +126,7 @@ def cosine_matrix(cosines: pd.DataFrame) -> Figure:
     axes = figure.subplots()
     ink = _ink(_heat_map(axes, matrix, 1))
     for (i, j), value in np.ndenumerate(matrix):
-        number = f"{round(value, 2) + 0.0:.2f}".replace("-", "−")  # no minus before a zero
+        number = f"{value:z.2f}".replace("-", "−")
         axes.text(
             j + 0.5, i + 0.5, number, ha="center", va="center", fontsize=11, color=ink[i, j]
         )  # fmt: skip

@@ -252,6 +252,6 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
     (one, other), (share, other_share) = found["group_sizes"], found["share_nearest_own_concept"]
     return (
         f"{start}k-means, which always finds two groups, puts {one} and {other} trials of '{name}' "
-        f"into them, with a silhouette of {found['silhouette']:.2f}. The concept of '{name}' is "
+        f"into them, with a silhouette of {found['silhouette']:z.2f}. The concept of '{name}' is "
         f"the nearest one for {share:.0%} of the first group and {other_share:.0%} of the second."
     )

@@ -288,7 +288,7 @@ def _finding(
     depth = networks.set_index("network").excess_depth
     fewest, most = anew["labels"]
     told = ", ".join(
-        f"{name} {depth[name]:.3f}" for name in (*iterated_depths.VAES, *iterated_depths.OTHERS)
+        f"{name} {depth[name]:z.3f}" for name in (*iterated_depths.VAES, *iterated_depths.OTHERS)
     )
     return (
         f"On {title} with $p = {experiment.p:g}$ both VAEs approach their concept more deeply than "

@@ -131,7 +131,7 @@ FACTS = (
         "rising",
         "the rank correlation of p and its mean time is at least 0.8",
         memory_time,
-        lambda found: f"{found['rank_correlation_of_memory_time']:.2f}",
+        lambda found: f"{found['rank_correlation_of_memory_time']:z.2f}",
     ),
     Fact(
         "G",
