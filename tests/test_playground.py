@@ -258,8 +258,8 @@ def test_trajectories_are_those_of_the_core(visit, samples, played):
     Where a trajectory turns, rounding grows: a start moved by 1e-7 ends up to 0.1 elsewhere
     (MNIST, N_z = 10), and the core in float32 differs from itself in float64 as much.  There the
     page is to be no farther from float64 than the core in float32 is; elsewhere it is held to both.
-    The core alone tells which trajectories turn: four and two of ten in the two networks of few
-    latent variables that are trained for 1,500 epochs.
+    The core alone tells which trajectories turn.  Their number depends on the order in which a
+    processor sums, so it is not fixed here; half of them must be steady, or little is compared.
     """
     x0 = samples[played.spec.dataset]
     with torch.no_grad():
@@ -274,7 +274,7 @@ def test_trajectories_are_those_of_the_core(visit, samples, played):
     own = np.abs(single - double).max((1, 2))
     assert (np.abs(found - double).max((1, 2)) < np.maximum(1e-3, own)).all()
     steady = own < 5e-4
-    assert (~steady).sum() <= {"mnist-nz2": 2, "mnist-nz10": 4}.get(played.name, 1)
+    assert steady.sum() >= len(steady) / 2
     assert np.abs(found - single)[steady].max() < 1e-3
     assert page.complaints == []
 
