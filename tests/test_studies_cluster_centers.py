@@ -55,7 +55,8 @@ def test_the_tables_are_tidy_and_agree_with_one_another(experiment, found):
     assert len(found.curves) == len(target_distances.TARGETS) * 10 * (experiment.steps + 1)
     concept = found.curves[found.curves.target == "concept"]
     best = concept.loc[concept.groupby("label", sort=False)["mean"].idxmin()]
-    np.testing.assert_allclose(found.labels.minimum, best["mean"])
+    # A float32 mean: its last digit depends on the order in which a processor sums.
+    np.testing.assert_allclose(found.labels.minimum, best["mean"], rtol=1e-6)
     assert list(found.labels.step) == list(best.t)
     # Whoever passes below the whole chord passes below it at the same time.
     assert not (found.labels.whole_chord & ~found.labels.same_time).any()
