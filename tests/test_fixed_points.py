@@ -114,6 +114,19 @@ def test_the_fixed_points_of_a_network_are_those_that_scipy_finds(n_z):
         np.testing.assert_allclose(theirs.x, z, atol=1e-6)
 
 
+@given(seed=SEEDS)
+def test_with_some_latents_alone_newton_finds_the_same_solution(seed):
+    """The others hardly act, but act: the first step does not solve the map, a few more do."""
+    matrix = matrix_of([3, 0.5, -2, 0.01, -0.01], seed)
+    couples = torch.ones(5, 5).double()
+    couples[3:] = couples[:, 3:] = 0.02
+    fixed, starts = points(1, 5, seed)[0], points(4, 5, seed + 1)
+    latents = torch.tensor([True, True, True, False, False])
+    found = fixed_points.refine(linear(matrix * couples, fixed), starts, latents=latents)
+    assert found.converged.all()
+    np.testing.assert_allclose(found.z, fixed.expand(4, 5), atol=1e-5)
+
+
 # --- which are distinct, and their spectra --------------------------------------------------
 
 

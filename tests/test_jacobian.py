@@ -121,6 +121,16 @@ def test_many_points_are_as_each_alone(kind):
         torch.testing.assert_close(found[i], jacobian(model, z[i, None])[0])
 
 
+@pytest.mark.parametrize("kind", [VAE, Bent])
+def test_some_latents_have_the_rows_and_columns_of_the_whole(kind):
+    model, z = network(5, 4, kind=kind), points(7, 5)
+    latents = torch.tensor([True, False, True, True, False])
+    torch.testing.assert_close(
+        jacobian(model, z, latents), jacobian(model, z)[:, latents][:, :, latents]
+    )
+    assert jacobian(model, z, torch.zeros(5, dtype=torch.bool)).shape == (7, 0, 0)
+
+
 def test_no_points_have_no_jacobian_and_one_without_its_axis_is_refused():
     assert jacobian(network(), points(0, 3)).shape == (0, 3, 3)
     with pytest.raises(ValueError, match=r"z has shape \[3\]; allowed is \[n, N_z\]"):

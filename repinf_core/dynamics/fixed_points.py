@@ -36,7 +36,12 @@ class Refined(NamedTuple):
     converged: torch.Tensor
 
 
-def refine(model: Autoencoder, z: torch.Tensor, iterations: int = 50) -> Refined:
+def refine(
+    model: Autoencoder,
+    z: torch.Tensor,
+    iterations: int = 50,
+    latents: torch.Tensor | None = None,
+) -> Refined:
     """Solve f(z) - z = 0 by damped Newton's method, from each start independently.
 
     A step is halved until it shortens f(z) - z.  If no halving helps, or if the matrix is singular,
@@ -46,17 +51,25 @@ def refine(model: Autoencoder, z: torch.Tensor, iterations: int = 50) -> Refined
         model: encoder and decoder means, on the device of ``z``.
         z: starts, ``[n, N_z]``.
         iterations: the largest number of Newton steps.
+        latents: the latent variables that the matrix holds, bool ``[N_z]``; default: all.  The
+            others take the step of f itself, as if f did not depend on them.  With the active ones
+            alone (:func:`repinf_core.geometry.active_latents`) the matrix costs little, and the
+            solutions are those of f all the same.
     """
     own, model, z = model, in_float64(model), z.double().clone()
     g = displacement(model, z)
     on = torch.arange(len(z), device=z.device)
+    if latents is None:
+        latents = torch.ones(z.shape[1], dtype=torch.bool)
+    latents = latents.to(z.device)
     for _ in range(iterations):
         on = on[g[on].norm(dim=1) >= RESIDUAL]
         if not len(on):
             break
-        identity = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
-        slopes = jacobian(own, z[on].float()).double()
-        newton, _ = torch.linalg.solve_ex(slopes - identity, -g[on])
+        slopes = jacobian(own, z[on].float(), latents).double()
+        identity = torch.eye(slopes.shape[1], dtype=z.dtype, device=z.device)
+        newton = g[on]
+        newton[:, latents] = torch.linalg.solve_ex(slopes - identity, -newton[:, latents])[0]
         on = _line_search(model, z, g, on, newton)
     residual = g.norm(dim=1)
     return Refined(z.cpu(), residual.cpu(), (residual < RESIDUAL).cpu())

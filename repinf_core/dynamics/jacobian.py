@@ -20,16 +20,20 @@ from repinf_core.models.mlp import VAE
 _ROWS = 4096  # rows of the matrices multiplied at once, N_z for each point: tens of MB
 
 
-def jacobian(model: Autoencoder, z: torch.Tensor) -> torch.Tensor:
+def jacobian(
+    model: Autoencoder, z: torch.Tensor, latents: torch.Tensor | None = None
+) -> torch.Tensor:
     """The Jacobian d z(t+1) / d z(t) of one repeated inference, at each point z(t).
 
     Args:
         model: encoder and decoder means, on the device of ``z``.
         z: points, ``[n, N_z]``.  A copy of the model is converted to their dtype, so float64
             points give float64 accuracy, whatever the model's dtype.
+        latents: whether a latent variable has a row and a column, bool ``[N_z]``; default: all.
 
     Returns:
-        ``[n, N_z, N_z]``; a small displacement d of point i becomes ``[i] @ d`` one step later.
+        ``[n, N_z, N_z]``, or as many rows and columns as ``latents``; a small displacement d of
+        point i becomes ``[i] @ d`` one step later.
 
     Raises:
         ValueError: ``z`` is not a matrix.
@@ -38,25 +42,28 @@ def jacobian(model: Autoencoder, z: torch.Tensor) -> torch.Tensor:
         raise ValueError(f"z has shape {list(z.shape)}; allowed is [n, N_z].")
     if isinstance(model, nn.Module):
         model = copy.deepcopy(model).to(z.dtype)
-    chunk = max(1, _ROWS // z.shape[1])
+    if latents is None:
+        latents = torch.ones(z.shape[1], dtype=torch.bool)
+    latents = latents.to(z.device)
+    chunk = max(1, _ROWS // max(1, int(latents.sum())))
     # The formula need not hold for a subclass of VAE, which may have other means.
     points = z.detach().split(chunk)
     if type(model) is VAE:
-        return torch.cat([_closed_form(model, part) for part in points])
-    return torch.cat([_by_autograd(model, part) for part in points])
+        return torch.cat([_closed_form(model, part, latents) for part in points])
+    return torch.cat([_by_autograd(model, part)[:, latents][:, :, latents] for part in points])
 
 
 @torch.no_grad()
-def _closed_form(model: VAE, z: torch.Tensor) -> torch.Tensor:
+def _closed_form(model: VAE, z: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
     """Multiply from both ends to the pixels, which takes the fewest multiplications."""
-    w1, w_mu = model.encoder_hidden.weight, model.encoder_out.weight[: model.n_z]
-    w3, w4 = model.decoder_hidden.weight, model.decoder_out.weight
+    w1, w_mu = model.encoder_hidden.weight, model.encoder_out.weight[: model.n_z][latents]
+    w3, w4 = model.decoder_hidden.weight[:, latents], model.decoder_out.weight
     h3 = torch.tanh(model.decoder_hidden(z))
     x = torch.sigmoid(model.decoder_out(h3))
     h1 = torch.tanh(model.encoder_hidden(x))
     d3, dx, d1 = (d[:, None, :] for d in (1 - h3.square(), x * (1 - x), 1 - h1.square()))
-    to_pixels = (w3.T * d3) @ w4.T  # [n, N_z, 784], one row for each latent of z(t)
-    from_pixels = (w_mu * d1) @ w1 * dx  # [n, N_z, 784], one row for each latent of z(t+1)
+    to_pixels = (w3.T * d3) @ w4.T  # [n, latents, 784], a row for each of z(t)
+    from_pixels = (w_mu * d1) @ w1 * dx  # [n, latents, 784], a row for each of z(t+1)
     return from_pixels @ to_pixels.mT
 
 

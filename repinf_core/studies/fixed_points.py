@@ -58,11 +58,12 @@ class FixedPoints(Study):
         kinds: a row for each ``where``: ``points``, and medians of the columns of ``spectra``.
         searches: a row for each search: its ``centre``, ``label`` and ``start``, and the number of
             the ``trajectory`` that it starts from (0: the centre itself); whether it
-            ``converged``; for the point where it ended, the ``distance`` from the centre, the
-            largest ``allowed`` distance, ``index``, ``radius``, ``stretch``, and the mean factor by
-            which a step there multiplies the displacements that noise makes (``gain``); whether it
-            is a ``saddle`` by the claim's criterion, and its ``number`` among the distinct ones
-            near this kind of centre (missing if it is none).
+            ``converged``; for the point where it ended, the ``distance`` from the centre and the
+            largest ``allowed`` distance; if it converged, ``index``, ``radius`` and ``stretch`` at
+            the fixed point, and the mean factor by which a step there multiplies the displacements
+            that noise makes (``gain``, missing if it makes none); whether it is a ``saddle`` by
+            the claim's criterion, and its ``number`` among the distinct ones near this kind of
+            centre (missing if it is none).
         saddles: a row for each label: the largest ``allowed`` distance; ``distance``, ``index``,
             ``radius``, ``stretch`` and ``gain`` of the saddle nearest to the concept; the share of
             the squared length of the displacements that noise makes that lies along its growing
@@ -206,7 +207,7 @@ def _by_place(points: pd.DataFrame, column: str) -> dict[str, float]:
 def _centres(searches: pd.DataFrame) -> pd.DataFrame:
     """The table ``centres``: how far the searches near each kind of centre came."""
     near = searches.converged & (searches.distance < searches.allowed)
-    stages = searches.assign(near=near, unstable=near & (searches["index"] >= 1))
+    stages = searches.assign(near=near, unstable=near & (searches["index"] >= 1).fillna(False))
     by = stages.groupby("centre", sort=False)
     counts = by[["converged", "near", "unstable", "saddle"]].sum()
     counts = counts.rename(columns={"saddle": "saddles"})
@@ -220,7 +221,7 @@ def _of_saddles(
     experiment: Experiment, near: saddles.Saddles, escape: pd.DataFrame
 ) -> dict[str, Any]:
     """The numbers by which the claim is judged, and those that describe the searches."""
-    possible = experiment.n_z > 1 and near.searches.gain.notna().any()
+    possible = experiment.n_z > 1 and near.displaced
     counts = {name: int(near.saddles[name].sum()) for name in saddles.CENTRES}
     known = escape.dropna(subset=["growth"])
     return {

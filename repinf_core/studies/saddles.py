@@ -32,12 +32,14 @@ class Saddles(NamedTuple):
         saddles: likewise.
         by_trajectories: likewise.
         points: the saddle nearest to each concept that has one, float64 ``[N_z]``, by label.
+        displaced: whether noise moves any z(0) away from its memory.
     """
 
     searches: pd.DataFrame
     saddles: pd.DataFrame
     by_trajectories: pd.DataFrame
     points: dict[int, torch.Tensor]
+    displaced: bool
 
 
 class Trials(NamedTuple):
@@ -99,6 +101,7 @@ def search(
         _saddles(network, trials, searches, best),
         _by_trajectories(searches),
         points,
+        bool((_displaced(network, trials).norm(dim=2) > geometry.ROUNDING).any()),
     )
 
 
@@ -131,16 +134,13 @@ def _around(
         experiment.steps,
     ).cpu().unflatten(0, (10, followed))  # fmt: skip
     starts = torch.cat([centres[:, None], passing], 1)
-    refined = fixed_points.refine(network.model, starts.flatten(0, 1).to(device))
-    maps = jacobian(network.model, refined.z.to(device)).cpu()
-    spectrum = fixed_points.spectrum(maps)
+    refined = fixed_points.refine(
+        network.model,
+        starts.flatten(0, 1).to(device),
+        latents=geometry.active_latents(network.memories),
+    )
     label = torch.arange(10).repeat_interleave(followed + 1)
-    displaced = _displaced(network, trials)
-    gains = [
-        geometry.directional_gains(one, displaced[k])[0]
-        for one, k in zip(maps, label.tolist(), strict=True)
-    ]
-    table = pd.DataFrame(
+    found = pd.DataFrame(
         {
             "centre": name,
             "label": [network.class_names[k] for k in label.tolist()],
@@ -150,17 +150,36 @@ def _around(
             "converged": refined.converged.numpy(),
             "distance": geometry.distance(refined.z, centres[label].double()).numpy(),
             "allowed": _radii(network)[label].numpy(),
-            "index": spectrum.unstable.numpy(),
-            "radius": spectrum.radius.numpy(),
-            "stretch": spectrum.stretch.numpy(),
-            "gain": pd.array(gains, dtype="Float64"),
             "z": [*refined.z],
         }
     )
-    near = table.converged & (table.distance < table.allowed) & (table["index"] >= 1)
-    table["saddle"] = near & (table.gain < 1).fillna(False).astype(bool)
+    table = found.join(_at_fixed_points(network, trials, found[found.converged]))
+    near = table.converged & (table.distance < table.allowed)
+    unstable, shrinks = table["index"] >= 1, table.gain < 1
+    table["saddle"] = near & (unstable & shrinks).fillna(False).astype(bool)
     numbers = fixed_points.distinct(refined.z[torch.tensor(table.saddle.to_numpy())])
     return table.assign(number=pd.Series(numbers.numpy(), table.index[table.saddle], dtype="Int64"))
+
+
+def _at_fixed_points(network: Trained, trials: Trials, found: pd.DataFrame) -> pd.DataFrame:
+    """How the step map acts at the fixed points that the searches found, a row for each."""
+    z = torch.stack([*found.z]) if len(found) else network.concepts.double()[:0]
+    maps = jacobian(network.model, z.to(network.device)).cpu()
+    spectrum = fixed_points.spectrum(maps)
+    displaced = _displaced(network, trials)
+    gains = [
+        geometry.directional_gains(one, displaced[k])[0]
+        for one, k in zip(maps, found.label_number, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "index": pd.array(spectrum.unstable.numpy(), dtype="Int64"),
+            "radius": spectrum.radius.numpy(),
+            "stretch": spectrum.stretch.numpy(),
+            "gain": pd.array(gains, dtype="Float64"),
+        },
+        index=found.index,
+    )
 
 
 @torch.no_grad()
