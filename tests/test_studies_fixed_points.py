@@ -16,6 +16,7 @@ from repinf_core.dynamics.sampling import sampled_chain
 from repinf_core.models.linear import LinearVAE
 from repinf_core.studies import (
     end_points,
+    escapes,
     fixed_points,
     null_models,
     other_networks,
@@ -218,10 +219,10 @@ def test_leaving_is_measured_after_the_closest_approach_only():
     t = torch.arange(31, dtype=torch.float64)[:, None]
     passing = 0.5 * 1.2 ** (t - 8).abs()  # closest at t = 8, then 1.2 a step
     arriving, starting = 0.9**t, 1.1**t
-    told = saddles._leaving(torch.cat([passing, arriving, starting], 1))
+    told = escapes._leaving(torch.cat([passing, arriving, starting], 1))
     assert told["growth"] == pytest.approx(1.2)
     assert told["leaving"] == pytest.approx(1 / 3)
-    assert np.isnan(saddles._leaving(arriving)["growth"])
+    assert np.isnan(escapes._leaving(arriving)["growth"])
 
 
 def test_the_nearest_memories_are_those_of_numpy():

@@ -13,6 +13,7 @@ from repinf_core.profiles import Experiment
 from repinf_core.studies import (
     bridges,
     end_points,
+    escapes,
     fixed_points_in_words,
     null_models,
     other_networks,
@@ -152,7 +153,7 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
     )
     trials = saddles.draw(network, experiment, experiment.trials)
     near = saddles.search(network, experiment, trials)
-    escape = saddles.escape(network, experiment, trials, near.points).merge(
+    escape = escapes.from_saddles(network, experiment, trials, near.points).merge(
         near.saddles[["label", "radius"]], on="label"
     )
     score = bridges.step_and_score(network, experiment, trials)
