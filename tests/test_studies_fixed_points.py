@@ -157,6 +157,17 @@ def test_a_saddle_is_what_the_criterion_says(experiment, found):
         assert allowed == pytest.approx(np.sort(own)[(len(own) - 1) // 2], rel=1e-5)
 
 
+def test_the_closest_points_to_several_targets_are_those_of_each_trajectory(experiment):
+    network = study.trained(experiment, "cpu")
+    x0 = network.train.images[:6]
+    targets = torch.randn(6, 3, experiment.n_z, generator=torch.Generator().manual_seed(0))
+    found = saddles.closest_points(network.model, x0, targets, 20)
+    _, z = references.rollout(references.weights(network.model), references.array(x0), 20)
+    for i, k in np.ndindex(6, 3):
+        away = distances(z[:, i], references.array(targets[i, k]))
+        np.testing.assert_allclose(found[i, k], z[away.argmin(), i], atol=1e-4)
+
+
 def test_the_control_memories_are_of_their_label_and_not_the_trials_own(experiment):
     network = study.trained(experiment, "cpu")
     drawn = saddles.draw(network, experiment, experiment.trials)

@@ -81,11 +81,13 @@ def search(
         trials: noisy images of every label.
         centres: some of :data:`CENTRES`, the concept among them.
     """
+    around = _centres(network, experiment.trial_seed)
+    around = {name: points for name, points in around.items() if name in centres}
+    starts = _starts(network, experiment, trials, torch.stack([*around.values()]))
     searches = pd.concat(
         [
-            _around(network, experiment, trials, name, centre)
-            for name, centre in _centres(network, experiment.trial_seed).items()
-            if name in centres
+            _around(network, trials, name, points, of_centre)
+            for (name, points), of_centre in zip(around.items(), starts, strict=True)
         ],
         ignore_index=True,
     )
@@ -120,21 +122,40 @@ def _centres(network: Trained, seed: int) -> dict[str, torch.Tensor]:
     return dict(zip(CENTRES, points, strict=True))
 
 
-def _around(
-    network: Trained, experiment: Experiment, trials: Trials, name: str, centres: torch.Tensor
-) -> pd.DataFrame:
-    """A row for each search, from each of ten centres and from its label's trajectories."""
-    device, each = network.device, len(trials.rows) // 10
+def _starts(
+    network: Trained, experiment: Experiment, trials: Trials, centres: torch.Tensor
+) -> torch.Tensor:
+    """Starts of the searches: each centre, and where its label's trajectories are closest to it.
+
+    Args:
+        network: the trained one.
+        experiment: uses ``steps`` and ``census_trials``.
+        trials: noisy images of every label.
+        centres: centres of each kind, ``[kinds, 10, N_z]``.
+
+    Returns:
+        ``[kinds, 10, starts, N_z]``.
+    """
+    each = len(trials.rows) // 10
     followed = min(experiment.census_trials, each)
     x0 = trials.x0.unflatten(0, (10, each))[:, :followed].flatten(0, 1)
+    targets = centres.transpose(0, 1).repeat_interleave(followed, 0)
     passing = closest_points(
-        network.model, x0.to(device), centres.repeat_interleave(followed, 0).to(device),
-        experiment.steps,
-    ).cpu().unflatten(0, (10, followed))  # fmt: skip
-    starts = torch.cat([centres[:, None], passing], 1)
+        network.model, x0.to(network.device), targets.to(network.device), experiment.steps
+    ).cpu()
+    return torch.cat(
+        [centres[:, :, None], passing.unflatten(0, (10, followed)).permute(2, 0, 1, 3)], 2
+    )
+
+
+def _around(
+    network: Trained, trials: Trials, name: str, centres: torch.Tensor, starts: torch.Tensor
+) -> pd.DataFrame:
+    """A row for each search: ten centres ``[10, N_z]``, each with starts ``[10, starts, N_z]``."""
+    followed = starts.shape[1] - 1
     refined = fixed_points.refine(
         network.model,
-        starts.flatten(0, 1).to(device),
+        starts.flatten(0, 1).to(network.device),
         latents=geometry.active_latents(network.memories),
     )
     label = torch.arange(10).repeat_interleave(followed + 1)
@@ -184,20 +205,23 @@ def _at_fixed_points(network: Trained, trials: Trials, found: pd.DataFrame) -> p
 def closest_points(
     model: models.Autoencoder, x0: torch.Tensor, targets: torch.Tensor, steps: int
 ) -> torch.Tensor:
-    """The point of each trajectory z(0) ... z(T) that is closest to its target, ``[trials, N_z]``.
+    """The points of each trajectory z(0) ... z(T) that are closest to its targets.
 
     Args:
         model: encoder and decoder means, on the device of ``x0``.
         x0: initial images x(0), ``[trials, 784]``.
-        targets: a target for each trajectory, ``[trials, N_z]``.
+        targets: targets of each trajectory, ``[trials, targets, N_z]``.
         steps: T.
+
+    Returns:
+        the closest point to each target (Euclidean distance in latent space), as ``targets``.
     """
-    best = torch.full((len(x0),), torch.inf, device=x0.device)
+    best = targets.new_full(targets.shape[:2], torch.inf)
     points = torch.empty_like(targets)
     for _, z in rollout.trajectory(model, x0, steps):
-        distance = geometry.distance(z, targets)
+        distance = geometry.distance(z[:, None], targets)
         closer = distance < best
-        best[closer], points[closer] = distance[closer], z[closer]
+        best[closer], points[closer] = distance[closer], z[:, None].expand_as(targets)[closer]
     return points
 
 
