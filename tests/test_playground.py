@@ -251,31 +251,45 @@ def samples():
     return found
 
 
+def _rounding(model, x0, exact):
+    """How far trajectories move if each z(t) is off by 1e-6, as in float32: ``[trials]``.
+
+    In float64, so that the answer does not depend on the order in which a processor sums.
+    """
+    generator = torch.Generator().manual_seed(0)
+    largest = np.zeros(len(x0))
+    for _ in range(5):
+        z = model.encode_mean(x0)
+        for expected in exact.swapaxes(0, 1):
+            z = z + 1e-6 * torch.randn(z.shape, generator=generator, dtype=z.dtype)
+            largest = np.maximum(largest, np.abs(z.numpy() - expected).max(1))
+            z = model.encode_mean(model.decode_mean(z))
+    return largest
+
+
 @pytest.mark.parametrize("played", SHIPPED, ids=NAMES)
+@torch.no_grad()
 def test_trajectories_are_those_of_the_core(visit, samples, played):
     """z(t) for t <= 50, from an image of each label.
 
-    Where a trajectory turns, rounding grows: a start moved by 1e-7 ends up to 0.1 elsewhere
-    (MNIST, N_z = 10), and the core in float32 differs from itself in float64 as much.  There the
-    page is to be no farther from float64 than the core in float32 is; elsewhere it is held to both.
-    The core alone tells which trajectories turn.  Their number depends on the order in which a
-    processor sums, so it is not fixed here; half of them must be steady, or little is compared.
+    Where a trajectory turns, rounding grows, up to 0.3.  There the page is to be no farther from
+    the core in float64 than rounding takes it; elsewhere within 1e-3.  So is the core in float32.
     """
     x0 = samples[played.spec.dataset]
-    with torch.no_grad():
-        single = torch.stack([z for _, z in trajectory(played.model, x0, 50)], 1).numpy()
-        exact = copy.deepcopy(played.model).double()
-        double = torch.stack([z for _, z in trajectory(exact, x0.double(), 50)], 1).numpy()
+    single = torch.stack([z for _, z in trajectory(played.model, x0, 50)], 1).numpy()
+    exact = copy.deepcopy(played.model).double()
+    double = torch.stack([z for _, z in trajectory(exact, x0.double(), 50)], 1).numpy()
+    rounding = _rounding(exact, x0.double(), double)
     page = visit()
     asked = [{"model": played.name, "image": x.tolist(), "steps": 50} for x in x0]
     run = "async (asked) => (await window.repeatedInference.run(asked)).z"
     found = np.array([page.evaluate(run, one) for one in asked])
     assert found.shape == (10, 51, played.spec.n_z)
-    own = np.abs(single - double).max((1, 2))
-    assert (np.abs(found - double).max((1, 2)) < np.maximum(1e-3, own)).all()
-    steady = own < 5e-4
-    assert steady.sum() >= len(steady) / 2
-    assert np.abs(found - single)[steady].max() < 1e-3
+    for computed in (found, single):
+        away = np.abs(computed - double).max((1, 2))
+        assert (away < np.maximum(1e-3, 2 * rounding)).all()
+    turning = {"mnist-nz2": 3, "mnist-nz6": 2, "mnist-nz10": 5}.get(played.name, 1)
+    assert (rounding > 1e-3).sum() <= turning
     assert page.complaints == []
 
 
