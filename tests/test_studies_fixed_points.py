@@ -11,6 +11,7 @@ import torch
 from pages import TRAIN, distances, trials
 
 from repinf_core import claims, profiles
+from repinf_core.dynamics import fixed_points as fixed_points_of_the_map
 from repinf_core.dynamics import settling
 from repinf_core.dynamics.sampling import sampled_chain
 from repinf_core.models.linear import LinearVAE
@@ -157,15 +158,35 @@ def test_a_saddle_is_what_the_criterion_says(experiment, found):
         assert allowed == pytest.approx(np.sort(own)[(len(own) - 1) // 2], rel=1e-5)
 
 
+def test_where_a_search_has_not_converged_there_is_no_spectrum(experiment, monkeypatch):
+    refine = fixed_points_of_the_map.refine
+
+    def every_other(*args, **settings):
+        ends = refine(*args, **settings)
+        return ends._replace(converged=ends.converged & (torch.arange(len(ends.z)) % 2 == 0))
+
+    monkeypatch.setattr(fixed_points_of_the_map, "refine", every_other)
+    network = study.trained(experiment, "cpu")
+    drawn = saddles.draw(network, experiment, 3)
+    searches = saddles.search(network, experiment, drawn, ("concept",)).searches
+    assert searches.converged.nunique() == 2
+    for column in ("index", "radius", "stretch", "gain"):
+        assert (searches[column].notna() == searches.converged).all()
+
+
 def test_the_closest_points_to_several_targets_are_those_of_each_trajectory(experiment):
+    """The targets lie near z(1), z(0) and z(3), so each has a closest step of its own."""
     network = study.trained(experiment, "cpu")
     x0 = network.train.images[:6]
-    targets = torch.randn(6, 3, experiment.n_z, generator=torch.Generator().manual_seed(0))
-    found = saddles.closest_points(network.model, x0, targets, 20)
     _, z = references.rollout(references.weights(network.model), references.array(x0), 20)
+    beside = 0.01 * torch.randn(3, 6, experiment.n_z, generator=torch.Generator().manual_seed(0))
+    near = z[[1, 0, 3]] + beside.numpy() * distances(z[1], z[0]).min()
+    targets = torch.tensor(near, dtype=torch.float32).transpose(0, 1)
+    found = saddles.closest_points(network.model, x0, targets, 20)
     for i, k in np.ndindex(6, 3):
         away = distances(z[:, i], references.array(targets[i, k]))
-        np.testing.assert_allclose(found[i, k], z[away.argmin(), i], atol=1e-4)
+        assert away.argmin() == (1, 0, 3)[k]
+        np.testing.assert_allclose(found[i, k], z[away.argmin(), i], atol=1e-5)
 
 
 def test_the_control_memories_are_of_their_label_and_not_the_trials_own(experiment):

@@ -53,8 +53,8 @@ def refine(
         iterations: the largest number of Newton steps.
         latents: the latent variables that the matrix holds, bool ``[N_z]``; default: all.  The
             others take the step of f itself, as if f did not depend on them.  With the active ones
-            alone (:func:`repinf_core.geometry.active_latents`) the matrix costs little, and the
-            solutions are those of f all the same.
+            alone (:func:`repinf_core.geometry.active_latents`) a matrix in closed form costs less;
+            the solutions are those of f all the same.
     """
     own, model, z = model, in_float64(model), z.double().clone()
     g = displacement(model, z)

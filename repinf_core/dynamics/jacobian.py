@@ -17,7 +17,7 @@ from torch import nn
 from repinf_core.models import Autoencoder
 from repinf_core.models.mlp import VAE
 
-_ROWS = 4096  # rows of the matrices multiplied at once, N_z for each point: tens of MB
+_ROWS = 4096  # rows of the matrices multiplied at once: tens of MB
 
 
 def jacobian(
@@ -45,12 +45,17 @@ def jacobian(
     if latents is None:
         latents = torch.ones(z.shape[1], dtype=torch.bool)
     latents = latents.to(z.device)
-    chunk = max(1, _ROWS // max(1, int(latents.sum())))
     # The formula need not hold for a subclass of VAE, which may have other means.
-    points = z.detach().split(chunk)
     if type(model) is VAE:
+        points = _chunks(z, int(latents.sum()))
         return torch.cat([_closed_form(model, part, latents) for part in points])
+    points = _chunks(z, z.shape[1])
     return torch.cat([_by_autograd(model, part)[:, latents][:, :, latents] for part in points])
+
+
+def _chunks(z: torch.Tensor, rows: int) -> tuple[torch.Tensor, ...]:
+    """Points whose Jacobians are computed together, if each needs so many rows."""
+    return z.detach().split(max(1, _ROWS // max(1, rows)))
 
 
 @torch.no_grad()
