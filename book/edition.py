@@ -31,7 +31,7 @@ class Page:
     notebook: Path
     parameters: dict[str, Any]
     reads: tuple["Page", ...] = ()  # pages whose results it reads
-    files: str = ""  # pattern of other files that it reads
+    files: tuple[str, ...] = ()  # patterns of other files that it reads
     long: bool = False  # takes longer than most
 
     def sources(self) -> dict[str, str]:
@@ -50,7 +50,7 @@ class Page:
         for name in self.ran(out):
             sha256.update(name.encode() + (out / "results" / f"{name}.json").read_bytes())
         files = [ROOT / "repinf_core" / "weights" / "manifest.json"]
-        files += sorted(ROOT.glob(self.files)) if self.files else []
+        files += [path for pattern in self.files for path in sorted(ROOT.glob(pattern))]
         for path in files:
             sha256.update(path.name.encode() + path.read_bytes())
         return sha256.hexdigest()
@@ -142,7 +142,7 @@ def plan(
         parameters = less | {key: value for key, value in given.items() if key in takes}
         own = {"profile": profile, "page": name, **entry["parameters"]}
         reads = tuple(map(page, entry.get("reads", ())))
-        files, long = entry.get("files", ""), entry.get("long", False)
+        files, long = tuple(entry.get("files", ())), entry.get("long", False)
         return Page(name, notebook, parameters | own, reads, files, long)
 
     pages = [page(name) for name in contents if name in wanted]

@@ -151,6 +151,7 @@ def edited(tmp_path, monkeypatch):
         ("01_model", "repinf_core/weights/manifest.json"),
         ("08_generalization", "repinf_core/weights/sweeps.csv"),
         ("10_readings", "repinf_core/weights/sweeps.csv"),
+        ("10_readings", "repinf_core/weights/shorter_trainings.json"),
         ("12_performance", "benchmarks/results/training.json"),
     ],
 )

@@ -19,6 +19,7 @@ from repinf_core.studies import (
     end_points,
     escapes,
     fixed_points,
+    fixed_points_in_words,
     null_models,
     other_networks,
     saddles,
@@ -373,19 +374,89 @@ def test_the_finding_names_every_control(found):
         assert found.numbers["noise_along_growth"] is None
 
 
-def test_the_finding_tells_both_readings_of_the_network_and_of_the_linear_vae(experiment, found):
-    systems = found.systems[found.systems.target == "concept"]
-    of_network = systems[systems.system == "mean map"].iloc[-1]
-    of_linear = systems[systems.system == "linear VAE"].iloc[-1]
-    assert of_linear.steps == experiment.settling_steps
-    told = [
-        f"{of.whole_chord} of 10 concepts below the whole chord and {of.same_time} at the same time"
-        for of in (of_network, of_linear)
+def test_the_finding_compares_the_network_with_the_linear_vae_in_as_many_steps(experiment, found):
+    def counts(system, steps):
+        of = found.systems[(found.systems.system == system) & (found.systems.steps == steps)]
+        right, wrong = (of[of.target == target].iloc[0] for target in ("concept", "wrong concept"))
+        return right.whole_chord, right.same_time, wrong.whole_chord, wrong.same_time
+
+    short, long = experiment.steps, experiment.settling_steps
+    assert short < long
+    whole, same, *wrong = counts("mean map", short)
+    assert (
+        f"In {short} steps the network's mean curve approaches {whole} of 10 concepts below the "
+        f"whole chord and {same} at the same time (wrong concepts: {wrong[0]} and {wrong[1]}); "
+    ) in found.finding
+    linear = [
+        "{} and {} (wrong concepts: {} and {})".format(*counts("linear VAE", steps))
+        for steps in (short, long)
     ]
-    assert f"In {of_network.steps} steps the network's mean curve approaches {told[0]}" in (
-        found.finding
+    assert found.finding.endswith(
+        f"which has no saddle, {linear[0]}, and in {long} steps {linear[1]}."
     )
-    assert found.finding.endswith(f"{told[1]} in {of_linear.steps} steps.")
+    for system in ("mean map", "sampled chain, mean of q", "sampled chain, sample"):
+        told = "{} {} and {} (wrong concepts: {} and {})"
+        name = system.replace(",", ":")
+        assert told.format(name, *counts(system, short)) in found.sampled
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "told"),
+    [
+        ({"fixed point": 5}, "; no cycle was found."),
+        (
+            {"fixed point": 5, "closed curve": 2, "still moving": 1000},
+            "; 2 go on along closed curves, 1,000 still move, no cycle was found.",
+        ),
+        (
+            {"cycle": 3, "unrefined": 1},
+            "; 3 end on cycles, 1 rest where Newton's method finds no fixed point.",
+        ),
+    ],
+)
+def test_the_finding_leaves_no_outcome_out(experiment, found, outcomes, told):
+    numbers = found.numbers | {"outcomes": outcomes}
+    assert told in fixed_points_in_words.finding(experiment, numbers)
+
+
+def test_the_predictions_at_the_saddles_stand_beside_what_is_seen():
+    numbers = {
+        "radius_and_growth": 0.5,
+        "step_and_linear_step": None,
+        "escape": {
+            "growth": 1.01, "linear_growth": 1.2, "step": 20, "linear_step": 2.5, "closest": 3,
+            "allowed": 2.5,
+        },
+    }  # fmt: skip
+    told = fixed_points_in_words.explained(numbers)
+    for part in ("0.50 of spectral radius", "1.010 per step", "1.200", "step 20,", "2.5. Their"):
+        assert part in told
+    few = dict.fromkeys(numbers)
+    assert fixed_points_in_words.explained(few) == (
+        "There are too few saddles for a rank correlation."
+    )
+
+
+def test_where_trajectories_of_other_networks_end_is_what_numpy_finds(experiment, found):
+    """The first row is the page's own network."""
+    network = study.trained(experiment, "cpu")
+    row = found.networks.iloc[0]
+    drawn = saddles.draw(network, experiment, min(20, experiment.trials))
+    steps = min(1000, experiment.settling_steps)
+    weights = references.weights(network.model)
+    _, z = references.rollout(weights, references.array(drawn.x0), steps)
+    to_memories, to_concepts = (
+        distances(z[-1][:, None], references.array(points))
+        for points in (network.memories, network.concepts)
+    )
+    own = TRAIN.labels[drawn.rows].numpy()
+    assert row.own_memory == (to_memories.argmin(1) == drawn.rows.numpy()).mean()
+    assert row.own_concept == (to_concepts.argmin(1) == own).mean()
+    radii = [
+        np.abs(np.linalg.eigvals(fixed_points_of_the_map.jacobian(network.model, z[None])[0])).max()
+        for z in network.concepts.double()
+    ]
+    assert row.concept_radius == pytest.approx(sorted(radii)[4])
 
 
 def test_the_finding_tells_noisy_from_clean_images(found):

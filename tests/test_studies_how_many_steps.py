@@ -86,6 +86,13 @@ def test_the_finding_names_the_seed_of_another_training(store):
     assert "($N_z = 3$, seed 1, mean over" in again.finding
 
 
+def test_a_rule_that_takes_no_step_is_told_to_be_the_single_pass(study):
+    none = study.numbers | {"steps_of_the_rule": {"denoise": 0.0, "label": 0.0}}
+    assert "takes no step after the first encoding" in how_many_steps._finding(SMALL, none)
+    one = study.numbers | {"steps_of_the_rule": {"denoise": 0.0, "label": 0.5}}
+    assert "stops after 0.0 and 0.5 steps" in how_many_steps._finding(SMALL, one)
+
+
 def test_no_noisy_image_may_be_better_than_one_pass():
     table = pd.DataFrame(
         [("noisy image", "denoise", 0.1, -0.01), ("one pass", "denoise", 0.1, 0.0),

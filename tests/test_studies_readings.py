@@ -9,11 +9,17 @@ import references
 from bs4 import BeautifulSoup
 from pages import TEST, model_of
 
-from repinf_core import page, profiles
+from repinf_core import page, profiles, results
 from repinf_core.models.mlp import VAESpec
 from repinf_core.noise import NOISES
-from repinf_core.studies import classifiers, effective_dimension, readings, readings_in_words
-from repinf_core.studies.printed_facts import Evidence
+from repinf_core.studies import (
+    classifiers,
+    effective_dimension,
+    readings,
+    readings_in_words,
+    shorter_trainings,
+)
+from repinf_core.studies.printed_facts import Evidence, met
 from repinf_core.training import store as training_store
 
 SMALL = profiles.experiment(
@@ -228,6 +234,103 @@ def test_the_finding_tells_the_conclusion_with_another_training(study, of, says)
         {"β = 1, seed 1": of},
     )
     assert f"(β = 1, seed 1) in its place {says}" in found
+
+
+LONGER = dataclasses.replace(SMALL, grid_epochs=3, beta_grid=(SMALL.beta_grid[0], 2.0))
+
+
+@pytest.fixture(scope="module")
+def recorded(study, tmp_path_factory):
+    """A results file of the page, with networks of fewer epochs and more betas."""
+    return results.record(
+        "10_readings", "smoke", SMALL, "cpu", study.numbers, study.finding,
+        tmp_path_factory.mktemp("results"),
+    )  # fmt: skip
+
+
+def test_recorded_readings_of_shorter_trainings_stand_beside_the_longer_ones(
+    study, recorded, store, monkeypatch
+):
+    monkeypatch.setenv("REPINF_MODELS", str(store))
+    shorter = shorter_trainings.readings(LONGER, recorded)
+    monkeypatch.setattr(shorter_trainings, "readings", lambda _: shorter)
+    found = readings.run(LONGER)
+    beta = SMALL.beta_grid[0]
+    pairs = [*dict.fromkeys(found.by_length.reading)]
+    assert pairs[:4] == [
+        f"{noise}, β = {beta:g}, {epochs} epochs" for noise in NOISES for epochs in (2, 3)
+    ]
+    assert len(pairs) == len(study.readings) + 2 * len(NOISES)
+    # The numbers are the recorded ones, and the facts follow from them.
+    for own in study.judged.itertuples():
+        (same,) = found.by_length[
+            (found.by_length.reading == f"{own.reading}, 2 epochs")
+            & (found.by_length.fact == own.fact)
+        ].itertuples()
+        assert (same.found, same.holds) == (own.found, own.holds)
+    # The evidence is that of the recorded page, and does not touch that of this one.
+    rows = found.evidence[found.evidence.networks == "of shorter trainings"]
+    columns = ["open_point", "best", "margin", "unsuggested", "verdict"]
+    pd.testing.assert_frame_equal(rows[columns].reset_index(drop=True), study.evidence[columns])
+    assert len(found.evidence) == 4
+    dimensions = found.dimensions[found.dimensions.network == "shorter"]
+    expected = study.dimensions[study.dimensions.network == "of this page"]
+    for column in ("beta", "active", "all", "most", "epochs"):
+        assert dimensions[column].tolist() == expected[column].tolist()
+    assert "After 2 epochs" in found.lengths
+    assert "after 3 at most" in found.lengths
+
+
+@pytest.mark.parametrize(
+    "changes", [{"n_z": 4}, {"p": 0.3}, {"trial_seed": 1}, {"seed": 1}, {"grid_epochs": 2}]
+)
+def test_readings_of_other_settings_or_of_no_shorter_training_are_not_told(recorded, changes):
+    assert shorter_trainings.readings(dataclasses.replace(LONGER, **changes), recorded) == []
+
+
+def test_what_ships_are_the_readings_of_the_published_settings_after_100_epochs():
+    published = profiles.experiment("paper", {"beta_grid": [1.0, 2.0, 3.0]})
+    found = shorter_trainings.readings(published)
+    assert [(one["beta"], one["noise"]) for one in found] == [
+        (beta, noise) for beta in (1, 2, 3, 4) for noise in NOISES
+    ]
+    assert {one["epochs_trained"] for one in found} == {100}
+    assert all(one["met"] == met(one, published.trials) for one in found)
+
+
+def test_the_fall_of_the_active_latents_is_told_from_epoch_100_on():
+    active = pd.DataFrame(
+        {
+            "network": ["β = 1"] * 4 + ["β = 2"] * 2,
+            "epoch": [99, 100, 101, 1500, 1, 100],
+            "active": [30, 28, 29, 19, 40, 20],
+        }
+    )
+    assert effective_dimension.fall(active) == (
+        "The number of active latent variables changes from 28 at epoch 100 to 19 at epoch 1,500 "
+        "(β = 1)."
+    )
+    assert "No training" in effective_dimension.fall(active[active.epoch < 101])
+
+
+def test_the_nearest_networks_to_the_printed_numbers_are_named_with_ties():
+    table = pd.DataFrame(
+        {
+            "dataset": "MNIST",
+            "network": ["the paper prints", *["of this page"] * 4],
+            "beta": [None, 1, 2, 3, 4],
+            "active": pd.array([14, 19, 14, 13, 14], "Int64"),
+            "all": pd.array([14, 19, 14, 14, pd.NA], "Int64"),
+            "most": pd.array([9, 12, 8, 9, pd.NA], "Int64"),
+            "epochs": pd.array([pd.NA, 1500, 1500, 100, 100], "Int64"),
+            "seed": pd.array([pd.NA, 0, 0, 0, 0], "Int64"),
+        }
+    )
+    assert effective_dimension.nearest(table) == (
+        "Nearest to the printed numbers: MNIST, β = 2, 1,500 epochs, seed 0 (14, 14, 8); "
+        "MNIST, β = 3, 100 epochs, seed 0 (13, 14, 9). "
+        "Next: MNIST, β = 1, 1,500 epochs, seed 0 (19, 19, 12)."
+    )
 
 
 def test_a_point_that_stays_open_beside_one_that_does_not_has_its_row():

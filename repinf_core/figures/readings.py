@@ -164,7 +164,7 @@ def active_by_epoch(active: pd.DataFrame, printed: int) -> Figure:
     )  # fmt: skip
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set(xlabel="epoch", ylabel="active latents", ylim=(0, None))
+    axes.set(xlabel="epoch", ylabel="active latents (test images)", ylim=(0, None))
     figure.legend(loc="outside upper center", ncols=3, fontsize=12)
     return figure
 

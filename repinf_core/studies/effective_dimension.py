@@ -26,14 +26,18 @@ COLUMNS = {
     "active": "Int64",
     "all": "Int64",
     "most": "Int64",
+    "share": float,
     "epochs": "Int64",
     "seed": "Int64",
     "minibatch": "Int64",
     "rates": object,
 }
 """Columns of the table of dimensions, with their types."""
-PRINTED, OWN, OTHER, SWEPT = "the paper prints", "of this page", "ships too", "of page 08"
+PRINTED, OWN, OTHER = "the paper prints", "of this page", "ships too"
+SHORTER, SWEPT = "shorter", "of page 08"
 """What stands in its column ``network``."""
+FROM_EPOCH = 100
+"""The fall of the active latent variables is told from here on: before, all networks lose most."""
 
 
 def measure(memories: torch.Tensor) -> dict[str, int]:
@@ -94,10 +98,31 @@ def by_epoch(runs: Sequence[TrainingRun], others: Sequence[TrainingRun]) -> pd.D
     )
 
 
+def fall(active: pd.DataFrame) -> str:
+    """How the number of active latent variables changes late in each training, in a sentence.
+
+    Args:
+        active: the table of :func:`by_epoch`.
+    """
+    changes = []
+    for network, of_network in active.groupby("network", sort=False):
+        later = of_network[of_network.epoch >= FROM_EPOCH]
+        if len(later) > 1:
+            first, last = later.iloc[0], later.iloc[-1]
+            changes.append(
+                f"from {first.active} at epoch {first.epoch:,} to {last.active} at epoch "
+                f"{last.epoch:,} ({network})"
+            )
+    if not changes:
+        return f"No training here is longer than {FROM_EPOCH} epochs."
+    return f"The number of active latent variables changes {', '.join(changes)}."
+
+
 def beside_printed(
     runs: Sequence[TrainingRun],
     found: Sequence[dict[str, Any]],
     others: Sequence[TrainingRun],
+    shorter: Sequence[dict[str, Any]],
     train: LabelledImages,
 ) -> pd.DataFrame:
     """The table of dimensions.
@@ -106,27 +131,52 @@ def beside_printed(
         runs: the networks of the page.
         found: the numbers of :func:`measure` of each.
         others: from :func:`other_trainings`.
+        shorter: the recorded numbers of networks that are trained like ``runs``, but shorter.
         train: their training set.
 
     Returns:
-        a row for the printed numbers, for each network of the page, for each of ``others``, for
-        the trainings of the same network in the shipped table of page 08, and for the book's
-        Fashion-MNIST network if it is available: its ``dataset``, the ``network`` (of this page or
-        not), ``beta``, the number of ``active`` latent variables, the numbers of principal
-        components that hold 99.9% (``all``) and 70% (``most``) of the variance of the memories,
-        ``epochs`` trained, ``seed``, ``minibatch`` and learning ``rates``.  Page 08 keeps no
-        weights: its networks lack the components, and their active latents are those on the test
-        images.
+        a row for the printed numbers, for each network of the page, for each of ``others`` and of
+        ``shorter``, for the trainings of the same network in the shipped table of page 08, and for
+        the book's Fashion-MNIST network if it is available: its ``dataset``, the ``network`` (of
+        this page or not), ``beta``, the number of ``active`` latent variables, the numbers of
+        principal components that hold 99.9% (``all``) and 70% (``most``) of the variance of the
+        memories, the ``share`` most / active, ``epochs`` trained, ``seed``, ``minibatch`` and
+        learning ``rates``.  Page 08 keeps no weights: its networks lack the components, and their
+        active latents are those on the test images.
     """
     printed = {"active": ACTIVE, "all": ALL, "most": MOST}
     rows = [
         {"dataset": data.DATASETS["mnist"].title, "network": PRINTED, **printed},
         *(_row(OWN, run, dimensions) for run, dimensions in zip(runs, found, strict=True)),
         *(_row(OTHER, run, measure(_memories(run, train))) for run in others),
+        *(_shorter(cast(VAESpec, runs[0].spec), one) for one in shorter),
         *_swept(runs),
         *_fashion(runs[0]),
     ]
-    return pd.DataFrame(rows, columns=[*COLUMNS]).astype(COLUMNS)
+    table = pd.DataFrame(rows, columns=[*COLUMNS]).astype(COLUMNS)
+    return table.assign(share=(table.most / table.active).astype(float))
+
+
+def nearest(dimensions: pd.DataFrame) -> str:
+    """Which networks are nearest to the printed numbers, by the sum of the three differences.
+
+    Args:
+        dimensions: the table of :func:`beside_printed`.
+    """
+    names = ["active", "all", "most"]
+    known = dimensions[dimensions.network != PRINTED].dropna(subset=names)
+    apart = (known[names] - [ACTIVE, ALL, MOST]).abs().sum(axis=1)
+    first, *rest = sorted(apart.unique())
+    told = f"Nearest to the printed numbers: {_named(known[apart == first])}."
+    return f"{told} Next: {_named(known[apart == rest[0]])}." if rest else told
+
+
+def _named(networks: pd.DataFrame) -> str:
+    return "; ".join(
+        f"{row.dataset}, β = {row.beta:g}, {row.epochs:,} epochs, seed {row.seed} "
+        f"({row.active}, {row.all}, {row.most})"
+        for row in networks.itertuples()
+    )
 
 
 def told(dimensions: pd.DataFrame) -> str:
@@ -198,9 +248,18 @@ def _fashion(run: TrainingRun) -> list[dict[str, Any]]:
     return [_row(OTHER, clothes, measure(_memories(clothes, train)))]
 
 
+def _shorter(own: VAESpec, found: dict[str, Any]) -> dict[str, Any]:
+    spec = dataclasses.replace(own, beta=found["beta"])
+    return {**_training(spec, found["epochs_trained"]), **_dimensions(SHORTER, found)}
+
+
 def _row(network: str, run: TrainingRun, dimensions: dict[str, Any]) -> dict[str, Any]:
+    training = _training(cast(VAESpec, run.spec), run.epoch)
+    return {**training, **_dimensions(network, dimensions)}
+
+
+def _dimensions(network: str, dimensions: dict[str, Any]) -> dict[str, Any]:
     return {
-        **_training(cast(VAESpec, run.spec), run.epoch),
         "network": network,
         "active": dimensions["active_latents"],
         "all": dimensions["components_for_99.9_percent"],

@@ -83,16 +83,20 @@ class FixedPoints(Study):
             of the closest approach; the growth and the step that the linear part of the map
             predicts (``linear_growth``, ``linear_step``); and the median distance at the closest
             approach (``closest``).
-        explained: the rank correlations of the two predictions with what is seen, in a sentence.
+        explained: what the two predictions and what is seen have in common, in sentences.
         systems: a row for each ``system`` (mean map, sampled chain, linear VAE), number of
             ``steps`` T and ``target`` (concept or wrong concept): the number of labels whose mean
             curve approaches the target, read by the ``whole_chord`` and at the ``same_time``; the
             median ``step`` of its minimum; the mean distance at the ``first`` step, at the
             ``closest`` and at the ``last``.
+        sampled: whether the approach survives sampling, in a sentence.
         networks: a row for each network: ``beta``, ``n_z``, the number of ``epochs`` trained and of
             ``active`` latent variables; the shares of its trajectories that still move after 100
-            steps (``moving_100``) and at the last step (``moving``), and that rest (``at_rest``);
-            the numbers of distinct ``fixed_points``, and of labels with a saddle near their concept
+            steps (``moving_100``) and at the last step (``moving``), that rest (``at_rest``), and
+            whose end is nearest to the memory of their own image (``own_memory``) and to the
+            concept of their own label (``own_concept``); the number of distinct ``fixed_points``,
+            and the median spectral radius there (``radius``) and at the concepts
+            (``concept_radius``); the numbers of labels with a saddle near their concept
             (``saddles``) and near a random memory (``near_memories``).
         score: a row for each point: ``where`` it is; lengths of the ``step`` f(z) - z and of the
             ``score``, the gradient of log q(z) of the aggregate posterior; over the active latent
@@ -122,6 +126,7 @@ class FixedPoints(Study):
     escape: pd.DataFrame
     explained: str
     systems: pd.DataFrame
+    sampled: str
     networks: pd.DataFrame
     score: pd.DataFrame
     kept: pd.DataFrame
@@ -192,6 +197,7 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
         escape=escape,
         explained=fixed_points_in_words.explained(numbers),
         systems=systems,
+        sampled=fixed_points_in_words.sampled(numbers),
         networks=other_networks.networks(network, experiment),
         score=score,
         kept=bridges.label_kept(network, experiment),
@@ -225,6 +231,7 @@ def _of_saddles(
     possible = experiment.n_z > 1 and near.displaced
     counts = {name: int(near.saddles[name].sum()) for name in saddles.CENTRES}
     known = escape.dropna(subset=["growth"])
+    medians = known.merge(near.saddles[["label", "allowed"]], on="label")
     return {
         "labels_with_a_saddle": counts if possible else None,
         "searches": int(len(near.searches) / len(saddles.CENTRES)),
@@ -236,6 +243,7 @@ def _of_saddles(
             "share": float(near.saddles.noise_share.mean()),
             "by_chance": float(near.saddles.by_chance.mean()),
         },
+        "escape": medians.drop(columns="label").median().to_dict() if len(medians) else None,
         "radius_and_growth": rank_correlation(known.radius, known.growth)
         if len(known) > 2
         else None,
@@ -246,12 +254,11 @@ def _of_saddles(
 
 
 def _approaches(systems: pd.DataFrame) -> list[dict[str, Any]]:
-    """For how many labels the network and the linear VAE approach, by reading and target."""
-    shown = systems[systems.system.isin(["mean map", null_models.LINEAR])]
+    """For how many labels each system approaches, by reading and target."""
     return [
         {"system": system, "steps": int(steps)}
         | of.set_index("target")[[*null_models.READINGS]].to_dict()
-        for (system, steps), of in shown.groupby(["system", "steps"])
+        for (system, steps), of in systems.groupby(["system", "steps"])
     ]
 
 

@@ -1,6 +1,6 @@
 """Where trajectories end, in sentences (chapter 20)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from repinf_core import data
@@ -18,23 +18,70 @@ def finding(experiment: Experiment, found: Mapping[str, Any]) -> str:
     """
     title = data.DATASETS[experiment.dataset].title
     rest = found["outcomes"].get("fixed point", 0)
-    on_curves = found["outcomes"].get("closed curve", 0)
     own = found["share_own_concept_nearest"]
-    network, linear = (
-        [one for one in found["approaches"] if one["system"] == system][-1]
-        for system in ("mean map", null_models.LINEAR)
-    )
     return (
         f"On {title} with {network_in_words(experiment)}, {rest:,} of {found['trajectories']:,} "
         f"trajectories, half from noisy images ($p = {experiment.p:g}$) and half from clean ones, "
         f"come to rest within {experiment.settling_steps:,} steps, at {found['fixed_points']} "
-        f"distinct fixed points; {on_curves:,} go on along closed curves. "
+        f"distinct fixed points; {_restless(found['outcomes'])}. "
         f"{found['share_own_memory_nearest']:.1%} of all end nearest to the memory of their own "
         f"image; {own['noisy']:.0%} from noisy and {own['clean']:.0%} from clean images end "
-        f"nearest to the concept of their own label (by chance: 10%). {_saddles(found)} In "
-        f"{network['steps']:,} steps the network's mean curve approaches {_counts(network)}, a "
-        f"linear VAE, which has no saddle, {_counts(linear)} in {linear['steps']:,} steps."
+        f"nearest to the concept of their own label (by chance: 10%). {_saddles(found)} "
+        f"{_approaches(found['approaches'])}"
     )
+
+
+def _restless(outcomes: Mapping[str, int]) -> str:
+    """What becomes of the trajectories that end at no fixed point, and of cycles in any case."""
+    told = {
+        "closed curve": "{:,} go on along closed curves",
+        "cycle": "{:,} end on cycles",
+        "still moving": "{:,} still move",
+        "unrefined": "{:,} rest where Newton's method finds no fixed point",
+    }
+    parts = [words.format(outcomes[name]) for name, words in told.items() if outcomes.get(name)]
+    return ", ".join(parts if outcomes.get("cycle") else [*parts, "no cycle was found"])
+
+
+def _approaches(systems: Sequence[Mapping[str, Any]]) -> str:
+    """How many concepts the network's mean curve and a linear VAE's approach, in as many steps."""
+    (network,) = _of(systems, null_models.MEAN_MAP)
+    linear, *longer = _of(systems, null_models.LINEAR)
+    more = f", and in {longer[0]['steps']:,} steps {_in_short(longer[0])}" if longer else ""
+    whole, same = (network[reading]["concept"] for reading in null_models.READINGS)
+    wrong = [network[reading]["wrong concept"] for reading in null_models.READINGS]
+    return (
+        f"In {network['steps']:,} steps the network's mean curve approaches {whole} of 10 concepts "
+        f"below the whole chord and {same} at the same time (wrong concepts: {wrong[0]} and "
+        f"{wrong[1]}); that of a linear VAE, which has no saddle, {_in_short(linear)}{more}."
+    )
+
+
+def sampled(found: Mapping[str, Any]) -> str:
+    """Whether the approach survives if the chain draws samples, in a sentence.
+
+    Args:
+        found: the page's numbers.
+    """
+    told = [
+        f"{system.replace(',', ':')} {_in_short(one)}"
+        for system in (null_models.MEAN_MAP, *null_models.CHAINS)
+        for one in _of(found["approaches"], system)
+    ]
+    return f"Concepts approached below the whole chord and at the same time: {'; '.join(told)}."
+
+
+def _of(systems: Sequence[Mapping[str, Any]], system: str) -> list[Mapping[str, Any]]:
+    return sorted((one for one in systems if one["system"] == system), key=lambda one: one["steps"])
+
+
+def _in_short(one: Mapping[str, Any]) -> str:
+    """How many concepts a system approaches by either reading, and how many wrong ones."""
+    concepts, wrong = (
+        " and ".join(str(one[reading][target]) for reading in null_models.READINGS)
+        for target in ("concept", "wrong concept")
+    )
+    return f"{concepts} (wrong concepts: {wrong})"
 
 
 def _saddles(found: Mapping[str, Any]) -> str:
@@ -57,12 +104,6 @@ def _saddles(found: Mapping[str, Any]) -> str:
     )
 
 
-def _counts(approaches: Mapping[str, Any]) -> str:
-    """How many concepts a system approaches, by either reading."""
-    whole, same = (approaches[reading]["concept"] for reading in null_models.READINGS)
-    return f"{whole} of 10 concepts below the whole chord and {same} at the same time"
-
-
 def explained(found: Mapping[str, Any]) -> str:
     """How well the linear part of the map at the saddles predicts what trajectories do.
 
@@ -76,4 +117,16 @@ def explained(found: Mapping[str, Any]) -> str:
     known = [f"{value:z.2f} of {of}" for of, value in correlations.items() if value is not None]
     if not known:
         return "There are too few saddles for a rank correlation."
-    return f"Rank correlations over labels: {', '.join(known)}."
+    return f"Rank correlations over labels: {', '.join(known)}.{_medians(found['escape'])}"
+
+
+def _medians(escape: Mapping[str, float] | None) -> str:
+    if escape is None:
+        return ""
+    return (
+        f" In the median over labels trajectories recede by a factor of {escape['growth']:.3f} per "
+        f"step, where the linear map predicts {escape['linear_growth']:.3f}, and are closest at "
+        f"step {escape['step']:g}, where it predicts {escape['linear_step']:g}. Their smallest "
+        f"distance from the saddle is {escape['closest']:.2f}; the radius of the criterion is "
+        f"{escape['allowed']:.2f}."
+    )

@@ -197,6 +197,11 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
         return " and ".join("none" if v is None else text.format(v) for v, text in values)
 
     taken, last = found["steps_of_the_rule"], found["noisy_image_better_up_to_p"]
+    stops = (
+        f"stops after {taken[GOALS[0]]:.1f} and {taken[GOALS[1]]:.1f} steps on average"
+        if any(taken.values())
+        else "takes no step after the first encoding, so that it is the single pass,"
+    )
     closer = (
         ""
         if last is None
@@ -206,9 +211,8 @@ def _finding(experiment: Experiment, found: dict[str, Any]) -> str:
         f"On {found['images']:,} noisy test images of {title} ({network_in_words(experiment)}, "
         f"mean over $p$ from {p[0]:g} to {p[-1]:g}) a single pass gives a PSNR and an accuracy of "
         f"{both(ONE_PASS)}. "
-        f"The paper's advice gives {both(ADVICE)}. The rule that looks at the trajectory stops "
-        f"after {taken[GOALS[0]]:.1f} and {taken[GOALS[1]]:.1f} steps on average and gives "
-        f"{both(RULE)}; the best number of steps for each $p$ gives {both(BEST)}. The noisy image "
-        f"itself, never inferred, is given its label in {accuracy[NOISY]:.0%}{closer}. A denoising "
-        f"autoencoder gives {both(DENOISER)}."
+        f"The paper's advice gives {both(ADVICE)}. The rule that looks at the trajectory "
+        f"{stops} and gives {both(RULE)}; the best number of steps for each $p$ gives "
+        f"{both(BEST)}. The noisy image itself, never inferred, is given its label in "
+        f"{accuracy[NOISY]:.0%}{closer}. A denoising autoencoder gives {both(DENOISER)}."
     )

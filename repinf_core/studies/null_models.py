@@ -14,8 +14,9 @@ from repinf_core.streams import Stream, generator
 from repinf_core.studies.saddles import Trials
 from repinf_core.studies.study import Trained
 
-LINEAR = "linear VAE"
-"""The name of the null model in the table."""
+MEAN_MAP, LINEAR = "mean map", "linear VAE"
+CHAINS = ("sampled chain, mean of q", "sampled chain, sample")
+"""Names of the systems in the table."""
 READINGS = ("whole_chord", "same_time")
 """The two readings of an approach, columns of the table."""
 
@@ -46,9 +47,8 @@ def null_models(
     drawing = generator(experiment.trial_seed, Stream.SAMPLED_CHAIN, network.device)
     chain = _chain(network, x0, experiment.steps, drawing)
     paths = {
-        "mean map": _means(network.model, x0, experiment.steps),
-        "sampled chain, mean of q": chain[0],
-        "sampled chain, sample": chain[1],
+        MEAN_MAP: _means(network.model, x0, experiment.steps),
+        **dict(zip(CHAINS, chain, strict=True)),
     }
     rows = []
     for target, of_target in (("concept", own), ("wrong concept", (own + 1) % 10)):

@@ -4,9 +4,11 @@ import dataclasses
 from typing import Any, cast
 
 import pandas as pd
+import torch
 
 from repinf_core import geometry, models
-from repinf_core.dynamics import settling
+from repinf_core.dynamics import fixed_points, settling
+from repinf_core.dynamics.jacobian import jacobian
 from repinf_core.models import Spec
 from repinf_core.models.mlp import VAE, VAESpec
 from repinf_core.profiles import Experiment
@@ -73,6 +75,9 @@ def _network(own: Trained, run: TrainingRun, experiment: Experiment) -> dict[str
         model, trials.z0.to(own.device), steps, sorted({min(100, steps), steps})
     )
     _, points = end_points.distinct_ends(model, settled, own.device)
+    labels = own.train.labels
+    to_memory = torch.cdist(settled.z, memories).argmin(1)
+    to_concept = torch.cdist(settled.z, network.concepts).argmin(1)
     near = saddles.search(network, experiment, trials, ("concept", "random memory")).saddles
     return {
         "beta": spec.beta,
@@ -82,7 +87,17 @@ def _network(own: Trained, run: TrainingRun, experiment: Experiment) -> dict[str
         "moving_100": float(settled.moving[0]),
         "moving": float(settled.moving[-1]),
         "at_rest": float((settled.period == 1).double().mean()),
+        "own_memory": float((to_memory == trials.rows).double().mean()),
+        "own_concept": float((to_concept == labels[trials.rows]).double().mean()),
         "fixed_points": len(points),
+        "radius": _radius(network, points),
+        "concept_radius": _radius(network, network.concepts),
         "saddles": int(near["concept"].sum()),
         "near_memories": int(near["random memory"].sum()),
     }
+
+
+def _radius(network: Trained, z: torch.Tensor) -> float:
+    """The median spectral radius of the step map at some points ``[n, N_z]``; NaN at none."""
+    maps = jacobian(network.model, z.double().to(network.device))
+    return float(fixed_points.spectrum(maps).radius.median()) if len(z) else float("nan")

@@ -15,7 +15,12 @@ from repinf_core.dynamics import approach
 from repinf_core.models.mlp import VAE, VAESpec
 from repinf_core.noise import NOISES
 from repinf_core.profiles import Experiment
-from repinf_core.studies import classifiers, effective_dimension, readings_in_words
+from repinf_core.studies import (
+    classifiers,
+    effective_dimension,
+    readings_in_words,
+    shorter_trainings,
+)
 from repinf_core.studies.printed_facts import FACTS, Evidence, compare, met
 from repinf_core.studies.study import Study, default_device
 from repinf_core.training import progress, sweep
@@ -49,10 +54,16 @@ class Readings(Study):
         evidence: a row for each open point: the ``best`` choice (missing if several are best),
             its ``margin`` in facts over the best other choice, the same margin without the facts
             that suggested the long training of a network (``unsuggested``; missing likewise), and
-            the ``verdict``.  So for the ``networks`` of the page, and again with each of the other
-            trainings in the place of the page's network with its beta, if both are as long.
+            the ``verdict``.  So for the ``networks`` of the page, again with each of the other
+            trainings in the place of the page's network with its beta, if both are as long, and for
+            the networks of the recorded shorter trainings.
         active_by_epoch: the table of :func:`repinf_core.studies.effective_dimension.by_epoch`.
+        fall: how it changes, in a sentence.
+        by_length: as ``judged``, for the page's networks and those of shorter trainings, if they
+            are recorded.
+        lengths: what it says, in sentences.
         dimensions: the table of :func:`repinf_core.studies.effective_dimension.beside_printed`.
+        nearest: which of its networks is nearest to the printed numbers, in a sentence.
         other_trainings: what ``dimensions`` has of networks of other trainings, in words.
         settings: whether the settings are those that the paper states, in one sentence.
     """
@@ -64,7 +75,11 @@ class Readings(Study):
     times: pd.DataFrame
     evidence: pd.DataFrame
     active_by_epoch: pd.DataFrame
+    fall: str
+    by_length: pd.DataFrame
+    lengths: str
     dimensions: pd.DataFrame
+    nearest: str
     other_trainings: str
     settings: str
 
@@ -102,8 +117,12 @@ def run(experiment: Experiment, device: str | None = None) -> Readings:
     replaced = {
         network: _compared(other) for network, other in _replaced(readings, of_others).items()
     }
-    of_runs = readings[:: len(NOISES)]  # a network's dimensions do not depend on the noise
-    dimensions = effective_dimension.beside_printed(runs, of_runs, others, train)
+    shorter = shorter_trainings.readings(experiment)
+    after_shorter = {"of shorter trainings": _compared(shorter)} if shorter else {}
+    # A network's dimensions do not depend on the noise.
+    of_runs, of_shorter = (group[:: len(NOISES)] for group in (readings, shorter))
+    dimensions = effective_dimension.beside_printed(runs, of_runs, others, of_shorter, train)
+    active_by_epoch = effective_dimension.by_epoch(runs, others)
     return Readings(
         experiment=experiment,
         device=device,
@@ -112,6 +131,7 @@ def run(experiment: Experiment, device: str | None = None) -> Readings:
             "of_other_trainings": of_others,
             **_plain(evidence),
             "replaced": {network: _plain(of) for network, of in replaced.items()},
+            "of_shorter_trainings": shorter,
         },
         finding=readings_in_words.finding(experiment, readings + of_others, evidence, replaced),
         facts=pd.DataFrame(
@@ -121,9 +141,13 @@ def run(experiment: Experiment, device: str | None = None) -> Readings:
         classifiers=classifiers.table(readings + of_others, experiment.trials),
         judged=_judged(readings + of_others),
         times=_times(readings, experiment.p_grid),
-        evidence=_evidence({"of this page": evidence} | replaced),
-        active_by_epoch=effective_dimension.by_epoch(runs, others),
+        evidence=_evidence({"of this page": evidence} | replaced | after_shorter),
+        active_by_epoch=active_by_epoch,
+        fall=effective_dimension.fall(active_by_epoch),
+        by_length=_judged(shorter_trainings.in_pairs(readings, shorter)),
+        lengths=readings_in_words.lengths(readings, shorter, after_shorter),
         dimensions=dimensions,
+        nearest=effective_dimension.nearest(dimensions),
         other_trainings=effective_dimension.told(dimensions),
         settings=agreement.settings(
             agreement.deviations(

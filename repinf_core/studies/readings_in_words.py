@@ -44,8 +44,37 @@ def finding(
     )
 
 
+def lengths(
+    own: list[dict[str, Any]],
+    shorter: list[dict[str, Any]],
+    evidence: dict[str, dict[str, Evidence]],
+) -> str:
+    """How many facts are met after either length of training, and what the shorter one supports.
+
+    Args:
+        own: the numbers of each reading of the page, with the facts that are ``met``.
+        shorter: likewise, of networks of the recorded shorter trainings.
+        evidence: that of ``shorter``, by its name, of which there is one, or none.
+    """
+    if not shorter:
+        return "For these settings no shorter trainings are recorded."
+    (of,) = evidence.values()
+    most, most_shorter = (
+        max(sum(found["met"].values()) for found in group) for group in (own, shorter)
+    )
+    return (
+        f"After {shorter[0]['epochs_trained']:,} epochs a reading meets at most {most_shorter} "
+        f"facts, after {own[0]['epochs_trained']:,} at most {most}. With the short trainings "
+        f"{_in_short(of)}."
+    )
+
+
 def _with(network: str, of: dict[str, Evidence]) -> str:
-    """The two conclusions with another training in the place of a network, in short."""
+    """The two conclusions with another training in the place of a network."""
+    return f" With another training of one network ({network}) in its place {_in_short(of)}."
+
+
+def _in_short(of: dict[str, Evidence]) -> str:
     noise, weight = (
         f"{asked} stays open"
         if one.verdict == "open"
@@ -56,7 +85,7 @@ def _with(network: str, of: dict[str, Evidence]) -> str:
             ("the weight", "weights", "β = {:g}", of["beta"]),
         )
     )
-    return f" With another training of one network ({network}) in its place {noise}, and {weight}."
+    return f"{noise}, and {weight}"
 
 
 def _listed(letters: Sequence[str]) -> str:
