@@ -54,7 +54,7 @@ SUGGESTING = ("active latents", "dimensions")
 """Claims whose numbers were known when the likely network was chosen for a long training."""
 OTHERS = (
     Other(ANEW, "anew_", {"seed": 1}, (*_PAPER_S, "20_fixed_points")),
-    Other(LIKELY, "likely_", {"beta": 2.0}, _PAPER_S),
+    Other(LIKELY, "likely_", {"beta": 2.0}, (*_PAPER_S, "20_fixed_points")),
     Other(
         "Fashion-MNIST",
         "fashion_",
