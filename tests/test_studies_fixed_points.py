@@ -400,6 +400,25 @@ def test_the_finding_compares_the_network_with_the_linear_vae_in_as_many_steps(e
         assert told.format(name, *counts(system, short)) in found.sampled
 
 
+def test_trajectories_end_alike_in_both_accuracies_if_they_rest_nearby_or_nowhere():
+    def ended(z, period):
+        z = torch.tensor(z)[:, None]
+        return settling.Settled(z, torch.zeros(len(z)), torch.tensor(period), torch.zeros(0))
+
+    single = ended([9.0, 1.0, 1.0, 1.0, 1.0, 1.0], [1, 1, 1, 0, 1, 0])
+    exact = ended([1.005, 1.02, 5.0, 1.0, 1.0], [1, 1, 0, 0, 1])
+    some = torch.tensor([1, 2, 3, 4, 5])
+    assert end_points.alike(single, exact, some).tolist() == [True, False, True, False, False]
+
+
+def test_some_trajectories_are_followed_in_float64_too(experiment, found):
+    """This small network contracts, so rounding leads nowhere else."""
+    counts = found.numbers["in_float64"]
+    assert counts["trajectories"] == 20 * min(10, experiment.census_trials)
+    assert counts["alike"] == counts["trajectories"]
+    assert f"We followed {counts['trajectories']} of these" in found.in_float64
+
+
 @pytest.mark.parametrize(
     ("outcomes", "told"),
     [

@@ -20,6 +20,8 @@ NEAR_END = 0.1
 """If Newton's method ends farther away than this, it has found another fixed point."""
 ORBIT_STEPS = 1000
 """Trajectories that do not come to rest are followed for so many further steps."""
+IN_FLOAT64 = 10
+"""So many noisy and clean trajectories of each label, at most, are followed in float64 as well."""
 CLOSED = 0.05
 """An orbit is closed if it comes back to within this share of its size."""
 
@@ -32,12 +34,15 @@ class Census(NamedTuple):
         ends: likewise.
         fixed_points: likewise, without the columns on the spectrum.
         points: the fixed points, the largest basin first, float64 ``[n, N_z]``.
+        in_float64: the number of trajectories that were followed in float64 as well, and of those
+            among them that end alike, by :func:`alike`.
     """
 
     settling: pd.DataFrame
     ends: pd.DataFrame
     fixed_points: pd.DataFrame
     points: torch.Tensor
+    in_float64: dict[str, int]
 
 
 def census(network: Trained, experiment: Experiment) -> Census:
@@ -56,11 +61,15 @@ def census(network: Trained, experiment: Experiment) -> Census:
         "noisy": models.memories(network.model, x0.to(network.device)),
         "clean": network.memories[rows].to(network.device),
     }
+    z0 = torch.cat([*starts.values()])
     settled = settling.settle(
-        network.model,
-        torch.cat([*starts.values()]),
+        network.model, z0, experiment.settling_steps, times(experiment.settling_steps)
+    )
+    some = torch.arange(len(z0)).unflatten(0, (2, 10, -1))[:, :, :IN_FLOAT64].flatten()
+    exact = settling.settle(
+        fixed_points.in_float64(network.model),
+        z0[some.to(z0.device)].double(),
         experiment.settling_steps,
-        times(experiment.settling_steps),
     )
     number, points = distinct_ends(network.model, settled, network.device)
     rows = rows.repeat(2)
@@ -76,7 +85,29 @@ def census(network: Trained, experiment: Experiment) -> Census:
     ends.loc[ends.fixed_point < 0, "fixed_point"] = pd.NA
     ends = ends.assign(**_distances(network, settled.z, rows, experiment.trial_seed))
     shares = pd.DataFrame({"t": times(experiment.settling_steps), "moving": settled.moving.numpy()})
-    return Census(shares, ends, _fixed_points(network, ends, points), points)
+    same = int(alike(settled, exact, some).sum())
+    return Census(
+        shares,
+        ends,
+        _fixed_points(network, ends, points),
+        points,
+        {"trajectories": len(some), "alike": same},
+    )
+
+
+def alike(settled: settling.Settled, exact: settling.Settled, some: torch.Tensor) -> torch.Tensor:
+    """Whether trajectories end alike in float32 and in float64, bool ``[len(some)]``.
+
+    They do if they come to rest within :data:`ONE_END` of each other, or if neither comes to rest.
+
+    Args:
+        settled: how all trajectories ended in float32.
+        exact: how some ended in float64.
+        some: the numbers of these.
+    """
+    rests, exactly = settled.period[some] == 1, exact.period == 1
+    near = geometry.distance(settled.z[some].double(), exact.z) < ONE_END
+    return (rests & exactly & near) | ~(rests | exactly)
 
 
 def times(steps: int) -> list[int]:

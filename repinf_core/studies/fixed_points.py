@@ -45,6 +45,7 @@ class FixedPoints(Study):
             and ``memory_label``; the distance ``memory_to_next`` from its own memory to the nearest
             other memory.
         outcomes: a row for each outcome: number of ``trajectories`` and their ``share``.
+        in_float64: how many of some trajectories end alike in float64, in a sentence.
         fixed_points: a row for each distinct fixed point, the largest basin first: its number
             ``fixed_point``, the ``label`` of the nearest concept, the number of ``trajectories``
             that end there and their ``share`` of all, how many of these come from images of that
@@ -116,6 +117,7 @@ class FixedPoints(Study):
     settling: pd.DataFrame
     ends: pd.DataFrame
     outcomes: pd.DataFrame
+    in_float64: str
     fixed_points: pd.DataFrame
     spectra: pd.DataFrame
     kinds: pd.DataFrame
@@ -170,6 +172,7 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
         "trajectories": len(census.ends),
         "fixed_points": len(found),
         "outcomes": dict(zip(outcomes.outcome, outcomes.trajectories.tolist(), strict=True)),
+        "in_float64": census.in_float64,
         "moving": dict(zip(census.settling.t.tolist(), census.settling.moving, strict=True)),
         **end_points.memories_and_concepts(census.ends),
         **_of_saddles(experiment, near, escape),
@@ -187,6 +190,7 @@ def run(experiment: Experiment, device: str | None = None) -> FixedPoints:
         settling=census.settling,
         ends=census.ends,
         outcomes=outcomes,
+        in_float64=fixed_points_in_words.in_float64(numbers),
         fixed_points=found,
         spectra=at_points,
         kinds=spectra.by_kind(at_points),

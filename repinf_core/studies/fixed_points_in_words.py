@@ -5,7 +5,7 @@ from typing import Any
 
 from repinf_core import data
 from repinf_core.profiles import Experiment
-from repinf_core.studies import null_models, saddles
+from repinf_core.studies import end_points, null_models, saddles
 from repinf_core.studies.study import network_in_words
 
 
@@ -54,6 +54,20 @@ def _approaches(systems: Sequence[Mapping[str, Any]]) -> str:
         f"In {network['steps']:,} steps the network's mean curve approaches {whole} of 10 concepts "
         f"below the whole chord and {same} at the same time (wrong concepts: {wrong[0]} and "
         f"{wrong[1]}); that of a linear VAE, which has no saddle, {_in_short(linear)}{more}."
+    )
+
+
+def in_float64(found: Mapping[str, Any]) -> str:
+    """How many trajectories end in float64 as they do in float32, in a sentence.
+
+    Args:
+        found: the page's numbers.
+    """
+    counts = found["in_float64"]
+    return (
+        f"We followed {counts['trajectories']:,} of these trajectories in float64, too. Of them "
+        f"{counts['alike']:,} end alike: at rest within {end_points.ONE_END:g} of each other, or "
+        f"not at rest in either."
     )
 
 
