@@ -77,12 +77,16 @@ def sampled(found: Mapping[str, Any]) -> str:
     Args:
         found: the page's numbers.
     """
-    told = [
-        f"{system.replace(',', ':')} {_in_short(one)}"
+    systems = [
+        _of(found["approaches"], system)[0]
         for system in (null_models.MEAN_MAP, *null_models.CHAINS)
-        for one in _of(found["approaches"], system)
     ]
-    return f"Concepts approached below the whole chord and at the same time: {'; '.join(told)}."
+    whole, same = ([one[reading]["concept"] for one in systems] for reading in null_models.READINGS)
+    return (
+        f"Below the whole chord the mean map approaches {whole[0]} of 10 concepts, the sampled "
+        f"chain {whole[1]} by its means of $q$ and {whole[2]} by its samples; at the same time "
+        f"{same[0]}, {same[1]} and {same[2]}."
+    )
 
 
 def _of(systems: Sequence[Mapping[str, Any]], system: str) -> list[Mapping[str, Any]]:
