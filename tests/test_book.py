@@ -160,6 +160,12 @@ def test_another_model_or_file_that_a_page_reads_is_another_page(edited, name, f
     assert edited(page, file)
 
 
+def test_every_file_that_a_page_reads_is_there():
+    for page in edition.plan("paper", {}, None):
+        for pattern in page.files:
+            assert [*ROOT.glob(pattern)], (page.name, pattern)
+
+
 def test_a_core_that_computes_something_else_is_another_page(edited):
     (page,) = edition.plan("smoke", {}, ["04_cluster_centers"])
     rollout = "repinf_core/dynamics/rollout.py"

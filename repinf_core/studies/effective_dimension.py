@@ -154,7 +154,8 @@ def beside_printed(
         *_fashion(runs[0]),
     ]
     table = pd.DataFrame(rows, columns=[*COLUMNS]).astype(COLUMNS)
-    return table.assign(share=(table.most / table.active).astype(float))
+    some_active = table.active.where(table.active > 0)
+    return table.assign(share=(table.most / some_active).astype(float))
 
 
 def nearest(dimensions: pd.DataFrame) -> str:

@@ -65,7 +65,7 @@ def census(network: Trained, experiment: Experiment) -> Census:
     settled = settling.settle(
         network.model, z0, experiment.settling_steps, times(experiment.settling_steps)
     )
-    some = torch.arange(len(z0)).unflatten(0, (2, 10, -1))[:, :, :IN_FLOAT64].flatten()
+    some = first_of_each(len(z0))
     exact = settling.settle(
         fixed_points.in_float64(network.model),
         z0[some.to(z0.device)].double(),
@@ -93,6 +93,11 @@ def census(network: Trained, experiment: Experiment) -> Census:
         points,
         {"trajectories": len(some), "alike": same},
     )
+
+
+def first_of_each(trajectories: int) -> torch.Tensor:
+    """The numbers of the first :data:`IN_FLOAT64` noisy and clean trajectories of each label."""
+    return torch.arange(trajectories).unflatten(0, (2, 10, -1))[:, :, :IN_FLOAT64].flatten()
 
 
 def alike(settled: settling.Settled, exact: settling.Settled, some: torch.Tensor) -> torch.Tensor:

@@ -235,7 +235,7 @@ def _of_saddles(
     possible = experiment.n_z > 1 and near.displaced
     counts = {name: int(near.saddles[name].sum()) for name in saddles.CENTRES}
     known = escape.dropna(subset=["growth"])
-    medians = known.merge(near.saddles[["label", "allowed"]], on="label")
+    medians = escape.dropna().merge(near.saddles[["label", "allowed"]], on="label")
     return {
         "labels_with_a_saddle": counts if possible else None,
         "searches": int(len(near.searches) / len(saddles.CENTRES)),

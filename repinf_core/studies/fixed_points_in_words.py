@@ -46,14 +46,17 @@ def _restless(outcomes: Mapping[str, int]) -> str:
 def _approaches(systems: Sequence[Mapping[str, Any]]) -> str:
     """How many concepts the network's mean curve and a linear VAE's approach, in as many steps."""
     (network,) = _of(systems, null_models.MEAN_MAP)
-    linear, *longer = _of(systems, null_models.LINEAR)
-    more = f", and in {longer[0]['steps']:,} steps {_in_short(longer[0])}" if longer else ""
+    linear = {one["steps"]: one for one in _of(systems, null_models.LINEAR)}
+    alike = linear.pop(network["steps"])
+    others = "".join(
+        f", and in {steps:,} steps {_in_short(other)}" for steps, other in linear.items()
+    )
     whole, same = (network[reading]["concept"] for reading in null_models.READINGS)
     wrong = [network[reading]["wrong concept"] for reading in null_models.READINGS]
     return (
         f"In {network['steps']:,} steps the network's mean curve approaches {whole} of 10 concepts "
         f"below the whole chord and {same} at the same time (wrong concepts: {wrong[0]} and "
-        f"{wrong[1]}); that of a linear VAE, which has no saddle, {_in_short(linear)}{more}."
+        f"{wrong[1]}); that of a linear VAE, which has no saddle, {_in_short(alike)}{others}."
     )
 
 
@@ -90,7 +93,7 @@ def sampled(found: Mapping[str, Any]) -> str:
 
 
 def _of(systems: Sequence[Mapping[str, Any]], system: str) -> list[Mapping[str, Any]]:
-    return sorted((one for one in systems if one["system"] == system), key=lambda one: one["steps"])
+    return [one for one in systems if one["system"] == system]
 
 
 def _in_short(one: Mapping[str, Any]) -> str:

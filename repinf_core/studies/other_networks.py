@@ -100,4 +100,4 @@ def _network(own: Trained, run: TrainingRun, experiment: Experiment) -> dict[str
 def _radius(network: Trained, z: torch.Tensor) -> float:
     """The median spectral radius of the step map at some points ``[n, N_z]``; NaN at none."""
     maps = jacobian(network.model, z.double().to(network.device))
-    return float(fixed_points.spectrum(maps).radius.median()) if len(z) else float("nan")
+    return float(fixed_points.spectrum(maps).radius.quantile(0.5)) if len(z) else float("nan")

@@ -59,19 +59,23 @@ def lengths(
     if not shorter:
         return "For these settings no shorter trainings are recorded."
     (of,) = evidence.values()
-    most, most_shorter = (
-        max(sum(found["met"].values()) for found in group) for group in (own, shorter)
+    most_shorter, most = (
+        _facts(max(sum(found["met"].values()) for found in group)) for group in (shorter, own)
     )
     return (
-        f"After {shorter[0]['epochs_trained']:,} epochs a reading meets at most {most_shorter} "
-        f"facts, after {own[0]['epochs_trained']:,} at most {most}. With the short trainings "
-        f"{_in_short(of)}."
+        f"After {shorter[0]['epochs_trained']:,} epochs a reading meets at most {most_shorter}; of "
+        f"the networks compared above, after {own[0]['epochs_trained']:,} epochs, at most {most}. "
+        f"From the short trainings alone: {_in_short(of)}."
     )
+
+
+def _facts(number: int) -> str:
+    return f"{number} {'fact' if number == 1 else 'facts'}"
 
 
 def _with(network: str, of: dict[str, Evidence]) -> str:
     """The two conclusions with another training in the place of a network."""
-    return f" With another training of one network ({network}) in its place {_in_short(of)}."
+    return f" With another training of one network ({network}) in its place: {_in_short(of)}."
 
 
 def _in_short(of: dict[str, Evidence]) -> str:
@@ -97,9 +101,8 @@ def _concluded(asked: str, choice: str, of: Evidence) -> str:
     """The conclusion on one open point, and what is left of it without the suggesting facts."""
     if of.verdict == "open":
         return f"{asked} stays open."
-    facts = "fact" if of.margin == 1 else "facts"
     return (
-        f"{asked}: {choice.format(of.best)} is {of.verdict}, by a margin of {of.margin} {facts}; "
+        f"{asked}: {choice.format(of.best)} is {of.verdict}, by a margin of {_facts(of.margin)}; "
         f"without {' and '.join(SUGGESTING)}, which suggested the long training with β = 2, the "
         f"margin is {of.unsuggested}."
     )

@@ -15,8 +15,12 @@ from repinf_core.studies.printed_facts import met
 from repinf_core.training import shipped
 
 RECORDED = shipped.FOLDER / "shorter_trainings.json"
-_FREE = {"beta", "beta_grid", "noise", "epochs", "grid_epochs"}
-"""Parameters that page 10 does not use, or by which the readings differ."""
+_USED = (
+    "dataset", "n_z", "n_hidden", "n_samples", "learning_rates", "minibatch", "precision", "seed",
+    "p", "label", "p_grid", "trials_per_p", "steps", "classifier_epochs", "classifiers",
+    "classified_trials", "trials", "final_step", "trial_seed",
+)  # fmt: skip
+"""Parameters of page 10 that must be equal: all but the weights and the length of training."""
 
 
 def readings(experiment: Experiment, recorded: Path = RECORDED) -> list[dict[str, Any]]:
@@ -34,8 +38,7 @@ def readings(experiment: Experiment, recorded: Path = RECORDED) -> list[dict[str
         return []
     found = json.loads(recorded.read_text())
     own = json.loads(json.dumps(asdict(experiment)))
-    used = own.keys() - _FREE
-    if any(found["parameters"].get(name) != own[name] for name in used):
+    if any(found["parameters"][name] != own[name] for name in _USED):
         return []
     if found["parameters"]["grid_epochs"] >= experiment.grid_epochs:
         return []
