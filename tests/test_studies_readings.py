@@ -17,6 +17,7 @@ from repinf_core.noise import NOISES
 from repinf_core.studies import (
     classifiers,
     effective_dimension,
+    reading_tables,
     readings,
     readings_in_words,
     shorter_trainings,
@@ -344,7 +345,7 @@ def test_the_nearest_networks_to_the_printed_numbers_are_named_with_ties():
 
 
 def test_a_point_that_stays_open_beside_one_that_does_not_has_its_row():
-    evidence = readings._evidence(
+    evidence = reading_tables.evidence(
         {
             "of this page": {
                 "noise": Evidence("permute", 0, 0, "open"),

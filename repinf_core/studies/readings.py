@@ -1,7 +1,6 @@
 """Which readings of the paper's open points give the numbers that it prints?"""
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,6 +17,7 @@ from repinf_core.profiles import Experiment
 from repinf_core.studies import (
     classifiers,
     effective_dimension,
+    reading_tables,
     readings_in_words,
     shorter_trainings,
 )
@@ -137,14 +137,14 @@ def run(experiment: Experiment, device: str | None = None) -> Readings:
         facts=pd.DataFrame(
             [fact[:4] for fact in FACTS], columns=["letter", "printed", "value", "criterion"]
         ),
-        readings=_readings(readings + of_others),
+        readings=reading_tables.readings(readings + of_others),
         classifiers=classifiers.table(readings + of_others, experiment.trials),
-        judged=_judged(readings + of_others),
-        times=_times(readings, experiment.p_grid),
-        evidence=_evidence({"of this page": evidence} | replaced | after_shorter),
+        judged=reading_tables.judged(readings + of_others),
+        times=reading_tables.times(readings, experiment.p_grid),
+        evidence=reading_tables.evidence({"of this page": evidence} | replaced | after_shorter),
         active_by_epoch=active_by_epoch,
         fall=effective_dimension.fall(active_by_epoch),
-        by_length=_judged(shorter_trainings.in_pairs(readings, shorter)),
+        by_length=reading_tables.judged(shorter_trainings.in_pairs(readings, shorter)),
         lengths=readings_in_words.lengths(readings, shorter, after_shorter),
         dimensions=dimensions,
         nearest=effective_dimension.nearest(dimensions),
@@ -253,74 +253,3 @@ def _plain(evidence: dict[str, Evidence]) -> dict[str, dict[str, Any]]:
         }
         for part, of in evidence.items()
     }
-
-
-def _readings(readings: list[dict[str, Any]]) -> pd.DataFrame:
-    names = {
-        "reading": "reading",
-        "noise": "noise",
-        "beta": "beta",
-        "epochs_trained": "epochs",
-        "test_negative_elbo": "objective",
-        "active_latents": "active",
-        "components_for_70_percent": "components",
-        "right_at_every_step_up_to_p": "right_up_to_p",
-        "share_still_right": "still_right",
-        "share_of_p_with_concept_time_20_to_30": "concept_time_20_to_30",
-        "rank_correlation_of_memory_time": "rank_correlation",
-        "labels_approaching_whole_chord": "whole_chord",
-        "labels_approaching_same_time": "same_time",
-    }
-    table = pd.DataFrame(readings)[[*names]].rename(columns=names)
-    table["right_up_to_p"] = table.right_up_to_p.astype("Float64")
-    return table.assign(met=[sum(found["met"].values()) for found in readings])
-
-
-def _judged(readings: list[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "reading": found["reading"],
-            "noise": found["noise"],
-            "beta": found["beta"],
-            "fact": fact.letter,
-            "found": fact.shown(found),
-            "holds": found["met"][fact.letter],
-        }
-        for found in readings
-        for fact in FACTS
-    )
-
-
-def _times(readings: list[dict[str, Any]], p_grid: Sequence[float]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "noise": found["noise"],
-            "beta": found["beta"],
-            "landmark": landmark,
-            "p": p,
-            "step": step,
-        }
-        for found in readings
-        for landmark in ("memory", "concept")
-        for p, step in zip(p_grid, found[f"{landmark}_time"], strict=True)
-    )
-
-
-def _evidence(evidence: dict[str, dict[str, Evidence]]) -> pd.DataFrame:
-    asked = {"noise": "reading of the noise", "beta": "weight β of the KL term"}
-    return pd.DataFrame(
-        {
-            "networks": networks,
-            "open_point": asked[part],
-            "best": None if of.verdict == "open" else _choice(of.best),
-            "margin": of.margin,
-            "unsuggested": None if of.verdict == "open" else of.unsuggested,
-            "verdict": of.verdict,
-        }
-        for networks, of_networks in evidence.items()
-        for part, of in of_networks.items()
-    ).astype({"unsuggested": "Int64"})
-
-
-def _choice(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
