@@ -6,10 +6,11 @@ import re
 
 import numpy as np
 import pandas as pd
+import papermill
 import pytest
 import references
 from bs4 import BeautifulSoup
-from pages import TEST, model_of
+from pages import NOTEBOOKS, TEST, model_of
 
 from repinf_core import page, profiles, results
 from repinf_core.models.mlp import VAESpec
@@ -283,6 +284,19 @@ def test_recorded_readings_of_shorter_trainings_stand_beside_the_longer_ones(
     for epochs, group in (("After 2 epochs", study.readings), ("after 3 epochs", found.readings)):
         most = group.met.max()
         assert re.search(rf"{epochs},? (a reading meets )?at most {most} facts?\b", found.lengths)
+
+
+def test_recorded_readings_of_other_parameters_of_the_page_are_not_told(recorded, tmp_path):
+    """Whatever the page asks for, but what the readings differ in: beta and the epochs."""
+    page = papermill.inspect_notebook(NOTEBOOKS / "10_readings.ipynb")
+    asked = page.keys() - {"profile", "page", "beta_grid", "grid_epochs"}
+    assert asked
+    other = tmp_path / "other.json"
+    for name in asked:
+        found = json.loads(recorded.read_text())
+        found["parameters"][name] = "another"
+        other.write_text(json.dumps(found))
+        assert shorter_trainings.readings(LONGER, other) == [], name
 
 
 @pytest.mark.parametrize(
