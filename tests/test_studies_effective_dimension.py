@@ -43,7 +43,7 @@ def tables():
     found = [
         {"active_latents": 3, "components_for_99.9_percent": 3, "components_for_70_percent": 2}
     ]
-    dimensions = effective_dimension.beside_printed(runs, found, others, TRAIN)
+    dimensions = effective_dimension.beside_printed(runs, found, others, [], TRAIN)
     return dimensions, effective_dimension.by_epoch(runs, others)
 
 
