@@ -50,6 +50,7 @@ def finished(page: str, finding: str | None = None) -> str:
     _name_landmarks(soup)
     _name_folds(soup)
     _box_tables(soup)
+    _name_cells(soup)
     _add_posters(soup)
     _describe(soup, finding)
     return str(soup)
@@ -116,6 +117,18 @@ def _box_tables(soup: BeautifulSoup) -> None:
         for part in [table, *table.find_all(list(_ROLES))]:
             is_row_s = part.name == "th" and part.find_parent("tbody") is not None
             part["role"] = "rowheader" if is_row_s else _ROLES[part.name]
+
+
+def _name_cells(soup: BeautifulSoup) -> None:
+    """Give each cell of the claims the name of its column.
+
+    The book's style shows it on a phone, where every claim is a card without a header.
+    """
+    for table in soup.select(".tag_claims table"):
+        names = [_text(heading) for heading in table.select("thead tr > *")]
+        for row in table.select("tbody tr"):
+            for cell, name in zip(row.find_all(["th", "td"]), names, strict=True):
+                cell["data-column"] = name[:1].upper() + name[1:]
 
 
 def _add_posters(soup: BeautifulSoup) -> None:

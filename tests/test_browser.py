@@ -22,6 +22,7 @@ addEventListener("load", async () => {
   const all = (selector) => [...document.querySelectorAll(selector)];
   const wide = (element) => element.scrollWidth > element.clientWidth + 1;
   const scrolls = (element) => element.scrollWidth > element.clientWidth;
+  const before = (element) => getComputedStyle(element, "::before").content;
   const edge = document.querySelector("article").getBoundingClientRect().right;
   const outside = (formula) => !formula.closest(".pst-scrollable-table-container")
     && formula.getBoundingClientRect().right > edge + 1;
@@ -78,6 +79,12 @@ addEventListener("load", async () => {
     hidden: all("article .pst-scrollable-table-container")
       .filter((box) => scrolls(box) && !getComputedStyle(box, "::after").content.includes("scroll"))
       .length,
+    nameless: innerWidth > 600 ? 0 : all(".tag_claims table").flatMap((table) => {
+      const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
+      const isNamed = (cell, column) => column < 2 // the number, and what the claim says
+        || before(cell).toLowerCase() === `"${names[column]}: "`.toLowerCase();
+      return [...table.tBodies[0].rows].filter(({ cells }) => ![...cells].every(isNamed));
+    }).length,
     opens: innerWidth < 992 ? [opens("primary"), opens("secondary")] : [],
     faint: [...await faint("light"), ...await faint("dark")],
   };
@@ -134,11 +141,14 @@ def of(shown, key):
     return {(view["page"], view["width"]): view[key] for view in shown if view[key]}
 
 
-@pytest.mark.parametrize("key", ["complaints", "sideways", "cut", "unreachable", "hidden", "faint"])
+@pytest.mark.parametrize(
+    "key", ["complaints", "sideways", "cut", "unreachable", "hidden", "nameless", "faint"]
+)
 def test_nothing_is_wrong_with_a_page_in_a_browser(shown, key):
     """Scripts that fail, pages and code wider than the screen, boxes that no key can scroll.
 
-    And text too faint to read in one of the theme's variants.
+    And claims on a phone whose cells do not tell their column, and text too faint to read in one of
+    the theme's variants.
     """
     assert of(shown, key) == {}
 

@@ -92,6 +92,18 @@ def test_a_table_is_one_for_a_screen_reader_and_scrolls_by_keyboard(page):
     assert all(row["role"] == "row" for row in page.select("tr"))
 
 
+def test_each_cell_of_the_claims_has_the_name_of_its_column():
+    claims = """<div class="cell tag_claims"><table>
+<thead><tr><td></td><th>claim</th><th>the paper</th><th>trained anew</th></tr></thead>
+<tbody><tr><td>1</td><td>it approaches</td><td>10</td><td>9</td></tr>
+<tr><td>2</td><td>it settles</td><td>yes</td><td>no</td></tr></tbody></table></div></article>"""
+    page = BeautifulSoup(finished(RAW.replace("</article>", claims)), "html.parser")
+    for row in page.select(".tag_claims tbody tr"):
+        names = [cell["data-column"] for cell in row.select("td")]
+        assert names == ["", "Claim", "The paper", "Trained anew"]
+    assert len(page.select("[data-column]")) == 8  # no other table needs them
+
+
 def test_a_page_tells_what_it_found_and_shows_its_first_picture(page):
     meta = {m.get("name", m.get("property")): m["content"] for m in page.select("meta")}
     assert meta["description"] == meta["og:description"] == "It is β = 2."
