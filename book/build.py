@@ -138,6 +138,7 @@ def _write_sources(
         notebook, results = _executed(out, page.name)
         notebook = rewrite.with_address(notebook, here, page.notebook.stem)
         notebook = rewrite.with_folds(rewrite.with_result_first(notebook))
+        notebook = rewrite.without_empty_texts(notebook)
         notebook = rewrite.with_links(notebook, page.name.removesuffix(page.notebook.stem), names)
         if page.name != page.notebook.stem:  # a notebook's second page in the same book
             notebook = rewrite.with_own_labels(

@@ -130,6 +130,8 @@ def _of_reading(path: Path) -> list[str]:
     found += [f"has two buttons {name}" for name in _ONCE if len(soup.select(name)) > 1]
     if any(not th.get_text(strip=True) for th in soup.select("th")):
         found.append("holds an empty header cell")
+    plain = [output.get_text(strip=True) for output in soup.select(".output.text_plain")]
+    found += [f"names an object and does not show it: {s}" for s in plain if s.startswith("<")]
     scripts = [s.get("src", "").partition("?")[0] or s.get_text() for s in soup.select("script")]
     found += [f"runs a script twice: {s[:60]}" for s in set(scripts) if scripts.count(s) > 1]
     if soup.article and path.name not in _NOT_DESCRIBED:

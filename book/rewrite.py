@@ -22,6 +22,22 @@ def with_folds(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
+def without_empty_texts(notebook: NotebookNode) -> NotebookNode:
+    """A page without empty Markdown among its outputs.
+
+    Jupyter shows nothing in its place, myst-nb the name of the object.
+    """
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [
+                output
+                for output in cell.outputs
+                if output.get("data", {}).get("text/markdown") != ""
+            ]
+    return notebook
+
+
 def with_result_first(notebook: NotebookNode) -> NotebookNode:
     """A page that opens with its finding and its first figure or movie.
 

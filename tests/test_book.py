@@ -760,6 +760,7 @@ BROKEN = {
     "image without a text": '<img src="data:image/png;base64,AAAA">',
     "movie that is none": '<video controls aria-label="a" src="m.mp4" poster="m.png"></video>',
     "failed cell": '<div class="output traceback highlight-ipythontb"></div>',
+    "object that is named": '<div class="output text_plain"><pre>&lt;a.B object&gt;</pre></div>',
     "link to a page that is not there": '<a href="lost.html">the page</a>',
     "link to a place that is not there": '<a href="#lost">the place</a>',
 }

@@ -190,6 +190,18 @@ def test_a_page_opens_with_its_finding_and_its_first_figure():
     assert order(cells[3:]) == [films, figure, text, second]  # no finding: as it is
 
 
+def test_a_text_that_says_nothing_is_not_shown():
+    outputs = [
+        nbformat.v4.new_output("display_data", {"text/markdown": text, "text/plain": "<an object>"})
+        for text in ("", "It moves.")
+    ]
+    outputs.append(nbformat.v4.new_output("display_data", {"text/plain": ""}))
+    cell = nbformat.v4.new_code_cell("display(text)", outputs=outputs)
+    page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Title"), cell])
+    assert rewrite.without_empty_texts(page).cells[1].outputs == outputs[1:]
+    assert cell.outputs == outputs
+
+
 def test_what_is_beside_a_figure_has_no_caption():
     image = nbformat.v4.new_output("display_data", {"image/png": "aGk="})
     link = nbformat.v4.new_output("display_data", {"text/html": "<a>curves.csv</a>"})
